@@ -1,0 +1,125 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target of ours is compiled under the same strict rules; each arrow of the architecture is
+// one line in `dependencies`, and an import without an arrow is refused by `scripts/build`.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+#if arch(x86_64)
+    // Intel's multi-buffer library exists for x86-64 only; elsewhere OpenSSL carries the packets.
+    let multiBufferTargets: [Target] = [
+        .systemLibrary(name: "CIPsecMB", path: "Sources/CIPsecMB", providers: [.apt(["libipsec-mb-dev"])])
+    ]
+    let multiBufferDependency: [Target.Dependency] = ["CIPsecMB"]
+#else
+    let multiBufferTargets: [Target] = []
+    let multiBufferDependency: [Target.Dependency] = []
+#endif
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+var targets: [Target] = [
+    // Ground: C shims and system libraries.
+    .target(name: "CSecureMemory"),
+    .target(name: "CLinux"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(
+        name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+
+    // Pure: no clock, no randomness, no input or output.
+    module("IPsecPrimitives", ["CSecureMemory"]),
+    module(
+        "IPsecCrypto",
+        ["IPsecPrimitives", "CPacketCipher", "COpenSSL", crypto, cryptoExtras]),
+    module("IKEMessages", ["IPsecPrimitives"]),
+    module("IKECredentials", ["IPsecPrimitives", "IPsecCrypto"]),
+    module("IKEProtocol", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"]),
+    module("PacketProtection", ["IPsecPrimitives", "IPsecCrypto"]),
+    module("ConnectionControl", [
+        "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
+    ]),
+    module("Configuration", ["IPsecPrimitives", .product(name: "Yams", package: "Yams")]),
+    module("Management", ["IPsecPrimitives", "CLinux"]),
+    module("Inspection", [
+        "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "PacketProtection", "Configuration",
+        "Management",
+    ]),
+
+    // The shell: sockets, devices, clocks, threads.
+    .target(
+        name: "CPacketCipher", dependencies: ["COpenSSL"] + multiBufferDependency),
+    module("LinuxIO", ["IPsecPrimitives", "CLinux", "CNFTables"]),
+    module("DataPlane", ["IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux"]),
+    module("Gateway", [
+        "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "PacketProtection",
+        "Configuration", "ConnectionControl", "DataPlane", "LinuxIO", "Management",
+        .product(name: "Logging", package: "swift-log"),
+    ]),
+    .executableTarget(
+        name: "cygnet",
+        dependencies: [
+            "IPsecPrimitives", "Configuration", "Gateway", "Inspection", "Management",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "Logging", package: "swift-log"),
+        ],
+        swiftSettings: strict),
+
+    // One test target a module.
+    tests("IPsecPrimitivesTests", ["IPsecPrimitives"]),
+    tests(
+        "IPsecCryptoTests", ["IPsecPrimitives", "IPsecCrypto"], resources: [.copy("Vectors")]),
+    tests(
+        "IKEMessagesTests", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages"],
+        resources: [.copy("Captures")]),
+    tests("IKECredentialsTests", ["IPsecPrimitives", "IKECredentials"]),
+    tests("IKEProtocolTests", [
+        "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+    ]),
+    tests("PacketProtectionTests", ["IPsecPrimitives", "IPsecCrypto", "PacketProtection"]),
+    tests("ConnectionControlTests", [
+        "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
+        "ConnectionControl",
+    ]),
+    tests("ConfigurationTests", ["IPsecPrimitives", "Configuration"]),
+    tests("ManagementTests", ["IPsecPrimitives", "Management"]),
+    tests("InspectionTests", [
+        "IPsecPrimitives", "IKEMessages", "Configuration", "Inspection", "Management",
+    ]),
+    tests("LinuxIOTests", ["IPsecPrimitives", "LinuxIO"]),
+    tests("DataPlaneTests", [
+        "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "DataPlane",
+    ]),
+    tests("GatewayTests", ["IPsecPrimitives", "Gateway"]),
+    tests("TidyTests", []),
+]
+targets += multiBufferTargets
+
+let package = Package(
+    name: "cygnet",
+    products: [.executable(name: "cygnet", targets: ["cygnet"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: targets
+)

@@ -1,0 +1,1 @@
+int cygnet_linux_placeholder(void);

@@ -1,0 +1,9 @@
+#ifndef CYGNET_COPENSSL_SHIM_H
+#define CYGNET_COPENSSL_SHIM_H
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/dh.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#endif

@@ -1,0 +1,1 @@
+int cygnet_packet_cipher_placeholder(void);

@@ -1,0 +1,56 @@
+/// Where protocol code gets its randomness: the kernel's generator in the daemon, a seed in tests.
+package protocol RandomSource {
+    /// `count` bytes that nobody can foresee (RFC 4086).
+    mutating func bytes(_ count: Int) -> [UInt8]
+}
+
+extension RandomSource {
+    package mutating func next64() -> UInt64 {
+        bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    package mutating func next32() -> UInt32 {
+        bytes(4).reduce(0) { $0 << 8 | UInt32($1) }
+    }
+}
+
+/// The kernel's generator.
+package struct SystemRandomSource: RandomSource, Sendable {
+    package init() {}
+
+    package mutating func bytes(_ count: Int) -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        var result: [UInt8] = []
+        result.reserveCapacity(count)
+        while result.count < count {
+            var word = generator.next()
+            for _ in 0..<min(8, count - result.count) {
+                result.append(UInt8(truncatingIfNeeded: word))
+                word >>= 8
+            }
+        }
+        return result
+    }
+}
+
+/// A reproducible source for tests and simulation. Never for keys that protect anything.
+package struct SeededRandomSource: RandomSource, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) {
+        state = seed
+    }
+
+    package mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: step() >> 32) }
+    }
+
+    // SplitMix64: a full-period counter behind a mixing function.
+    private mutating func step() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ mixed >> 31
+    }
+}

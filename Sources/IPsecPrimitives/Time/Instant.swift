@@ -1,0 +1,54 @@
+/// A point on a monotonic clock, in nanoseconds since that clock's own origin.
+///
+/// Protocol code never reads a clock: an `Instant` is always handed in. The daemon feeds it from
+/// `CLOCK_BOOTTIME`, which counts suspension, so that lifetimes hold on a machine that sleeps.
+package struct Instant: Hashable, Comparable, Sendable {
+    package var nanoseconds: UInt64
+
+    package init(nanoseconds: UInt64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    package static let origin = Instant(nanoseconds: 0)
+    package static let distantFuture = Instant(nanoseconds: .max)
+
+    package static func < (left: Instant, right: Instant) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+
+    /// The instant after `duration`, held within the clock's range.
+    package static func + (instant: Instant, duration: Duration) -> Instant {
+        let step = duration.wholeNanoseconds
+        if step < 0 {
+            let back = step.magnitude
+            return Instant(nanoseconds: back > instant.nanoseconds ? 0 : instant.nanoseconds - back)
+        }
+        let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(UInt64(step))
+        return Instant(nanoseconds: overflow ? .max : sum)
+    }
+
+    /// The time from `earlier` to `later`; negative when they are the other way round.
+    package static func - (later: Instant, earlier: Instant) -> Duration {
+        if later >= earlier {
+            return .nanoseconds(Int64(clamping: later.nanoseconds - earlier.nanoseconds))
+        }
+        return .nanoseconds(-Int64(clamping: earlier.nanoseconds - later.nanoseconds))
+    }
+}
+
+extension Duration {
+    /// The duration in nanoseconds, cut towards zero and held within 64 bits.
+    package var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? .min : .max }
+        let (sum, carry) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+        if carry { return seconds < 0 ? .min : .max }
+        return sum
+    }
+
+    /// The duration in seconds as a number with a fraction, for output only.
+    package var inSeconds: Double {
+        Double(wholeNanoseconds) / 1e9
+    }
+}

@@ -1,0 +1,5 @@
+internal import Testing
+
+@Suite struct ConfigurationPlaceholderTests {
+    @Test func builds() {}
+}

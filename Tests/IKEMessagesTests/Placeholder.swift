@@ -1,0 +1,5 @@
+internal import Testing
+
+@Suite struct IKEMessagesPlaceholderTests {
+    @Test func builds() {}
+}

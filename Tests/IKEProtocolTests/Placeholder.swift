@@ -1,0 +1,5 @@
+internal import Testing
+
+@Suite struct IKEProtocolPlaceholderTests {
+    @Test func builds() {}
+}

@@ -1,0 +1,5 @@
+internal import Testing
+
+@Suite struct TidyPlaceholderTests {
+    @Test func builds() {}
+}

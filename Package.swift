@@ -16,7 +16,11 @@ let strict: [SwiftSetting] = [
 #if arch(x86_64)
     // Intel's multi-buffer library exists for x86-64 only; elsewhere OpenSSL carries the packets.
     let multiBufferTargets: [Target] = [
-        .systemLibrary(name: "CIPsecMB", path: "Sources/CIPsecMB", providers: [.apt(["libipsec-mb-dev"])])
+        .systemLibrary(
+            name: "CIPsecMB",
+            path: "Sources/CIPsecMB",
+            providers: [.apt(["libipsec-mb-dev"])]
+        )
     ]
     let multiBufferDependency: [Target.Dependency] = ["CIPsecMB"]
 #else
@@ -31,9 +35,15 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+    -> Target
+{
     .testTarget(
-        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+        name: name,
+        dependencies: dependencies,
+        resources: resources,
+        swiftSettings: strict
+    )
 }
 
 var targets: [Target] = [
@@ -42,37 +52,55 @@ var targets: [Target] = [
     .target(name: "CLinux"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
-        name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+        name: "CNFTables",
+        pkgConfig: "libnftables",
+        providers: [.apt(["libnftables-dev"])]
+    ),
 
     // Pure: no clock, no randomness, no input or output.
     module("IPsecPrimitives", ["CSecureMemory"]),
     module(
         "IPsecCrypto",
-        ["IPsecPrimitives", "CPacketCipher", "COpenSSL", crypto, cryptoExtras]),
+        ["IPsecPrimitives", "CPacketCipher", "COpenSSL", crypto, cryptoExtras]
+    ),
     module("IKEMessages", ["IPsecPrimitives"]),
     module("IKECredentials", ["IPsecPrimitives", "IPsecCrypto"]),
     module("IKEProtocol", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"]),
     module("PacketProtection", ["IPsecPrimitives", "IPsecCrypto"]),
-    module("ConnectionControl", [
-        "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
-    ]),
+    module(
+        "ConnectionControl",
+        [
+            "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
+        ]
+    ),
     module("Configuration", ["IPsecPrimitives", .product(name: "Yams", package: "Yams")]),
     module("Management", ["IPsecPrimitives", "CLinux"]),
-    module("Inspection", [
-        "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "PacketProtection", "Configuration",
-        "Management",
-    ]),
+    module(
+        "Inspection",
+        [
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "PacketProtection", "Configuration",
+            "Management",
+        ]
+    ),
 
     // The shell: sockets, devices, clocks, threads.
     .target(
-        name: "CPacketCipher", dependencies: ["COpenSSL"] + multiBufferDependency),
+        name: "CPacketCipher",
+        dependencies: ["COpenSSL"] + multiBufferDependency
+    ),
     module("LinuxIO", ["IPsecPrimitives", "CLinux", "CNFTables"]),
-    module("DataPlane", ["IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux"]),
-    module("Gateway", [
-        "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "PacketProtection",
-        "Configuration", "ConnectionControl", "DataPlane", "LinuxIO", "Management",
-        .product(name: "Logging", package: "swift-log"),
-    ]),
+    module(
+        "DataPlane",
+        ["IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux"]
+    ),
+    module(
+        "Gateway",
+        [
+            "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "PacketProtection",
+            "Configuration", "ConnectionControl", "DataPlane", "LinuxIO", "Management",
+            .product(name: "Logging", package: "swift-log"),
+        ]
+    ),
     .executableTarget(
         name: "cygnet",
         dependencies: [
@@ -80,33 +108,51 @@ var targets: [Target] = [
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Logging", package: "swift-log"),
         ],
-        swiftSettings: strict),
+        swiftSettings: strict
+    ),
 
     // One test target a module.
     tests("IPsecPrimitivesTests", ["IPsecPrimitives"]),
     tests(
-        "IPsecCryptoTests", ["IPsecPrimitives", "IPsecCrypto"], resources: [.copy("Vectors")]),
+        "IPsecCryptoTests",
+        ["IPsecPrimitives", "IPsecCrypto"],
+        resources: [.copy("Vectors")]
+    ),
     tests(
-        "IKEMessagesTests", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages"],
-        resources: [.copy("Captures")]),
+        "IKEMessagesTests",
+        ["IPsecPrimitives", "IPsecCrypto", "IKEMessages"],
+        resources: [.copy("Captures")]
+    ),
     tests("IKECredentialsTests", ["IPsecPrimitives", "IKECredentials"]),
-    tests("IKEProtocolTests", [
-        "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
-    ]),
+    tests(
+        "IKEProtocolTests",
+        [
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+        ]
+    ),
     tests("PacketProtectionTests", ["IPsecPrimitives", "IPsecCrypto", "PacketProtection"]),
-    tests("ConnectionControlTests", [
-        "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
-        "ConnectionControl",
-    ]),
+    tests(
+        "ConnectionControlTests",
+        [
+            "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
+            "ConnectionControl",
+        ]
+    ),
     tests("ConfigurationTests", ["IPsecPrimitives", "Configuration"]),
     tests("ManagementTests", ["IPsecPrimitives", "Management"]),
-    tests("InspectionTests", [
-        "IPsecPrimitives", "IKEMessages", "Configuration", "Inspection", "Management",
-    ]),
+    tests(
+        "InspectionTests",
+        [
+            "IPsecPrimitives", "IKEMessages", "Configuration", "Inspection", "Management",
+        ]
+    ),
     tests("LinuxIOTests", ["IPsecPrimitives", "LinuxIO"]),
-    tests("DataPlaneTests", [
-        "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "DataPlane",
-    ]),
+    tests(
+        "DataPlaneTests",
+        [
+            "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "DataPlane",
+        ]
+    ),
     tests("GatewayTests", ["IPsecPrimitives", "Gateway"]),
     tests("TidyTests", []),
 ]

@@ -24,7 +24,8 @@ package struct IPPrefix: Hashable, Sendable {
             return
         }
         let digits = parts[1]
-        guard (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }),
+        guard (1...3).contains(digits.utf8.count),
+            digits.utf8.allSatisfy({ (48...57).contains($0) }),
             let length = Int(digits)
         else { return nil }
         self.init(address: address, length: length)
@@ -37,7 +38,8 @@ package struct IPPrefix: Hashable, Sendable {
     package var last: IPAddress {
         IPAddress(
             version: version,
-            bits: address.bits | IPPrefix.hostMask(width: version.addressBits, length: length))
+            bits: address.bits | IPPrefix.hostMask(width: version.addressBits, length: length)
+        )
     }
 
     package func contains(_ other: IPAddress) -> Bool {

@@ -22,7 +22,9 @@ package struct IPv4Address: Hashable, Comparable, Sendable {
             else { return nil }
             var value: UInt32 = 0
             for character in part {
-                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) else { return nil }
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) else {
+                    return nil
+                }
                 value = value * 10 + UInt32(character - UInt8(ascii: "0"))
             }
             guard value <= 255 else { return nil }

@@ -40,7 +40,8 @@ package struct ByteWriter: Sendable {
     /// and `extra` octets before it (IKE's payload lengths include their generic header).
     /// Precondition: the sum fits in 16 bits, which the callers' own limits ensure.
     package mutating func writeWithLength16<Failure: Error>(
-        addingToLength extra: Int = 0, _ content: (inout ByteWriter) throws(Failure) -> Void
+        addingToLength extra: Int = 0,
+        _ content: (inout ByteWriter) throws(Failure) -> Void
     ) throws(Failure) {
         let start = bytes.count
         write(UInt16(0))

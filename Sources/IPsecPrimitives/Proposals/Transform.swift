@@ -109,10 +109,14 @@ package struct Transform: Hashable, Sendable {
     }
 
     package static func encryption(
-        _ algorithm: EncryptionAlgorithm, keyLengthBits: UInt16? = nil
+        _ algorithm: EncryptionAlgorithm,
+        keyLengthBits: UInt16? = nil
     ) -> Transform {
         Transform(
-            type: .encryption, identifier: algorithm.rawValue, keyLengthBits: keyLengthBits)
+            type: .encryption,
+            identifier: algorithm.rawValue,
+            keyLengthBits: keyLengthBits
+        )
     }
 
     package static func pseudorandomFunction(_ function: PseudorandomFunction) -> Transform {

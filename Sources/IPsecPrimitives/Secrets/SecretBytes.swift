@@ -49,7 +49,10 @@ internal import CSecureMemory
     package func isEqual(to other: SecretBytes) -> Bool {
         guard count == other.count else { return false }
         return unsafe cygnet_equal_constant_time(
-            storage.baseAddress!, other.storage.baseAddress!, count) != 0
+            storage.baseAddress!,
+            other.storage.baseAddress!,
+            count
+        ) != 0
     }
 }
 
@@ -69,7 +72,10 @@ package func equalInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     return unsafe left.withUnsafeBytes { leftArea in
         unsafe right.withUnsafeBytes { rightArea in
             unsafe cygnet_equal_constant_time(
-                leftArea.baseAddress!, rightArea.baseAddress!, leftArea.count) != 0
+                leftArea.baseAddress!,
+                rightArea.baseAddress!,
+                leftArea.count
+            ) != 0
         }
     }
 }

@@ -29,7 +29,9 @@ package struct PortRange: Hashable, Sendable {
     package static func icmp(type: UInt8, code: UInt8? = nil) -> PortRange {
         let base = UInt16(type) << 8
         return PortRange(
-            uncheckedLower: base | UInt16(code ?? 0), upper: base | UInt16(code ?? 255))
+            uncheckedLower: base | UInt16(code ?? 0),
+            upper: base | UInt16(code ?? 255)
+        )
     }
 
     package var isAny: Bool { self == .any }

@@ -11,7 +11,10 @@ package struct TrafficSelector: Hashable, Sendable {
     /// Nil when the bounds are of two versions or upside down, or when ports are given for any
     /// protocol (RFC 7296 §3.13.1 asks for 0 to 65535 then).
     package init?(
-        first: IPAddress, last: IPAddress, ipProtocol: UInt8 = 0, ports: PortRange = .any
+        first: IPAddress,
+        last: IPAddress,
+        ipProtocol: UInt8 = 0,
+        ports: PortRange = .any
     ) {
         guard first.version == last.version, first.bits <= last.bits else { return nil }
         guard ipProtocol != 0 || ports.isAny else { return nil }
@@ -31,7 +34,11 @@ package struct TrafficSelector: Hashable, Sendable {
     /// As `init(prefix:)` for one protocol. Nil when ports are given for any protocol.
     package init?(prefix: IPPrefix, ipProtocol: UInt8, ports: PortRange = .any) {
         self.init(
-            first: prefix.first, last: prefix.last, ipProtocol: ipProtocol, ports: ports)
+            first: prefix.first,
+            last: prefix.last,
+            ipProtocol: ipProtocol,
+            ports: ports
+        )
     }
 
     package init(address: IPAddress) {
@@ -85,7 +92,9 @@ package struct TrafficSelector: Hashable, Sendable {
         return TrafficSelector(
             first: IPAddress(version: version, bits: max(first.bits, other.first.bits)),
             last: IPAddress(version: version, bits: min(last.bits, other.last.bits)),
-            ipProtocol: max(ipProtocol, other.ipProtocol), ports: ports)
+            ipProtocol: max(ipProtocol, other.ipProtocol),
+            ports: ports
+        )
     }
 }
 

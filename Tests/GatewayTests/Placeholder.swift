@@ -1,5 +1,0 @@
-internal import Testing
-
-@Suite struct GatewayPlaceholderTests {
-    @Test func builds() {}
-}

@@ -23,9 +23,11 @@ let strict: [SwiftSetting] = [
         )
     ]
     let multiBufferDependency: [Target.Dependency] = ["CIPsecMB"]
+    let multiBufferLinking: [LinkerSetting] = [.linkedLibrary("IPSec_MB")]
 #else
     let multiBufferTargets: [Target] = []
     let multiBufferDependency: [Target.Dependency] = []
+    let multiBufferLinking: [LinkerSetting] = []
 #endif
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -50,6 +52,11 @@ var targets: [Target] = [
     // Ground: C shims and system libraries.
     .target(name: "CSecureMemory"),
     .target(name: "CLinux"),
+    .target(
+        name: "CPacketCipher",
+        dependencies: ["COpenSSL"] + multiBufferDependency,
+        linkerSettings: multiBufferLinking
+    ),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
         name: "CNFTables",
@@ -66,7 +73,7 @@ var targets: [Target] = [
     module("IKEMessages", ["IPsecPrimitives"]),
     module("IKECredentials", ["IPsecPrimitives", "IPsecCrypto"]),
     module("IKEProtocol", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"]),
-    module("PacketProtection", ["IPsecPrimitives", "IPsecCrypto"]),
+    module("PacketProtection", ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher"]),
     module(
         "ConnectionControl",
         [
@@ -84,10 +91,6 @@ var targets: [Target] = [
     ),
 
     // The shell: sockets, devices, clocks, threads.
-    .target(
-        name: "CPacketCipher",
-        dependencies: ["COpenSSL"] + multiBufferDependency
-    ),
     module("LinuxIO", ["IPsecPrimitives", "CLinux", "CNFTables"]),
     module(
         "DataPlane",
@@ -115,7 +118,7 @@ var targets: [Target] = [
     tests("IPsecPrimitivesTests", ["IPsecPrimitives"]),
     tests(
         "IPsecCryptoTests",
-        ["IPsecPrimitives", "IPsecCrypto"],
+        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher"],
         resources: [.copy("Vectors")]
     ),
     tests(
@@ -130,7 +133,10 @@ var targets: [Target] = [
             "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
         ]
     ),
-    tests("PacketProtectionTests", ["IPsecPrimitives", "IPsecCrypto", "PacketProtection"]),
+    tests(
+        "PacketProtectionTests",
+        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"]
+    ),
     tests(
         "ConnectionControlTests",
         [

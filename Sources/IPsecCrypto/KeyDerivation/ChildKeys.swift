@@ -1,0 +1,34 @@
+package import IPsecPrimitives
+
+/// The keys of one direction of a Child SA.
+package struct ESPKeys: Sendable {
+    /// Encryption key with the salt or nonce behind it.
+    package let encryption: SecretBytes
+    /// Empty with an AEAD.
+    package let integrity: SecretBytes
+
+    package init(encryption: SecretBytes, integrity: SecretBytes) {
+        self.encryption = encryption
+        self.integrity = integrity
+    }
+}
+
+/// The keys of a pair of Child SAs (RFC 7296 §2.17). Initiator is who began the exchange that
+/// made the Child SA, which need not be the IKE SA's initiator.
+package struct ChildKeys: Sendable {
+    package let initiatorToResponder: ESPKeys
+    package let responderToInitiator: ESPKeys
+
+    /// KEYMAT = prf+(SK_d, [g^ir] | Ni | Nr), cut in the order of RFC 7296 §2.17.
+    /// `sharedSecret` is nil where the exchange had no KE payloads.
+    package static func derive(
+        prf: PRF,
+        derivation: SecretBytes,
+        cipherSuite: CipherSuite,
+        nonceInitiator: [UInt8],
+        nonceResponder: [UInt8],
+        sharedSecret: SecretBytes? = nil
+    ) -> ChildKeys {
+        fatalError()
+    }
+}

@@ -1,0 +1,63 @@
+package import IPsecPrimitives
+
+/// What the gateway as a whole is told (`gateway:`).
+package struct GatewaySettings: Equatable, Sendable {
+    package enum DefaultPolicy: String, CaseIterable, Sendable {
+        case bypass
+        case discard
+    }
+
+    package enum LogLevel: String, CaseIterable, Sendable {
+        case trace, debug, info, notice, warning, error
+    }
+
+    package enum PacketCipherChoice: String, CaseIterable, Sendable {
+        case automatic = "auto"
+        case multiBuffer = "multi-buffer"
+        case openSSL = "openssl"
+    }
+
+    /// The name of the TUN device.
+    package var interfaceName = "cygnet0"
+    /// Path of the Unix socket that answers `cygnet status` and its like.
+    package var controlSocket = "/run/cygnet/control.sock"
+    /// What happens to packets that no policy covers.
+    package var defaultPolicy = DefaultPolicy.bypass
+    package var logLevel = LogLevel.info
+    package var packetCipher = PacketCipherChoice.automatic
+
+    /// Local addresses to answer on; empty means every address.
+    package var listenAddresses: [IPAddress] = []
+    /// RFC 7296 §2: 500.
+    package var ikePort: UInt16 = 500
+    /// RFC 3948: 4500.
+    package var natPort: UInt16 = 4500
+
+    /// Half-open IKE SAs above which a cookie is demanded (RFC 7296 §2.6).
+    package var cookieThreshold = 32
+    /// Half-open IKE SAs above which requests to begin are dropped.
+    package var halfOpenLimit = 1024
+    /// Packets held for one tunnel while it is set up.
+    package var heldPackets = 64
+
+    /// Default replay window, in packets.
+    package var replayWindow = 1024
+    /// Largest packet that the path between gateways carries, in bytes.
+    package var linkMTU = 1500
+    /// MTU of the TUN device in bytes; nil means what is left of `linkMTU`.
+    package var mtu: Int?
+
+    package var routingTable: UInt32 = 4367
+    /// Mark on the gateway's own packets, and which of its bits count.
+    package var firewallMark: UInt32 = 0xC167_0000
+    package var firewallMask: UInt32 = 0xFFFF_0000
+    /// Priority of the first routing rule; the others follow it.
+    package var rulePriority: UInt32 = 1000
+
+    /// Where the `gateway` entry stands, or the start of the file.
+    package var location: SourceLocation
+
+    package init(location: SourceLocation) {
+        self.location = location
+    }
+}

@@ -1,0 +1,75 @@
+/// What `cygnet status` reports. The schema is documented in `Documentation/status-schema.md`;
+/// names and meanings of members never change within one `schema`.
+package struct GatewayStatus: Codable, Equatable, Sendable {
+    /// The version of this schema. Members may be added without a new one.
+    package static let currentSchema = 1
+
+    package var schema = GatewayStatus.currentSchema
+    /// The gateway's own version.
+    package var version: String
+    package var configurationFile: String
+    package var uptimeSeconds: Double
+    package var interface: InterfaceStatus
+    package var guardState: GuardStatus
+    /// What happens to packets that no policy covers: `bypass` or `discard`.
+    package var defaultPolicy: String
+    package var connections: [ConnectionStatus]
+    /// Every reason for which something was dropped, most first.
+    package var drops: [DropCount]
+
+    package init(
+        version: String,
+        configurationFile: String,
+        uptimeSeconds: Double,
+        interface: InterfaceStatus,
+        guardState: GuardStatus,
+        defaultPolicy: String,
+        connections: [ConnectionStatus],
+        drops: [DropCount]
+    ) {
+        self.version = version
+        self.configurationFile = configurationFile
+        self.uptimeSeconds = uptimeSeconds
+        self.interface = interface
+        self.guardState = guardState
+        self.defaultPolicy = defaultPolicy
+        self.connections = connections
+        self.drops = drops
+    }
+}
+
+/// The TUN device and the cipher behind it.
+package struct InterfaceStatus: Codable, Equatable, Sendable {
+    package var name: String
+    package var mtu: Int
+    /// `multi-buffer` or `openssl`.
+    package var packetCipher: String
+
+    package init(name: String, mtu: Int, packetCipher: String) {
+        self.name = name
+        self.mtu = mtu
+        self.packetCipher = packetCipher
+    }
+}
+
+/// Whether the kernel keeps protected traffic from leaving or arriving in clear.
+package enum GuardStatus: String, Codable, Sendable {
+    /// Routes, rules and filters are in place.
+    case set
+    /// Lifted by hand.
+    case lifted
+    /// Only some of it is in place.
+    case incomplete
+}
+
+/// Packets or datagrams dropped for one reason since the gateway started.
+package struct DropCount: Codable, Equatable, Sendable {
+    /// A word that never changes, such as `replayed`.
+    package var reason: String
+    package var packets: UInt64
+
+    package init(reason: String, packets: UInt64) {
+        self.reason = reason
+        self.packets = packets
+    }
+}

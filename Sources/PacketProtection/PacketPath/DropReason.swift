@@ -1,0 +1,37 @@
+/// Why a packet went no further; each has a counter.
+package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
+    // Outbound.
+    /// Not a whole IPv4 or IPv6 packet, or an offload request that makes no sense.
+    case malformedInner
+    case policyDiscard
+    /// A bypass policy: the kernel's routes send such packets elsewhere.
+    case policyBypass
+    case noPolicy
+    /// No SA, and no room to hold the packet until there is one.
+    case holdQueueFull
+    case holdExpired
+    /// Held for a negotiation that failed.
+    case holdAbandoned
+    case sequenceExhausted
+    case lifetimeExceeded
+    /// Larger than the tunnel carries and not to be fragmented.
+    case tooBig
+    case sealFailed
+    // Inbound.
+    /// Too short for an ESP packet of its SA, or with a length that the cipher cannot have.
+    case malformedESP
+    case keepalive
+    case unknownSPI
+    case replayed
+    case authenticationFailed
+    case badPadding
+    /// Next header 59 (RFC 4303 §2.6): cover traffic.
+    case dummy
+    /// Next header neither IPv4 nor IPv6.
+    case unexpectedNextHeader
+    case selectorMismatch
+    /// RFC 6040 §4.2: congestion experienced outside, no ECN inside.
+    case congestionMark
+    /// More than fits a batch: the caller's fault.
+    case batchOverflow
+}

@@ -1,0 +1,37 @@
+package import IPsecPrimitives
+
+/// What control asks of the packet path; carried to the workers and applied between batches.
+package enum PacketPathCommand: Sendable {
+    case installOutbound(OutboundSAParameters)
+    case installInbound(InboundSAParameters)
+    /// From now on the policy's packets prefer this SA (make before break).
+    case activateOutbound(SAIdentifier)
+    case removeSA(SAIdentifier)
+    /// The peer, or this end, has moved; also when a mapped port changed.
+    case updatePath(SAIdentifier, OuterPath)
+    /// The whole ordered policy database; SAs stay.
+    case replacePolicies([PolicyEntry])
+    /// Negotiation failed: forget what waits for an SA of this policy.
+    case dropHeldPackets(PolicyIdentifier)
+    /// Addresses that errors to the inside are sent from.
+    case setErrorSources(v4: IPv4Address?, v6: IPv6Address?)
+    /// Answered by an event `snapshot` of each direction with the same token.
+    case query(token: UInt64)
+
+    /// Who has to apply it.
+    package enum Direction: Hashable, Sendable {
+        case outbound
+        case inbound
+        case both
+    }
+
+    package var direction: Direction {
+        switch self {
+        case .installOutbound, .activateOutbound, .replacePolicies, .dropHeldPackets,
+            .setErrorSources:
+            .outbound
+        case .installInbound: .inbound
+        case .removeSA, .updatePath, .query: .both
+        }
+    }
+}

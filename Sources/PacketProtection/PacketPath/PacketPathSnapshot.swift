@@ -1,0 +1,65 @@
+package import IPsecPrimitives
+
+/// The counters of one direction at one moment.
+package struct PacketPathSnapshot: Hashable, Sendable {
+    package var isOutbound: Bool
+    package var associations: [SASnapshot]
+    /// Packets by `DropReason.rawValue`.
+    package var drops: [UInt64]
+    /// Packets that wait for an SA.
+    package var heldPackets: Int
+
+    package init(
+        isOutbound: Bool,
+        associations: [SASnapshot],
+        drops: [UInt64],
+        heldPackets: Int
+    ) {
+        self.isOutbound = isOutbound
+        self.associations = associations
+        self.drops = drops
+        self.heldPackets = heldPackets
+    }
+
+    package func dropCount(_ reason: DropReason) -> UInt64 { drops[Int(reason.rawValue)] }
+}
+
+/// The counters of one SA at one moment.
+package struct SASnapshot: Hashable, Sendable {
+    package var identifier: SAIdentifier
+    package var policy: PolicyIdentifier
+    package var spi: SPI
+    package var path: OuterPath
+    package var packets: UInt64
+    /// Octets that the cipher worked on, see `SALifetime`.
+    package var octets: UInt64
+    /// The last number sent, or the highest received.
+    package var sequence: UInt64
+    /// When the last packet went or came; nil before the first.
+    package var lastUse: Instant?
+    package var replayDrops: UInt64 = 0
+    package var authenticationFailures: UInt64 = 0
+    package var selectorMismatches: UInt64 = 0
+    /// The largest inner packet in octets, outbound.
+    package var tunnelMTU = 0
+
+    package init(
+        identifier: SAIdentifier,
+        policy: PolicyIdentifier,
+        spi: SPI,
+        path: OuterPath,
+        packets: UInt64,
+        octets: UInt64,
+        sequence: UInt64,
+        lastUse: Instant?
+    ) {
+        self.identifier = identifier
+        self.policy = policy
+        self.spi = spi
+        self.path = path
+        self.packets = packets
+        self.octets = octets
+        self.sequence = sequence
+        self.lastUse = lastUse
+    }
+}

@@ -1,0 +1,122 @@
+package import IPsecCrypto
+package import IPsecPrimitives
+
+/// The traffic that an SA was negotiated for: each local with each remote selector.
+package struct SelectorPair: Hashable, Sendable {
+    package var local: TrafficSelector
+    package var remote: TrafficSelector
+
+    package init(local: TrafficSelector, remote: TrafficSelector) {
+        self.local = local
+        self.remote = remote
+    }
+
+    /// Each local with each remote selector of the same IP version and of compatible protocols.
+    package static func pairs(
+        local: [TrafficSelector],
+        remote: [TrafficSelector]
+    ) -> [SelectorPair] {
+        local.flatMap { left in
+            remote.filter { right in
+                left.version == right.version
+                    && (left.ipProtocol == 0 || right.ipProtocol == 0
+                        || left.ipProtocol == right.ipProtocol)
+            }.map { SelectorPair(local: left, remote: $0) }
+        }
+    }
+}
+
+/// What becomes of the outer Don't Fragment bit (RFC 4301 §8.1).
+package enum DontFragmentPolicy: Hashable, Sendable {
+    case copy
+    case set
+    case clear
+}
+
+/// What becomes of the outer DSCP (RFC 4301 §5.1.2.1, RFC 2983).
+package enum DSCPPolicy: Hashable, Sendable {
+    case copy
+    /// One value, 0 to 63, for every packet: a covert channel less.
+    case fixed(UInt8)
+}
+
+/// An SA to send on.
+package struct OutboundSAParameters: Sendable {
+    package var identifier: SAIdentifier
+    package var policy: PolicyIdentifier
+    package var spi: SPI
+    package var selectors: [SelectorPair]
+    package var path: OuterPath
+    /// Made for sealing; the SA is its only user.
+    package var cipher: PacketCipher
+    package var isExtendedSequence: Bool
+    package var lifetime = SALifetime.unlimited
+    /// Number of the last packet sent so far; 0 for a new SA.
+    package var initialSequence: UInt64 = 0
+    package var dontFragment = DontFragmentPolicy.copy
+    package var dscp = DSCPPolicy.copy
+    /// The largest outer packet in octets that the path carries.
+    package var linkMTU = 1500
+    /// Whether packets may use it at once; otherwise from `activateOutbound` on (RFC 7296 §2.8:
+    /// the end that did not start a rekey waits for the first packet or for the delete).
+    package var isActive = true
+
+    package init(
+        identifier: SAIdentifier,
+        policy: PolicyIdentifier,
+        spi: SPI,
+        selectors: [SelectorPair],
+        path: OuterPath,
+        cipher: PacketCipher,
+        isExtendedSequence: Bool
+    ) {
+        self.identifier = identifier
+        self.policy = policy
+        self.spi = spi
+        self.selectors = selectors
+        self.path = path
+        self.cipher = cipher
+        self.isExtendedSequence = isExtendedSequence
+    }
+}
+
+/// An SA to receive on.
+package struct InboundSAParameters: Sendable {
+    package var identifier: SAIdentifier
+    package var policy: PolicyIdentifier
+    package var spi: SPI
+    /// From this gateway's view, as for the outbound SA: local is the inner destination.
+    package var selectors: [SelectorPair]
+    package var path: OuterPath
+    /// Made for opening; the SA is its only user.
+    package var cipher: PacketCipher
+    package var isExtendedSequence: Bool
+    package var lifetime = SALifetime.unlimited
+    /// Packets that the replay window covers, `ReplayWindow.sizes`.
+    package var replayWindow = 1024
+    /// The highest number received so far; 0 for a new SA.
+    package var initialSequence: UInt64 = 0
+    /// Whether an authenticated packet from a new place moves the peer (RFC 7296 §2.23): true
+    /// where the peer is behind a NAT.
+    package var followsPeer = false
+    /// The largest outer packet in octets that the path carries, for clamping the MSS.
+    package var linkMTU = 1500
+
+    package init(
+        identifier: SAIdentifier,
+        policy: PolicyIdentifier,
+        spi: SPI,
+        selectors: [SelectorPair],
+        path: OuterPath,
+        cipher: PacketCipher,
+        isExtendedSequence: Bool
+    ) {
+        self.identifier = identifier
+        self.policy = policy
+        self.spi = spi
+        self.selectors = selectors
+        self.path = path
+        self.cipher = cipher
+        self.isExtendedSequence = isExtendedSequence
+    }
+}

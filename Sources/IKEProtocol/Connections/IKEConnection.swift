@@ -1,0 +1,128 @@
+package import IKECredentials
+package import IPsecPrimitives
+
+/// A proposal and the place in the configuration that it comes from.
+package struct ConfiguredProposal: Hashable, Sendable {
+    package var proposal: Proposal
+    /// `file:line`, for explanations.
+    package var source: String
+
+    package init(_ proposal: Proposal, source: String) {
+        self.proposal = proposal
+        self.source = source
+    }
+}
+
+/// A peer: whom we accept and how we reach it.
+package struct IKEConnection: Sendable {
+    package enum Encapsulation: Hashable, Sendable {
+        /// UDP where a NAT is on the way (RFC 7296 §2.23).
+        case automatic
+        /// UDP always, by NAT detection hashes that cannot match.
+        case udp
+        /// IP protocol 50; refused where a NAT is on the way.
+        case esp
+    }
+
+    package var name: String
+    /// `file:line` of the connection.
+    package var source: String
+    /// Where the peer may find us; nil: at any of our addresses.
+    package var localAddress: IPAddress?
+    /// Where to start an SA to; nil: this end only answers, unless the event names an address.
+    package var remoteAddress: IPAddress?
+    /// From where the peer may come; empty: from anywhere.
+    package var remotePrefixes: [IPPrefix]
+    package var localIdentity: Identity
+    package var localIdentitySource: String
+    package var remoteIdentity: IdentityPattern
+    package var remoteIdentitySource: String
+    /// `file:line` of the secret.
+    package var secretSource: String
+    /// For the IKE SA, in order of preference.
+    package var proposals: [ConfiguredProposal]
+    package var encapsulation: Encapsulation
+    package var encapsulationSource: String
+    package var lifetime: SALifetime
+    /// Without a sign of life for so long, the peer is asked for one; nil: never.
+    package var livenessInterval: Duration?
+    package var children: [ChildPolicy]
+
+    package init(
+        name: String,
+        source: String,
+        localAddress: IPAddress?,
+        remoteAddress: IPAddress?,
+        remotePrefixes: [IPPrefix] = [],
+        localIdentity: Identity,
+        remoteIdentity: IdentityPattern,
+        proposals: [ConfiguredProposal],
+        children: [ChildPolicy]
+    ) {
+        self.name = name
+        self.source = source
+        self.localAddress = localAddress
+        self.remoteAddress = remoteAddress
+        self.remotePrefixes = remotePrefixes
+        self.localIdentity = localIdentity
+        localIdentitySource = source
+        self.remoteIdentity = remoteIdentity
+        remoteIdentitySource = source
+        secretSource = source
+        self.proposals = proposals
+        encapsulation = .automatic
+        encapsulationSource = source
+        lifetime = .ikeDefault
+        livenessInterval = .seconds(30)
+        self.children = children
+    }
+}
+
+/// What one Child SA of a connection may carry. Tunnel mode.
+package struct ChildPolicy: Hashable, Sendable {
+    package var name: String
+    package var source: String
+    package var selectorsSource: String
+    /// For ESP, in order of preference. KE methods count in a CREATE_CHILD_SA only.
+    package var proposals: [ConfiguredProposal]
+    package var localSelectors: [TrafficSelector]
+    package var remoteSelectors: [TrafficSelector]
+    /// By time. Bytes and packets are the packet path's, which reports when they run out.
+    package var lifetime: SALifetime
+
+    package init(
+        name: String,
+        source: String,
+        proposals: [ConfiguredProposal],
+        localSelectors: [TrafficSelector],
+        remoteSelectors: [TrafficSelector]
+    ) {
+        self.name = name
+        self.source = source
+        selectorsSource = source
+        self.proposals = proposals
+        self.localSelectors = localSelectors
+        self.remoteSelectors = remoteSelectors
+        lifetime = .childDefault
+    }
+}
+
+/// How long an SA lives by time.
+package struct SALifetime: Hashable, Sendable {
+    /// Age at which the SA is replaced; nil: never.
+    package var rekeyAfter: Duration?
+    /// Up to this part of `rekeyAfter`, in per cent, is taken off at random, so that many SAs, or
+    /// both ends of one, do not rekey at the same moment (RFC 7296 §2.8).
+    package var jitterPercent: Int
+    /// Age at which an SA that could not be replaced ends; nil: never.
+    package var expireAfter: Duration?
+
+    package init(rekeyAfter: Duration?, jitterPercent: Int = 10, expireAfter: Duration? = nil) {
+        self.rekeyAfter = rekeyAfter
+        self.jitterPercent = jitterPercent
+        self.expireAfter = expireAfter ?? rekeyAfter.map { $0 + $0 / 10 }
+    }
+
+    package static let ikeDefault = SALifetime(rekeyAfter: .seconds(4 * 3600))
+    package static let childDefault = SALifetime(rekeyAfter: .seconds(3600))
+}

@@ -1,0 +1,17 @@
+package import IPsecPrimitives
+
+/// One IKE message between two endpoints, without the non-ESP marker.
+///
+/// The marker (RFC 7296 §3.1, RFC 3948 §2.2) belongs to the socket: it stands before everything
+/// that leaves from or comes in at the NAT traversal port, and nowhere else.
+package struct IKEDatagram: Hashable, Sendable {
+    package var bytes: [UInt8]
+    package var local: Endpoint
+    package var remote: Endpoint
+
+    package init(bytes: [UInt8], local: Endpoint, remote: Endpoint) {
+        self.bytes = bytes
+        self.local = local
+        self.remote = remote
+    }
+}

@@ -1,0 +1,69 @@
+package import IPsecPrimitives
+
+/// What the engine learns from outside.
+package enum IKEEvent: Sendable {
+    case datagram(IKEDatagram)
+    /// `nextTimeout` has come. Harmless when it has not.
+    case timeout
+    case initiate(Initiation)
+    /// Closes one Child SA, or, without a child, the connection's IKE SAs and all their children.
+    case terminate(connection: String, child: String?)
+    /// The packet path reports that an SA's bytes, packets or sequence numbers run out.
+    case childLifetimeReached(inboundSPI: SPI, limit: LifetimeLimit)
+    /// The first authentic packet arrived on a new inbound SA; then the peer surely has the SA's
+    /// other half (RFC 7296 §2.8).
+    case childSAInUse(inboundSPI: SPI)
+    /// Authentic packets arrived lately: the peer lives, no need to ask (RFC 7296 §2.4).
+    case trafficReceived(inboundSPI: SPI)
+    /// An authentic ESP-in-UDP packet came from another endpoint than known (RFC 7296 §2.23).
+    case peerEndpointChanged(inboundSPI: SPI, remote: Endpoint)
+    /// A host's address went away or came: SAs bound to it are told to move or end by the caller
+    /// with other events; this one ends all, telling each peer once.
+    case shutDown
+
+    package enum LifetimeLimit: Hashable, Sendable {
+        /// Time to replace the SA.
+        case soft
+        /// The SA must not be used any more.
+        case hard
+    }
+
+    /// A wish for an SA.
+    package struct Initiation: Hashable, Sendable {
+        package var connection: String
+        /// Nil brings up the IKE SA with every child of the connection whose start is wanted by
+        /// the caller through events of their own; the first child goes with IKE_AUTH.
+        package var child: String?
+        /// Our address where the connection names none, as the routing table tells it.
+        package var localAddress: IPAddress?
+        /// The peer's address where the connection names none or a host name.
+        package var remoteAddress: IPAddress?
+        /// The packet that asks for the SA; its own selector goes first (RFC 7296 §2.9).
+        package var packet: PacketSelector?
+
+        package init(
+            connection: String,
+            child: String?,
+            localAddress: IPAddress? = nil,
+            remoteAddress: IPAddress? = nil,
+            packet: PacketSelector? = nil
+        ) {
+            self.connection = connection
+            self.child = child
+            self.localAddress = localAddress
+            self.remoteAddress = remoteAddress
+            self.packet = packet
+        }
+    }
+}
+
+/// Both ends of one outbound packet.
+package struct PacketSelector: Hashable, Sendable {
+    package var source: TrafficSelector
+    package var destination: TrafficSelector
+
+    package init(source: TrafficSelector, destination: TrafficSelector) {
+        self.source = source
+        self.destination = destination
+    }
+}

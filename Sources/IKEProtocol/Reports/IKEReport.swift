@@ -1,0 +1,112 @@
+package import IPsecPrimitives
+
+/// Something worth a line in the log, as data.
+package struct IKEReport: Hashable, Sendable {
+    package var connection: String?
+    package var child: String?
+    package var remote: Endpoint?
+    package var event: Event
+
+    package init(
+        connection: String? = nil,
+        child: String? = nil,
+        remote: Endpoint? = nil,
+        event: Event
+    ) {
+        self.connection = connection
+        self.child = child
+        self.remote = remote
+        self.event = event
+    }
+
+    package enum Event: Hashable, Sendable {
+        case ikeSAEstablished(IKESADescription)
+        case ikeSARekeyed(IKESADescription)
+        case ikeSAClosed(ClosureReason)
+        case childSAEstablished(ChildSADescription)
+        case childSARekeyed(ChildSADescription, replaced: SPI)
+        case childSAClosed(inboundSPI: SPI, ClosureReason)
+        /// What this end started came to nothing. With a child, the IKE SA may still be up.
+        case initiationFailed(NegotiationFailure)
+        /// What the peer started was refused.
+        case refused(NegotiationFailure)
+        case retransmitting(exchange: String, attempt: Int, limit: Int)
+        /// The peer answered no request until the last retransmission.
+        case peerUnresponsive
+        /// The peer asks for a COOKIE, and gets it.
+        case cookieDemandedByPeer
+        /// So many half-open SAs that initiators must show a COOKIE.
+        case cookieDemanded(halfOpenSAs: Int)
+        case otherMethodDemanded(wanted: String)
+        case networkAddressTranslation(local: Bool, remote: Bool)
+        case peerMoved(from: Endpoint, to: Endpoint)
+        /// The peer sent an error that fits no exchange of ours.
+        case errorFromPeer(notify: String)
+    }
+
+    package struct IKESADescription: Hashable, Sendable {
+        package var initiatorSPI: IKESPI
+        package var responderSPI: IKESPI
+        package var isInitiator: Bool
+        package var localIdentity: String
+        package var remoteIdentity: String
+        /// In the configuration's keywords.
+        package var suite: String
+
+        package init(
+            initiatorSPI: IKESPI,
+            responderSPI: IKESPI,
+            isInitiator: Bool,
+            localIdentity: String,
+            remoteIdentity: String,
+            suite: String
+        ) {
+            self.initiatorSPI = initiatorSPI
+            self.responderSPI = responderSPI
+            self.isInitiator = isInitiator
+            self.localIdentity = localIdentity
+            self.remoteIdentity = remoteIdentity
+            self.suite = suite
+        }
+    }
+
+    package struct ChildSADescription: Hashable, Sendable {
+        package var inboundSPI: SPI
+        package var outboundSPI: SPI
+        package var suite: String
+        package var localSelectors: [TrafficSelector]
+        package var remoteSelectors: [TrafficSelector]
+        package var isEncapsulated: Bool
+
+        package init(
+            inboundSPI: SPI,
+            outboundSPI: SPI,
+            suite: String,
+            localSelectors: [TrafficSelector],
+            remoteSelectors: [TrafficSelector],
+            isEncapsulated: Bool
+        ) {
+            self.inboundSPI = inboundSPI
+            self.outboundSPI = outboundSPI
+            self.suite = suite
+            self.localSelectors = localSelectors
+            self.remoteSelectors = remoteSelectors
+            self.isEncapsulated = isEncapsulated
+        }
+    }
+
+    package enum ClosureReason: Hashable, Sendable {
+        /// `terminate` or `shutDown`.
+        case requested
+        case deletedByPeer
+        case peerUnresponsive
+        /// The peer began anew (INITIAL_CONTACT) or this end did.
+        case superseded
+        /// The hard lifetime passed without a successful rekey.
+        case expired
+        case replaced
+        /// The connection is no longer in the configuration.
+        case unconfigured
+        case failed(String)
+    }
+}

@@ -1,0 +1,54 @@
+package import IPsecPrimitives
+
+/// A picture of the engine for `cygnet status`.
+package struct EngineStatus: Hashable, Sendable {
+    package var ikeSAs: [IKESAStatus]
+    package var halfOpenSAs: Int
+    package var counters: EngineCounters
+
+    package init(ikeSAs: [IKESAStatus], halfOpenSAs: Int, counters: EngineCounters) {
+        self.ikeSAs = ikeSAs
+        self.halfOpenSAs = halfOpenSAs
+        self.counters = counters
+    }
+}
+
+package struct IKESAStatus: Hashable, Sendable {
+    package enum Stage: String, Hashable, Sendable {
+        case connecting
+        case established
+        case rekeying
+        case closing
+    }
+
+    package var connection: String
+    package var stage: Stage
+    package var isInitiator: Bool
+    package var initiatorSPI: IKESPI
+    package var responderSPI: IKESPI
+    package var local: Endpoint
+    package var remote: Endpoint
+    package var localIdentity: String
+    /// Nil until it is proven.
+    package var remoteIdentity: String?
+    package var suite: String?
+    package var isLocalBehindNAT: Bool
+    package var isRemoteBehindNAT: Bool
+    package var age: Duration
+    package var rekeyIn: Duration?
+    package var children: [ChildSAStatus]
+}
+
+package struct ChildSAStatus: Hashable, Sendable {
+    package var child: String
+    package var inboundSPI: SPI
+    package var outboundSPI: SPI
+    package var suite: String
+    package var localSelectors: [TrafficSelector]
+    package var remoteSelectors: [TrafficSelector]
+    package var isEncapsulated: Bool
+    package var age: Duration
+    package var rekeyIn: Duration?
+    /// Replaced by another and soon removed.
+    package var isReplaced: Bool
+}

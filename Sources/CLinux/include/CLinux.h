@@ -1,1 +1,98 @@
-int cygnet_linux_placeholder(void);
+// What Linux offers and Swift's importer cannot see, or can only see with _GNU_SOURCE, which a
+// header must not define (it would change the layout of Glibc's own types).
+#ifndef CYGNET_LINUX_H
+#define CYGNET_LINUX_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+// MARK: Sockets
+
+/// An address and a port in network-independent form; `port` is in host order.
+struct cygnet_address {
+    uint8_t version;  // 4, 6, or 0 when there is none
+    uint8_t bytes[16];
+    uint16_t port;
+    uint32_t scope;  // interface index of a link-local address
+};
+
+/// One datagram, or a batch of equal segments (UDP_SEGMENT, UDP_GRO), in one stretch of memory.
+struct cygnet_datagram {
+    uint8_t *bytes;
+    uint32_t capacity;
+    uint32_t length;
+    uint32_t segment_size;  // 0: a single datagram
+    uint32_t interface_index;
+    struct cygnet_address remote;
+    struct cygnet_address local;
+    uint8_t traffic_class;
+    uint8_t is_truncated;
+};
+
+enum { CYGNET_BATCH_MAXIMUM = 64 };
+
+/// A socket of `version`; kind 0: UDP, otherwise raw with that protocol number. -1 and errno.
+int cygnet_open_socket(int version, int protocol);
+int cygnet_set_option(int fd, int level, int name, int value);
+int cygnet_bind(int fd, const struct cygnet_address *address);
+int cygnet_local_address(int fd, struct cygnet_address *address);
+/// recvmmsg without waiting: the number received, or -1 and errno.
+int cygnet_receive(int fd, struct cygnet_datagram *datagrams, uint32_t count);
+/// One sendmsg without waiting: 0, or -1 and errno.
+int cygnet_send(int fd, const struct cygnet_datagram *datagram);
+/// sendmmsg without waiting: the number sent, or -1 and errno.
+int cygnet_send_many(int fd, const struct cygnet_datagram *datagrams, uint32_t count);
+/// Takes one error off the queue: 1 and fills in, 0 when there is none.
+int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
+                         struct cygnet_address *remote);
+
+// MARK: Unix sockets
+
+int cygnet_unix_listen(const char *path, uint32_t mode, int backlog);
+int cygnet_unix_connect(const char *path);
+int cygnet_unix_accept(int fd);
+int cygnet_unix_peer(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid);
+int cygnet_unix_notify(const char *path, const char *text, size_t length);
+
+// MARK: Events
+
+int cygnet_epoll_create(void);
+/// operation 1: add, 2: remove, 3: modify; the token comes back from the wait.
+int cygnet_epoll_control(int fd, int operation, int target, uint32_t events, uint64_t token);
+int cygnet_epoll_wait(int fd, uint64_t *tokens, uint32_t *events, int maximum, int milliseconds);
+int cygnet_eventfd(void);
+void cygnet_eventfd_signal(int fd);
+void cygnet_eventfd_drain(int fd);
+int cygnet_timerfd_boottime(void);
+int cygnet_timerfd_set(int fd, uint64_t nanoseconds);
+int cygnet_signalfd(const int *signals, int count);
+int cygnet_signalfd_read(int fd);
+uint64_t cygnet_boottime(void);
+
+// MARK: TUN
+
+/// Creates or attaches to a device; offloads are set (also to none). -1 and errno, and `call`
+/// names what failed.
+int cygnet_tun_open(const char *name, int with_header, const char **call);
+/// Sets the offloads that the kernel may hand over: TSO always, USO where there is support.
+int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentation);
+
+// MARK: Netlink
+
+int cygnet_netlink_open(int protocol);
+int cygnet_interface_index(const char *name);
+
+// MARK: Confinement
+
+int cygnet_capabilities_keep(const int *capabilities, int count);
+int cygnet_capabilities_effective(uint64_t *mask);
+int cygnet_no_new_privileges(void);
+int cygnet_not_dumpable(void);
+/// Refuses the numbered system calls with EPERM in every thread; -1 and errno.
+int cygnet_seccomp_refuse(const int *numbers, int count);
+/// The Landlock version of the kernel, or -1 and errno.
+int cygnet_landlock_version(void);
+/// Restricts the file system to paths; access 0: read, 1: read and write. -1 and errno.
+int cygnet_landlock_restrict(const char *const *paths, const int *access, int count);
+
+#endif

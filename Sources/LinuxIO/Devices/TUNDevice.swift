@@ -1,0 +1,51 @@
+internal import CLinux
+internal import Glibc
+
+/// A TUN device, which exists as long as this value does.
+package final class TUNDevice: Sendable {
+    package let name: String
+    /// Whether the kernel may hand over UDP segments uncut (Linux 6.2 and later).
+    package let hasUDPSegmentation: Bool
+    private let file: FileDescriptor
+
+    package var number: Int32 { file.number }
+
+    /// Bytes of the virtio_net_hdr before each packet read or written.
+    package static let headerLength = 10
+
+    /// Creates the device, with segmentation offloads and a virtio_net_hdr before each packet.
+    package init(name: String) throws(SystemCallFailure) {
+        guard (1...15).contains(name.utf8.count) else {
+            throw SystemCallFailure(
+                call: "ioctl(TUNSETIFF \(name))",
+                errorNumber: EINVAL,
+                remedy: "Give the device a name of 1 to 15 characters."
+            )
+        }
+        var call: UnsafePointer<CChar>?
+        let number = unsafe cygnet_tun_open(name, 1, &call)
+        guard number >= 0 else {
+            let failed = unsafe call.map { unsafe String(cString: $0) } ?? "open(/dev/net/tun)"
+            throw .last(failed + " for \(name)", remedy: TUNDevice.remedy(errno, name: name))
+        }
+        file = FileDescriptor(owning: number)
+        // Always set: a device that outlived its process keeps the flags that it had.
+        var hasUDPSegmentation: Int32 = 0
+        guard unsafe cygnet_tun_set_offload(number, 1, &hasUDPSegmentation) == 0 else {
+            throw .last("ioctl(TUNSETOFFLOAD) for \(name)")
+        }
+        self.name = name
+        self.hasUDPSegmentation = hasUDPSegmentation != 0
+    }
+
+    private static func remedy(_ number: Int32, name: String) -> String? {
+        switch number {
+        case ENOENT, ENODEV, ENXIO:
+            "The kernel has no TUN device: load it (modprobe tun), or give the container /dev/net/tun."
+        case EPERM, EACCES: "Run as root, or give the process CAP_NET_ADMIN and /dev/net/tun."
+        case EBUSY: "Another process uses \(name); stop it, or configure another device name."
+        case EINVAL: "An interface \(name) of another kind exists; configure another device name."
+        default: nil
+        }
+    }
+}

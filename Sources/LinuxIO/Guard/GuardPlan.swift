@@ -1,0 +1,32 @@
+package import IPsecPrimitives
+
+/// What must never pass in clear, whatever routes say and whether or not the daemon runs.
+package struct GuardPlan: Hashable, Sendable {
+    package var device: String
+    package var mark: PacketMark
+    /// In the order in which they decide; the first that matches does.
+    package var policies: [TrafficPolicy]
+    /// Where our IKE and ESP arrive; empty stands for every address of this machine.
+    package var localAddresses: [IPAddress]
+    /// UDP ports of our IKE and encapsulated ESP.
+    package var ports: [UInt16]
+    /// Interfaces on the protected side of the boundary (RFC 4301 §3.1), where packets are in
+    /// clear by right; needed only when a policy's local and remote networks overlap.
+    package var insideInterfaces: [String]
+
+    package init(
+        device: String = "cygnet0",
+        mark: PacketMark = .own,
+        policies: [TrafficPolicy],
+        localAddresses: [IPAddress] = [],
+        ports: [UInt16] = [500, 4500],
+        insideInterfaces: [String] = []
+    ) {
+        self.device = device
+        self.mark = mark
+        self.policies = policies
+        self.localAddresses = localAddresses
+        self.ports = ports
+        self.insideInterfaces = insideInterfaces
+    }
+}

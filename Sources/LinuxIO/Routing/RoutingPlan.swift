@@ -1,0 +1,28 @@
+/// How the kernel must route so that what a policy protects reaches the tunnel device.
+package struct RoutingPlan: Hashable, Sendable {
+    package var device: String
+    /// The routing table that leads to the device.
+    package var table: UInt32
+    /// Rules take priorities from here on; at most `RoutingPlan.priorityCount` of them.
+    package var firstPriority: UInt32
+    package var mark: PacketMark
+    /// In the order in which they decide; the first that matches does.
+    package var policies: [TrafficPolicy]
+
+    package init(
+        device: String = "cygnet0",
+        table: UInt32 = 4367,
+        firstPriority: UInt32 = 4367,
+        mark: PacketMark = .own,
+        policies: [TrafficPolicy]
+    ) {
+        self.device = device
+        self.table = table
+        self.firstPriority = firstPriority
+        self.mark = mark
+        self.policies = policies
+    }
+
+    /// Priorities that rules of ours may take; the main table's rule is at 32766.
+    package static let priorityCount: UInt32 = 28_000
+}

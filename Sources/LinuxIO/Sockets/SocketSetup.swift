@@ -1,0 +1,114 @@
+internal import CLinux
+internal import Glibc
+internal import IPsecPrimitives
+
+/// Socket options by the kernel's numbers, which are its ABI and the same on every processor.
+enum SocketConstant {
+    static let udp: Int32 = 17
+    static let udpGRO: Int32 = 104
+    static let ip: Int32 = 0
+    static let ipv6: Int32 = 41
+    static let ipPacketInformation: Int32 = 8
+    static let ipReceiveErrors: Int32 = 11
+    static let ipReceiveTrafficClass: Int32 = 13
+    static let ipMTUDiscover: Int32 = 10
+    static let ipv6Only: Int32 = 26
+    static let ipv6MTUDiscover: Int32 = 23
+    static let ipv6ReceiveErrors: Int32 = 25
+    static let ipv6ReceivePacketInformation: Int32 = 49
+    static let ipv6ReceiveTrafficClass: Int32 = 66
+}
+
+/// How the kernel treats the DF bit and the path MTU that it learnt.
+package enum PathMTUDiscovery: Int32, Sendable {
+    /// DF clear: routers may fragment.
+    case off = 0
+    /// DF set; the kernel refuses what is larger than the path MTU that it knows.
+    case on = 2
+    /// DF set; the kernel's path MTU is ignored.
+    case probe = 3
+}
+
+/// The steps that UDP and raw sockets share.
+enum SocketSetup {
+    static func open(
+        version: IPVersion,
+        ipProtocol: Int32,
+        name: String
+    ) throws(SystemCallFailure) -> FileDescriptor {
+        let number = cygnet_open_socket(Int32(version.rawValue), ipProtocol)
+        guard number >= 0 else {
+            let lacksVersion = errno == EAFNOSUPPORT
+            throw .last(
+                "socket(\(name) over IP\(version))",
+                remedy: lacksVersion
+                    ? "The kernel has no IP\(version); leave its addresses out of the configuration."
+                    : nil
+            )
+        }
+        return FileDescriptor(owning: number)
+    }
+
+    /// Local addresses, traffic class and queued errors are wanted with each datagram.
+    static func prepare(
+        _ number: Int32,
+        version: IPVersion,
+        name: String,
+        mark: PacketMark?
+    ) throws(SystemCallFailure) {
+        let options: [(level: Int32, name: Int32, value: Int32)] =
+            switch version {
+            case .v4:
+                [
+                    (SocketConstant.ip, SocketConstant.ipPacketInformation, 1),
+                    (SocketConstant.ip, SocketConstant.ipReceiveTrafficClass, 1),
+                    (SocketConstant.ip, SocketConstant.ipReceiveErrors, 1),
+                ]
+            case .v6:
+                [
+                    (SocketConstant.ipv6, SocketConstant.ipv6Only, 1),
+                    (SocketConstant.ipv6, SocketConstant.ipv6ReceivePacketInformation, 1),
+                    (SocketConstant.ipv6, SocketConstant.ipv6ReceiveTrafficClass, 1),
+                    (SocketConstant.ipv6, SocketConstant.ipv6ReceiveErrors, 1),
+                ]
+            }
+        for option in options {
+            guard cygnet_set_option(number, option.level, option.name, option.value) == 0 else {
+                throw .last("setsockopt(\(name), \(option.level), \(option.name))")
+            }
+        }
+        if let mark {
+            let value = Int32(bitPattern: mark.value)
+            guard cygnet_set_option(number, SOL_SOCKET, SO_MARK, value) == 0 else {
+                throw .last("setsockopt(\(name), SO_MARK)")
+            }
+        }
+    }
+
+    /// Beyond the system's limit where the process has CAP_NET_ADMIN, up to it elsewhere.
+    static func enlargeBuffers(_ number: Int32, bytes: Int) {
+        let value = Int32(clamping: bytes)
+        for (forced, plain) in [(SO_RCVBUFFORCE, SO_RCVBUF), (SO_SNDBUFFORCE, SO_SNDBUF)] {
+            if cygnet_set_option(number, SOL_SOCKET, forced, value) != 0 {
+                cygnet_set_option(number, SOL_SOCKET, plain, value)
+            }
+        }
+    }
+
+    static func bind(
+        _ number: Int32,
+        to endpoint: Endpoint,
+        name: String
+    ) throws(SystemCallFailure) {
+        var address = cygnet_address(endpoint)
+        guard unsafe cygnet_bind(number, &address) == 0 else {
+            throw .last("bind(\(name) \(endpoint))")
+        }
+    }
+
+    static func localEndpoint(_ number: Int32) -> Endpoint? {
+        var address = cygnet_address()
+        guard unsafe cygnet_local_address(number, &address) == 0 else { return nil }
+        return address.endpoint
+    }
+}

@@ -1,0 +1,106 @@
+internal import CLinux
+internal import Glibc
+package import IPsecPrimitives
+
+/// A UDP socket of one IP version that knows, and chooses, its local address for each datagram.
+///
+/// The kernel makes each call atomic, so that two threads may use one socket.
+package final class UDPSocket: Sendable {
+    package struct Options: Sendable {
+        package var mark: PacketMark? = .own
+        /// Receive coalesced segments and ask for large buffers: the packet path's sockets.
+        package var isForPackets = false
+        /// Bytes asked for in each direction when `isForPackets`.
+        package var bufferBytes = 16 << 20
+
+        package init(mark: PacketMark? = .own, isForPackets: Bool = false) {
+            self.mark = mark
+            self.isForPackets = isForPackets
+        }
+    }
+
+    /// One datagram received whole.
+    package struct Datagram: Sendable {
+        package var bytes: [UInt8]
+        package var local: Endpoint
+        package var remote: Endpoint
+        /// The DSCP and ECN bits of the outer header.
+        package var trafficClass: UInt8
+    }
+
+    private let file: FileDescriptor
+    package let version: IPVersion
+    /// As bound; the address may be the unspecified one.
+    package let local: Endpoint
+
+    package var number: Int32 { file.number }
+
+    package init(
+        bindingTo endpoint: Endpoint,
+        options: Options = Options()
+    ) throws(SystemCallFailure) {
+        let version = endpoint.address.version
+        file = try SocketSetup.open(version: version, ipProtocol: 0, name: "udp")
+        try SocketSetup.prepare(file.number, version: version, name: "udp", mark: options.mark)
+        if options.isForPackets {
+            SocketSetup.enlargeBuffers(file.number, bytes: options.bufferBytes)
+            // Best effort: without it batches are merely smaller.
+            cygnet_set_option(file.number, SocketConstant.udp, SocketConstant.udpGRO, 1)
+        }
+        try SocketSetup.bind(file.number, to: endpoint, name: "udp")
+        self.version = version
+        local = SocketSetup.localEndpoint(file.number) ?? endpoint
+    }
+
+    /// Sends one datagram.
+    ///
+    /// - Parameter from: the local address to use; nil lets the routing table choose.
+    package func send(
+        _ bytes: [UInt8],
+        from localAddress: IPAddress? = nil,
+        to remote: Endpoint,
+        trafficClass: UInt8 = 0
+    ) throws(SystemCallFailure) {
+        var copy = bytes
+        let result = unsafe copy.withUnsafeMutableBufferPointer { buffer -> Int32 in
+            var datagram = unsafe cygnet_datagram()
+            unsafe datagram.bytes = buffer.baseAddress
+            unsafe datagram.length = UInt32(buffer.count)
+            unsafe datagram.remote = cygnet_address(remote)
+            if let localAddress, !localAddress.isUnspecified {
+                unsafe datagram.local = cygnet_address(localAddress)
+            }
+            unsafe datagram.traffic_class = trafficClass
+            let first = unsafe cygnet_send(number, &datagram)
+            // A queued ICMP error is reported once, instead of sending: try again.
+            return first == 0 || errno == EAGAIN || errno == EMSGSIZE
+                ? first : unsafe cygnet_send(number, &datagram)
+        }
+        guard result == 0 else { throw .last("sendmsg(udp to \(remote))") }
+    }
+
+    /// The next datagram that has arrived, or nil; longer ones than `limit` are cut and dropped.
+    package func receive(limit: Int = 65_535) -> Datagram? {
+        while true {
+            var bytes = [UInt8](repeating: 0, count: limit)
+            var header = unsafe cygnet_datagram()
+            let count = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
+                unsafe header.bytes = buffer.baseAddress
+                unsafe header.capacity = UInt32(buffer.count)
+                return unsafe cygnet_receive(number, &header, 1)
+            }
+            if count < 0, errno != EAGAIN, errno != EWOULDBLOCK, errno != EINTR { continue }
+            guard count == 1 else { return nil }
+            if unsafe header.is_truncated != 0 { continue }
+            guard let remote = unsafe header.remote.endpoint else { continue }
+            let address = unsafe header.local.address ?? local.address
+            unsafe bytes.removeLast(bytes.count - Int(header.length))
+            return unsafe Datagram(
+                bytes: bytes,
+                local: Endpoint(address: address, port: local.port),
+                remote: remote,
+                trafficClass: header.traffic_class
+            )
+        }
+    }
+}

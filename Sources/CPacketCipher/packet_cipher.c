@@ -1,1 +1,96 @@
-#include "CPacketCipher.h"
+#include "packet_cipher.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+void cygnet_derive_iv_key(
+    const struct cygnet_cipher_parameters *parameters, uint8_t key[IV_KEY_LENGTH]) {
+    static const char label[] = "cygnet ESP CBC IV";
+    struct cygnet_hmac_key mac;
+    struct cygnet_hash_state state;
+    uint8_t output[64];
+    cygnet_hmac_prepare(
+        &mac, CYGNET_SHA256, parameters->integrity_key, parameters->integrity_key_length);
+    cygnet_hmac_begin(&mac, &state);
+    cygnet_hmac_update(&mac, &state, label, sizeof label);
+    cygnet_hmac_update(&mac, &state, parameters->encryption_key, parameters->key_length);
+    cygnet_hmac_finish(&mac, &state, output);
+    memcpy(key, output, IV_KEY_LENGTH);
+    OPENSSL_cleanse(output, sizeof output);
+    OPENSSL_cleanse(&mac, sizeof mac);
+    OPENSSL_cleanse(&state, sizeof state);
+}
+
+static int prepare_openssl(
+    struct cygnet_packet_cipher *cipher, const struct cygnet_cipher_parameters *parameters) {
+    if (!cygnet_evp_cipher_init(&cipher->evp, parameters)) {
+        return 0;
+    }
+    if (parameters->kind != CYGNET_AES_CBC || !parameters->seals) {
+        return 1;
+    }
+    uint8_t key[IV_KEY_LENGTH];
+    cygnet_derive_iv_key(parameters, key);
+    cipher->iv_maker = EVP_CIPHER_CTX_new();
+    int done = cipher->iv_maker != NULL
+        && EVP_EncryptInit_ex(cipher->iv_maker, EVP_aes_128_ecb(), NULL, key, NULL) == 1;
+    OPENSSL_cleanse(key, sizeof key);
+    if (done) {
+        EVP_CIPHER_CTX_set_padding(cipher->iv_maker, 0);
+    }
+    return done;
+}
+
+struct cygnet_packet_cipher *cygnet_packet_cipher_create(
+    const struct cygnet_cipher_parameters *parameters, uint32_t back_end) {
+    struct cygnet_packet_cipher *cipher = calloc(1, sizeof *cipher);
+    if (cipher == NULL) {
+        return NULL;
+    }
+    cipher->kind = parameters->kind;
+    cipher->hash = parameters->hash;
+    cipher->icv_length = parameters->icv_length;
+    cipher->extended_sequence = parameters->extended_sequence;
+    int done;
+    if (back_end == CYGNET_BACK_END_MULTI_BUFFER) {
+        cipher->multi_buffer = cygnet_multi_buffer_create(parameters);
+        done = cipher->multi_buffer != NULL;
+    } else {
+        done = prepare_openssl(cipher, parameters);
+    }
+    if (!done) {
+        cygnet_packet_cipher_free(cipher);
+        return NULL;
+    }
+    return cipher;
+}
+
+void cygnet_packet_cipher_free(struct cygnet_packet_cipher *cipher) {
+    if (cipher == NULL) {
+        return;
+    }
+    cygnet_multi_buffer_free(cipher->multi_buffer);
+    cygnet_evp_cipher_clear(&cipher->evp);
+    EVP_CIPHER_CTX_free(cipher->iv_maker);
+    OPENSSL_cleanse(cipher, sizeof *cipher);
+    free(cipher);
+}
+
+void cygnet_packet_cipher_seal(
+    struct cygnet_packet_cipher *cipher, struct cygnet_packet_job *jobs, size_t count,
+    int keeps_iv) {
+    if (cipher->multi_buffer != NULL) {
+        cygnet_multi_buffer_seal(cipher, jobs, count, keeps_iv);
+    } else {
+        cygnet_openssl_seal(cipher, jobs, count, keeps_iv);
+    }
+}
+
+void cygnet_packet_cipher_open(
+    struct cygnet_packet_cipher *cipher, struct cygnet_packet_job *jobs, size_t count) {
+    if (cipher->multi_buffer != NULL) {
+        cygnet_multi_buffer_open(cipher, jobs, count);
+    } else {
+        cygnet_openssl_open(cipher, jobs, count);
+    }
+}

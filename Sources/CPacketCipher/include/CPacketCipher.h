@@ -1,19 +1,35 @@
 #ifndef CYGNET_CPACKETCIPHER_H
 #define CYGNET_CPACKETCIPHER_H
+#include "cygnet_hmac.h"
+#include <stddef.h>
 #include <stdint.h>
 
-/// One ESP packet to seal or open in place.
-struct cygnet_packet_job {
-    /// The ESP header: SPI, sequence number, IV, body and ICV lie behind one another from here.
-    uint8_t *esp;
-    /// Octets between IV and ICV: payload, padding, pad length and next header (RFC 4303 §2).
-    uint32_t body_length;
-    /// The high half of the sequence number; zero where the SA has 32-bit numbers.
-    uint32_t sequence_high;
-    /// What became of it: one of `enum cygnet_packet_status`.
-    uint32_t status;
+enum cygnet_cipher_kind {
+    CYGNET_AES_GCM = 1,
+    CYGNET_CHACHA20_POLY1305 = 2,
+    CYGNET_AES_CBC = 3,
+    CYGNET_AES_CTR = 4,
 };
 
+/// A suite and its keys. The pointers are read during the call only.
+struct cygnet_cipher_parameters {
+    uint32_t kind;
+    /// Octets of the cipher's own key: 16 or 32.
+    uint32_t key_length;
+    /// `CYGNET_HASH_NONE` for the AEADs.
+    uint32_t hash;
+    uint32_t icv_length;
+    /// The cipher's key, and behind it four octets of salt or nonce unless it is CBC.
+    const uint8_t *encryption_key;
+    const uint8_t *integrity_key;
+    uint32_t integrity_key_length;
+    /// Whether packets are sealed with this key, not opened.
+    uint32_t seals;
+    /// Whether the SA has 64-bit sequence numbers (RFC 4303 §2.2.1).
+    uint32_t extended_sequence;
+};
+
+/// What became of a packet or message.
 enum cygnet_packet_status {
     CYGNET_PACKET_OK = 0,
     /// The ICV does not match. The body's content is then undefined.
@@ -23,5 +39,55 @@ enum cygnet_packet_status {
     /// The library refused; the packet must be dropped.
     CYGNET_PACKET_LIBRARY_FAILURE = 3,
 };
+
+/// One ESP packet to seal or open in place.
+struct cygnet_packet_job {
+    /// The ESP header: SPI, sequence number, IV, body and ICV lie behind one another from here.
+    uint8_t *esp;
+    /// Octets between IV and ICV: payload, padding, pad length and next header (RFC 4303 §2).
+    uint32_t body_length;
+    /// The high half of the sequence number; zero where the SA has 32-bit numbers.
+    uint32_t sequence_high;
+    /// One of `enum cygnet_packet_status`.
+    uint32_t status;
+};
+
+enum cygnet_back_end {
+    CYGNET_BACK_END_MULTI_BUFFER = 1,
+    CYGNET_BACK_END_OPENSSL = 2,
+};
+
+/// Whether the multi-buffer library is compiled in and this processor has what it needs.
+int cygnet_has_multi_buffer(void);
+
+/// One direction of one SA: expanded keys and what the back end wants besides. One thread at a
+/// time may use it.
+struct cygnet_packet_cipher;
+
+/// Null if the back end is missing, the parameters make no suite or memory ran out.
+struct cygnet_packet_cipher *cygnet_packet_cipher_create(
+    const struct cygnet_cipher_parameters *parameters, uint32_t back_end);
+/// Wipes the keys.
+void cygnet_packet_cipher_free(struct cygnet_packet_cipher *cipher);
+
+/// Fills in IV, ciphertext, ICV and status of each job. SPI, sequence number and body must be in
+/// place, and with `keeps_iv`, which is for test vectors, the IV as well.
+void cygnet_packet_cipher_seal(
+    struct cygnet_packet_cipher *cipher, struct cygnet_packet_job *jobs, size_t count,
+    int keeps_iv);
+/// Verifies and decrypts each job and fills in its status.
+void cygnet_packet_cipher_open(
+    struct cygnet_packet_cipher *cipher, struct cygnet_packet_job *jobs, size_t count);
+
+/// Seals one Encrypted payload in place: `content` is IV, `body_length` octets of plaintext and
+/// room for the ICV. Returns a packet status.
+uint32_t cygnet_message_seal(
+    const struct cygnet_cipher_parameters *parameters, const uint8_t *associated_data,
+    size_t associated_length, uint8_t *content, size_t body_length);
+/// Opens one Encrypted payload in place; the plaintext stands behind the IV. Returns a packet
+/// status.
+uint32_t cygnet_message_open(
+    const struct cygnet_cipher_parameters *parameters, const uint8_t *associated_data,
+    size_t associated_length, uint8_t *content, size_t body_length);
 
 #endif

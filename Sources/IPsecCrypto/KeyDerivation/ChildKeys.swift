@@ -29,6 +29,21 @@ package struct ChildKeys: Sendable {
         nonceResponder: [UInt8],
         sharedSecret: SecretBytes? = nil
     ) -> ChildKeys {
-        fatalError()
+        let encryption = cipherSuite.encryptionKeyLength
+        let integrity = cipherSuite.integrityKeyLength
+        var seed = joined(sharedSecret, nonceInitiator, nonceResponder)
+        let material = prf.plus(key: derivation, seed: seed, length: 2 * (encryption + integrity))
+        wipe(&seed)
+        func keys(at start: Int) -> ESPKeys {
+            let middle = start + encryption
+            return ESPKeys(
+                encryption: material.part(start..<middle),
+                integrity: material.part(middle..<middle + integrity)
+            )
+        }
+        return ChildKeys(
+            initiatorToResponder: keys(at: 0),
+            responderToInitiator: keys(at: encryption + integrity)
+        )
     }
 }

@@ -41,7 +41,11 @@ package struct IKEKeys: Sendable {
         context: Context,
         sharedSecret: SecretBytes
     ) -> IKEKeys {
-        fatalError()
+        let seed = prf.compute(
+            key: SecretBytes(context.nonceInitiator + context.nonceResponder),
+            sharedSecret
+        )
+        return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)
     }
 
     /// The keys of an IKE SA that replaces another: SKEYSEED = prf(SK_d of the old one, g^ir | Ni
@@ -54,6 +58,72 @@ package struct IKEKeys: Sendable {
         context: Context,
         sharedSecret: SecretBytes
     ) -> IKEKeys {
-        fatalError()
+        var message = joined(
+            sharedSecret,
+            context.nonceInitiator,
+            context.nonceResponder
+        )
+        let seed = oldPRF.compute(key: oldDerivation, message)
+        wipe(&message)
+        return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)
     }
+
+    /// {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi |
+    /// SPIr) (RFC 7296 §2.14).
+    private static func expand(
+        prf: PRF,
+        cipherSuite: CipherSuite,
+        context: Context,
+        seed: SecretBytes
+    ) -> IKEKeys {
+        let integrity = cipherSuite.integrityKeyLength
+        let encryption = cipherSuite.encryptionKeyLength
+        let material = prf.plus(
+            key: seed,
+            seed: context.seed,
+            length: 3 * prf.outputLength + 2 * integrity + 2 * encryption
+        )
+        var position = 0
+        func next(_ length: Int) -> SecretBytes {
+            defer { position += length }
+            return material.part(position..<position + length)
+        }
+        return IKEKeys(
+            derivation: next(prf.outputLength),
+            integrityInitiator: next(integrity),
+            integrityResponder: next(integrity),
+            encryptionInitiator: next(encryption),
+            encryptionResponder: next(encryption),
+            authenticationInitiator: next(prf.outputLength),
+            authenticationResponder: next(prf.outputLength)
+        )
+    }
+}
+
+extension IKEKeys.Context {
+    /// Ni | Nr | SPIi | SPIr.
+    fileprivate var seed: [UInt8] {
+        var writer = ByteWriter(reserving: nonceInitiator.count + nonceResponder.count + 16)
+        writer.write(nonceInitiator)
+        writer.write(nonceResponder)
+        writer.write(spiInitiator.rawValue)
+        writer.write(spiResponder.rawValue)
+        return writer.bytes
+    }
+}
+
+/// A secret with public values behind it, in an array that the caller must wipe.
+func joined(_ secret: SecretBytes?, _ nonceInitiator: [UInt8], _ nonceResponder: [UInt8]) -> [UInt8]
+{
+    var message: [UInt8] = []
+    // At its final size at once: growing would leave a copy of the secret behind.
+    message.reserveCapacity(
+        (secret?.count ?? 0) + nonceInitiator.count + nonceResponder.count
+    )
+    if let secret {
+        unsafe secret.withUnsafeBytes { unsafe message.append(contentsOf: $0) }
+    }
+    message += nonceInitiator
+    message += nonceResponder
+    return message
 }

@@ -1,3 +1,4 @@
+internal import Crypto
 package import IPsecPrimitives
 
 /// An ephemeral key pair of one key exchange method.
@@ -6,20 +7,119 @@ package struct KeyExchangeKeyPair: Sendable {
     /// The Key Exchange Data of our KE payload: x and y without a prefix for the ECP groups
     /// (RFC 5903 §7), padded to the modulus's length for MODP (RFC 7296 §3.4).
     package let publicValue: [UInt8]
+    private let privateKey: PrivateKey
+
+    private enum PrivateKey: Sendable {
+        case curve25519(Curve25519.KeyAgreement.PrivateKey)
+        case ecp256(P256.KeyAgreement.PrivateKey)
+        case ecp384(P384.KeyAgreement.PrivateKey)
+        case modp(MODPGroup, exponent: SecretBytes)
+    }
 
     /// Whether `generate` knows the method.
-    package static func supports(_ method: KeyExchangeMethod) -> Bool { false }
+    package static func supports(_ method: KeyExchangeMethod) -> Bool {
+        switch method {
+        case .curve25519, .ecp256, .ecp384: true
+        default: MODPGroup.group(for: method) != nil
+        }
+    }
 
     /// Makes a key pair from the next bytes of `random`, and from nothing else.
     package static func generate(
         _ method: KeyExchangeMethod,
         random: inout any RandomSource
     ) throws(CryptoError) -> KeyExchangeKeyPair {
-        throw .unsupportedAlgorithm
+        let length = privateLength(method)
+        // A raw value outside 1 to n-1 is no private key of an ECP group, which happens once in
+        // 2^32 draws or less often; a few attempts tell bad luck from a broken source.
+        for _ in 0..<8 {
+            var raw = random.bytes(length)
+            defer { wipe(&raw) }
+            if let pair = try make(method, raw: raw) { return pair }
+        }
+        throw .libraryFailure
     }
 
-    /// The secret shared with the peer that sent `peerPublic`, after the checks of RFC 6989 §2.
+    /// The pair of a given private value in its raw form; nil if that is none.
+    static func make(
+        _ method: KeyExchangeMethod,
+        raw: [UInt8]
+    ) throws(CryptoError) -> KeyExchangeKeyPair? {
+        switch method {
+        case .curve25519:
+            guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: raw) else {
+                return nil
+            }
+            return KeyExchangeKeyPair(
+                method: method,
+                publicValue: Array(key.publicKey.rawRepresentation),
+                privateKey: .curve25519(key)
+            )
+        case .ecp256:
+            guard let key = try? P256.KeyAgreement.PrivateKey(rawRepresentation: raw) else {
+                return nil
+            }
+            return KeyExchangeKeyPair(
+                method: method,
+                publicValue: Array(key.publicKey.rawRepresentation),
+                privateKey: .ecp256(key)
+            )
+        case .ecp384:
+            guard let key = try? P384.KeyAgreement.PrivateKey(rawRepresentation: raw) else {
+                return nil
+            }
+            return KeyExchangeKeyPair(
+                method: method,
+                publicValue: Array(key.publicKey.rawRepresentation),
+                privateKey: .ecp384(key)
+            )
+        default:
+            guard let group = MODPGroup.group(for: method) else { throw .unsupportedAlgorithm }
+            let exponent = SecretBytes(raw)
+            return KeyExchangeKeyPair(
+                method: method,
+                publicValue: try group.publicValue(exponent: exponent),
+                privateKey: .modp(group, exponent: exponent)
+            )
+        }
+    }
+
+    /// Octets of a raw private value.
+    private static func privateLength(_ method: KeyExchangeMethod) -> Int {
+        switch method {
+        case .curve25519, .ecp256: 32
+        case .ecp384: 48
+        default: MODPGroup.group(for: method)?.exponentLength ?? 0
+        }
+    }
+
+    /// The secret shared with the peer that sent `peerPublic`, after the checks of RFC 6989 §2:
+    /// the point is on the curve, the number is in the group. For Curve25519 the result must not
+    /// be zero (RFC 8031 §3.1).
     package func sharedSecret(with peerPublic: [UInt8]) throws(CryptoError) -> SecretBytes {
-        throw .invalidPublicValue
+        switch privateKey {
+        case .curve25519(let key):
+            guard
+                let peer = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: peerPublic)
+            else { throw .invalidPublicValue }
+            return try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
+        case .ecp256(let key):
+            guard let peer = try? P256.KeyAgreement.PublicKey(rawRepresentation: peerPublic) else {
+                throw .invalidPublicValue
+            }
+            return try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
+        case .ecp384(let key):
+            guard let peer = try? P384.KeyAgreement.PublicKey(rawRepresentation: peerPublic) else {
+                throw .invalidPublicValue
+            }
+            return try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
+        case .modp(let group, let exponent):
+            return try group.sharedSecret(exponent: exponent, peerPublic: peerPublic)
+        }
+    }
+
+    private func secret(_ agreed: SharedSecret?) throws(CryptoError) -> SecretBytes {
+        guard let agreed else { throw .invalidPublicValue }
+        return unsafe agreed.withUnsafeBytes { unsafe SecretBytes($0) }
     }
 }

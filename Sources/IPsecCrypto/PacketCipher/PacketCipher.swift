@@ -12,6 +12,7 @@ package import IPsecPrimitives
 
     package let suite: CipherSuite
     package let backEnd: PacketCipherBackEnd
+    private let context: OpaquePointer
 
     package var ivLength: Int { suite.ivLength }
     package var icvLength: Int { suite.icvLength }
@@ -26,7 +27,26 @@ package import IPsecPrimitives
         direction: Direction,
         backEnd: PacketCipherBackEnd = .automatic
     ) throws(CryptoError) {
-        throw .unsupportedAlgorithm
+        guard PacketCipherBackEnd.available.contains(backEnd) else {
+            throw .backEndUnavailable
+        }
+        try suite.check(encryptionKey: keys.encryption, integrityKey: keys.integrity)
+        let created = unsafe suite.withParameters(
+            encryptionKey: keys.encryption,
+            integrityKey: keys.integrity,
+            seals: direction == .seal,
+            isExtendedSequence: isExtendedSequence
+        ) { parameters in
+            unsafe cygnet_packet_cipher_create(&parameters, backEnd.identifier)
+        }
+        guard let context = unsafe created else { throw .libraryFailure }
+        unsafe self.context = context
+        self.suite = suite
+        self.backEnd = backEnd
+    }
+
+    deinit {
+        unsafe cygnet_packet_cipher_free(context)
     }
 
     /// Throws `unsupportedAlgorithm` unless the algorithms make a `CipherSuite`.
@@ -51,12 +71,20 @@ package import IPsecPrimitives
     }
 
     /// Writes IV, ciphertext and ICV of `count` packets whose SPI, sequence number and body are
-    /// in place, and a status for each.
+    /// in place, and a status for each. Precondition: made with direction `seal`.
     package func seal(_ jobs: UnsafeMutablePointer<cygnet_packet_job>, count: Int) {
+        unsafe cygnet_packet_cipher_seal(context, jobs, count, 0)
+    }
+
+    /// As `seal`, with the IVs that stand in the packets. For vectors: an IV that comes twice
+    /// gives everything away.
+    package func sealKeepingIVs(_ jobs: UnsafeMutablePointer<cygnet_packet_job>, count: Int) {
+        unsafe cygnet_packet_cipher_seal(context, jobs, count, 1)
     }
 
     /// Verifies and decrypts `count` packets and writes a status for each. The body of one that
-    /// fails holds nothing of use.
+    /// fails holds nothing of use. Precondition: made with direction `open`.
     package func open(_ jobs: UnsafeMutablePointer<cygnet_packet_job>, count: Int) {
+        unsafe cygnet_packet_cipher_open(context, jobs, count)
     }
 }

@@ -20,6 +20,17 @@ internal import CSecureMemory
         wipe(&bytes)
     }
 
+    /// `count` bytes that `fill` writes in place, so that no copy of them is ever elsewhere.
+    package init<Failure: Error>(
+        count: Int,
+        filledBy fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        unsafe storage = .allocate(byteCount: max(count, 1), alignment: 16)
+        self.count = count
+        unsafe storage.initializeMemory(as: UInt8.self, repeating: 0)
+        try unsafe fill(UnsafeMutableRawBufferPointer(rebasing: storage[0..<count]))
+    }
+
     package let count: Int
 
     deinit {

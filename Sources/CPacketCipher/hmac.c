@@ -1,0 +1,140 @@
+// The EVP layer allocates for each message and looks algorithms up by name, which costs more than
+// the hashing of a short one. These functions are deprecated in favour of it, but do neither.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "cygnet_hmac.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+_Static_assert(sizeof(SHA_CTX) <= sizeof(struct cygnet_hash_state), "SHA-1 fits");
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct cygnet_hash_state), "SHA-256 fits");
+_Static_assert(sizeof(SHA512_CTX) <= sizeof(struct cygnet_hash_state), "SHA-512 fits");
+
+enum { LONGEST_BLOCK = 128, LONGEST_OUTPUT = 64 };
+
+static size_t output_length(uint32_t hash) {
+    switch (hash) {
+    case CYGNET_SHA1: return 20;
+    case CYGNET_SHA256: return 32;
+    case CYGNET_SHA384: return 48;
+    default: return 64;
+    }
+}
+
+static size_t block_length(uint32_t hash) {
+    return hash == CYGNET_SHA1 || hash == CYGNET_SHA256 ? 64 : 128;
+}
+
+static void start(uint32_t hash, struct cygnet_hash_state *state) {
+    switch (hash) {
+    case CYGNET_SHA1: SHA1_Init((SHA_CTX *)state); break;
+    case CYGNET_SHA256: SHA256_Init((SHA256_CTX *)state); break;
+    case CYGNET_SHA384: SHA384_Init((SHA512_CTX *)state); break;
+    default: SHA512_Init((SHA512_CTX *)state); break;
+    }
+}
+
+static void update(
+    uint32_t hash, struct cygnet_hash_state *state, const void *bytes, size_t length) {
+    switch (hash) {
+    case CYGNET_SHA1: SHA1_Update((SHA_CTX *)state, bytes, length); break;
+    case CYGNET_SHA256: SHA256_Update((SHA256_CTX *)state, bytes, length); break;
+    case CYGNET_SHA384: SHA384_Update((SHA512_CTX *)state, bytes, length); break;
+    default: SHA512_Update((SHA512_CTX *)state, bytes, length); break;
+    }
+}
+
+static void finish(uint32_t hash, struct cygnet_hash_state *state, uint8_t *output) {
+    switch (hash) {
+    case CYGNET_SHA1: SHA1_Final(output, (SHA_CTX *)state); break;
+    case CYGNET_SHA256: SHA256_Final(output, (SHA256_CTX *)state); break;
+    case CYGNET_SHA384: SHA384_Final(output, (SHA512_CTX *)state); break;
+    default: SHA512_Final(output, (SHA512_CTX *)state); break;
+    }
+}
+
+void cygnet_hmac_prepare(
+    struct cygnet_hmac_key *key, uint32_t hash, const void *bytes, size_t length) {
+    uint8_t block[LONGEST_BLOCK] = {0};
+    size_t block_size = block_length(hash);
+    key->hash = hash;
+    key->output_length = (uint32_t)output_length(hash);
+    // RFC 2104 §2: a key longer than a block is hashed first.
+    if (length > block_size) {
+        start(hash, &key->inner);
+        update(hash, &key->inner, bytes, length);
+        finish(hash, &key->inner, block);
+    } else if (length > 0) {
+        memcpy(block, bytes, length);
+    }
+    for (size_t index = 0; index < block_size; index++) {
+        block[index] ^= 0x36;
+    }
+    start(hash, &key->inner);
+    update(hash, &key->inner, block, block_size);
+    for (size_t index = 0; index < block_size; index++) {
+        block[index] ^= 0x36 ^ 0x5c;
+    }
+    start(hash, &key->outer);
+    update(hash, &key->outer, block, block_size);
+    OPENSSL_cleanse(block, sizeof block);
+}
+
+void cygnet_hmac_begin(const struct cygnet_hmac_key *key, struct cygnet_hash_state *state) {
+    *state = key->inner;
+}
+
+void cygnet_hmac_update(
+    const struct cygnet_hmac_key *key, struct cygnet_hash_state *state, const void *bytes,
+    size_t length) {
+    if (length > 0) {
+        update(key->hash, state, bytes, length);
+    }
+}
+
+void cygnet_hmac_finish(
+    const struct cygnet_hmac_key *key, struct cygnet_hash_state *state, uint8_t *output) {
+    uint8_t inner[LONGEST_OUTPUT];
+    finish(key->hash, state, inner);
+    *state = key->outer;
+    update(key->hash, state, inner, key->output_length);
+    finish(key->hash, state, output);
+    OPENSSL_cleanse(inner, sizeof inner);
+}
+
+void cygnet_hmac_compute(
+    uint32_t hash, const void *key, size_t key_length, const void *message, size_t length,
+    uint8_t *output) {
+    struct cygnet_hmac_key prepared;
+    struct cygnet_hash_state state;
+    cygnet_hmac_prepare(&prepared, hash, key, key_length);
+    cygnet_hmac_begin(&prepared, &state);
+    cygnet_hmac_update(&prepared, &state, message, length);
+    cygnet_hmac_finish(&prepared, &state, output);
+    OPENSSL_cleanse(&prepared, sizeof prepared);
+    OPENSSL_cleanse(&state, sizeof state);
+}
+
+void cygnet_prf_plus(
+    uint32_t hash, const void *key, size_t key_length, const void *seed, size_t seed_length,
+    uint8_t *output, size_t length) {
+    struct cygnet_hmac_key prepared;
+    struct cygnet_hash_state state;
+    uint8_t block[LONGEST_OUTPUT];
+    size_t block_size = output_length(hash);
+    cygnet_hmac_prepare(&prepared, hash, key, key_length);
+    uint8_t number = 1;
+    for (size_t written = 0; written < length; written += block_size, number++) {
+        cygnet_hmac_begin(&prepared, &state);
+        cygnet_hmac_update(&prepared, &state, block, number == 1 ? 0 : block_size);
+        cygnet_hmac_update(&prepared, &state, seed, seed_length);
+        cygnet_hmac_update(&prepared, &state, &number, 1);
+        cygnet_hmac_finish(&prepared, &state, block);
+        size_t rest = length - written;
+        memcpy(output + written, block, rest < block_size ? rest : block_size);
+    }
+    OPENSSL_cleanse(&prepared, sizeof prepared);
+    OPENSSL_cleanse(&state, sizeof state);
+    OPENSSL_cleanse(block, sizeof block);
+}

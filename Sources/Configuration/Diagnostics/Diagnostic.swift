@@ -1,5 +1,5 @@
 /// One thing that is wrong, or doubtful, in a configuration.
-package struct Diagnostic: Hashable, Sendable {
+package struct Diagnostic: Error, Hashable, Sendable {
     package enum Severity: String, Hashable, Sendable {
         /// The configuration cannot be used.
         case error

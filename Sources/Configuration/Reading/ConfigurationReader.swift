@@ -5,6 +5,115 @@ extension GatewayConfiguration {
     ///   - bytes: the file's content.
     ///   - file: the file's name, for diagnostics; paths inside are relative to its directory.
     package static func read(_ bytes: [UInt8], file: String) -> ConfigurationResult {
-        ConfigurationResult(configuration: nil, diagnostics: [])
+        do throws(Diagnostic) {
+            let document = try YAMLEventReader.document(bytes, file: file)
+            return ConfigurationReader(file: file).read(document)
+        } catch {
+            return ConfigurationResult(configuration: nil, diagnostics: [error])
+        }
+    }
+}
+
+/// Reads the top of the document and puts the sections together.
+struct ConfigurationReader {
+    static let keys = ["gateway", "connections", "policies"]
+
+    let file: String
+    let problems = Problems()
+
+    func read(_ document: YAMLNode) -> ConfigurationResult {
+        var configuration: GatewayConfiguration?
+        if case .null = document.content {
+            problems.error(
+                at: document.location,
+                "the configuration is empty",
+                hint: "begin with `connections:`; Examples/site-to-site shows a whole one"
+            )
+        } else if let reader = MappingReader(
+            document,
+            subject: "the configuration",
+            keys: ConfigurationReader.keys,
+            problems: problems
+        ) {
+            configuration = read(reader)
+        }
+        return ConfigurationResult(
+            configuration: problems.hasErrors ? nil : configuration,
+            diagnostics: problems.sorted
+        )
+    }
+
+    private func read(_ reader: MappingReader) -> GatewayConfiguration {
+        let settings =
+            reader.node("gateway").map { GatewaySection.read($0, problems) }
+            ?? GatewaySettings(location: reader.location)
+        let connections = readConnections(reader, settings)
+        let policies = PolicySection(connections: connections, problems: problems)
+            .read(reader.node("policies"))
+        if !problems.hasErrors {
+            PeerCheck.run(connections, problems)
+            ShadowCheck.run(policies, problems)
+        }
+        return GatewayConfiguration(
+            file: file,
+            settings: settings,
+            connections: connections,
+            policies: policies
+        )
+    }
+
+    private func readConnections(
+        _ reader: MappingReader,
+        _ settings: GatewaySettings
+    ) -> [ConnectionConfiguration] {
+        guard let node = reader.node("connections") else {
+            problems.error(
+                at: reader.location,
+                "the configuration has no \"connections\"",
+                hint: "write `connections:` with a name for the peer below it"
+            )
+            return []
+        }
+        guard
+            let entries = MappingReader.entries(
+                of: node,
+                subject: "connections",
+                problems: problems
+            )
+        else { return [] }
+        let limit = ConfigurationLimits.connections
+        if entries.isEmpty || entries.count > limit {
+            problems.error(
+                at: node.location,
+                "connections has \(entries.count) entries",
+                hint: "write 1 to \(limit)"
+            )
+        }
+        return entries.prefix(limit).compactMap { entry in
+            guard ConfigurationReader.checkName(entry, "connection", problems) else { return nil }
+            return ConnectionSection(
+                name: entry.key,
+                settings: settings,
+                directory: directory,
+                problems: problems
+            ).read(entry)
+        }
+    }
+
+    /// Everything up to the last slash of the file's name.
+    private var directory: String {
+        file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
+    }
+
+    static func checkName(_ entry: YAMLEntry, _ what: String, _ problems: Problems) -> Bool {
+        guard WordText.isName(entry.key) else {
+            problems.error(
+                at: entry.keyLocation,
+                "\"\(shown(entry.key))\" cannot be a \(what)'s name",
+                hint: "write 1 to 64 letters, digits, dots, dashes or underscores"
+            )
+            return false
+        }
+        return true
     }
 }

@@ -99,7 +99,8 @@ package struct TrafficSelector: Hashable, Sendable {
 }
 
 extension TrafficSelector: CustomStringConvertible {
-    /// `10.1.0.0/16`, `10.1.0.5-10.1.0.9[tcp/443]`, `2001:db8::/32[udp/1000-2000]`.
+    /// `10.1.0.0/16`, `10.1.0.5-10.1.0.9[tcp/443]`, `2001:db8::/32[udp/1000-2000]`; for ICMP with
+    /// type and code, `10.1.0.0/16[icmp/8]`, `10.1.0.0/16[icmp/3(4)]`.
     package var description: String {
         let networks = prefixes
         let range = networks.count == 1 ? networks[0].description : "\(first)-\(last)"
@@ -107,9 +108,22 @@ extension TrafficSelector: CustomStringConvertible {
         let name = IPProtocolName.name(of: ipProtocol)
         if ports.isAny { return "\(range)[\(name)]" }
         if ports.isOpaque { return "\(range)[\(name)/opaque]" }
-        let span =
-            ports.lower == ports.upper ? "\(ports.lower)" : "\(ports.lower)-\(ports.upper)"
-        return "\(range)[\(name)/\(span)]"
+        let isICMP = ipProtocol == 1 || ipProtocol == 58
+        return "\(range)[\(name)/\(isICMP ? ports.typesAndCodes : ports.numbers)]"
+    }
+}
+
+extension PortRange {
+    fileprivate var numbers: String { lower == upper ? "\(lower)" : "\(lower)-\(upper)" }
+
+    /// A type alone stands for all its codes.
+    fileprivate var typesAndCodes: String {
+        let (first, last) = (lower >> 8, upper >> 8)
+        if lower & 0xFF == 0, upper & 0xFF == 0xFF {
+            return first == last ? "\(first)" : "\(first)-\(last)"
+        }
+        let start = "\(first)(\(lower & 0xFF))"
+        return lower == upper ? start : "\(start)-\(last)(\(upper & 0xFF))"
     }
 }
 

@@ -1,0 +1,140 @@
+internal import IPsecPrimitives
+
+/// Proposals as the configuration writes them: words joined by dashes.
+enum ProposalText {
+    /// More words than there are algorithms are a mistake.
+    private static let wordLimit = 32
+
+    /// An IKE proposal: encryption, a pseudorandom function, a group, and for CBC an integrity
+    /// algorithm, which also stands for the function of its name where none is named.
+    static func ike(_ text: String) throws(Complaint) -> Proposal {
+        let found = try transforms(text)
+        try checkEncryption(found, text)
+        guard found[.sequenceNumbers] == nil else {
+            throw Complaint(
+                "an IKE proposal has no esn or noesn",
+                hint: "write them in esp-proposals"
+            )
+        }
+        guard found[.keyExchange] != nil else {
+            throw Complaint(
+                "\"\(shown(text))\" has no key exchange group",
+                hint: "add one, as in \(shown(text))-x25519"
+            )
+        }
+        var functions = found[.pseudorandomFunction] ?? []
+        if functions.isEmpty { functions = (found[.integrity] ?? []).compactMap(function) }
+        guard !functions.isEmpty else {
+            throw Complaint(
+                "\"\(shown(text))\" has no pseudorandom function",
+                hint: "add one, as in \(shown(text))-prfsha256"
+            )
+        }
+        return Proposal(
+            securityProtocol: .ike,
+            transforms: (found[.encryption] ?? []) + (found[.integrity] ?? []) + functions
+                + (found[.keyExchange] ?? [])
+        )
+    }
+
+    /// An ESP proposal: encryption, for CBC an integrity algorithm, a group for fresh keys at each
+    /// rekey if wanted. Where neither esn nor noesn is named, both are offered, esn first.
+    static func esp(_ text: String) throws(Complaint) -> Proposal {
+        let found = try transforms(text)
+        try checkEncryption(found, text)
+        guard found[.pseudorandomFunction] == nil else {
+            throw Complaint(
+                "an ESP proposal has no pseudorandom function",
+                hint: "write prf… in ike-proposals only"
+            )
+        }
+        let numbers =
+            found[.sequenceNumbers] ?? [.sequenceNumbers(.extended), .sequenceNumbers(.short)]
+        return Proposal(
+            securityProtocol: .esp,
+            transforms: (found[.encryption] ?? []) + (found[.integrity] ?? [])
+                + (found[.keyExchange] ?? []) + numbers
+        )
+    }
+
+    /// The transforms by type, each in the order of the words.
+    private static func transforms(
+        _ text: String
+    ) throws(Complaint) -> [TransformType: [Transform]] {
+        let words = text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+        guard words.count <= wordLimit else {
+            throw Complaint(
+                "a proposal of \(words.count) words",
+                hint: "write at most \(wordLimit); a second proposal can follow in the list"
+            )
+        }
+        var found: [TransformType: [Transform]] = [:]
+        for word in words {
+            guard let transform = ProposalKeyword.transform(for: word) else {
+                throw unknown(word)
+            }
+            guard found[transform.type]?.contains(transform) != true else {
+                throw Complaint("\"\(word)\" says what an earlier word said", hint: "remove it")
+            }
+            found[transform.type, default: []].append(transform)
+        }
+        return found
+    }
+
+    private static func unknown(_ word: String) -> Complaint {
+        if let refused = RefusedAlgorithm.complaint(for: word.lowercased()) { return refused }
+        let words = ProposalKeyword.table.map(\.word)
+        let hint =
+            NearestWord.to(word, among: words).map { "did you mean \"\($0)\"?" }
+            ?? "join words by dashes, as in aes256gcm16-prfsha256-x25519; known words are "
+            + words.joined(separator: ", ")
+        return Complaint("\"\(shown(word))\" is not an algorithm", hint: hint)
+    }
+
+    /// RFC 5282 §8, RFC 7296 §3.3: an AEAD brings its integrity with it, and stands in a proposal
+    /// of its own because of that.
+    private static func checkEncryption(
+        _ found: [TransformType: [Transform]],
+        _ text: String
+    ) throws(Complaint) {
+        let ciphers = (found[.encryption] ?? []).map {
+            EncryptionAlgorithm(rawValue: $0.identifier).isAuthenticated
+        }
+        let hasIntegrity = found[.integrity] != nil
+        guard let isAEAD = ciphers.first else {
+            throw Complaint(
+                "\"\(shown(text))\" does not encrypt",
+                hint: "begin with aes256gcm16, aes128gcm16, chacha20poly1305, aes256 or aes128"
+            )
+        }
+        guard !ciphers.contains(!isAEAD) else {
+            throw Complaint(
+                "\"\(shown(text))\" mixes ciphers with and without integrity of their own",
+                hint: "make two proposals: the gcm16 and chacha20poly1305 words, then aes… with "
+                    + "sha…"
+            )
+        }
+        if isAEAD, hasIntegrity {
+            throw Complaint(
+                "\"\(shown(text))\" has an integrity algorithm beside a cipher that brings its own",
+                hint: "remove the sha… word, or write prfsha256 if the pseudorandom function of "
+                    + "an IKE proposal was meant"
+            )
+        }
+        if !isAEAD, !hasIntegrity {
+            throw Complaint(
+                "\"\(shown(text))\" has no integrity algorithm",
+                hint: "add sha256, or use aes256gcm16, which brings its own"
+            )
+        }
+    }
+
+    private static func function(for integrity: Transform) -> Transform? {
+        switch IntegrityAlgorithm(rawValue: integrity.identifier) {
+        case .hmacSHA256_128: .pseudorandomFunction(.hmacSHA256)
+        case .hmacSHA384_192: .pseudorandomFunction(.hmacSHA384)
+        case .hmacSHA512_256: .pseudorandomFunction(.hmacSHA512)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,172 @@
+internal import IPsecPrimitives
+
+/// Reads `gateway:`.
+enum GatewaySection {
+    static let keys = [
+        "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
+        "cookie-threshold", "half-open-limit", "held-packets", "replay-window", "link-mtu", "mtu",
+        "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
+    ]
+    static let listenKeys = ["addresses", "ike-port", "nat-port"]
+
+    static func read(_ node: YAMLNode, _ problems: Problems) -> GatewaySettings {
+        var settings = GatewaySettings(location: node.location)
+        guard
+            let reader = MappingReader(
+                node,
+                subject: "gateway",
+                keys: keys,
+                problems: problems
+            )
+        else { return settings }
+        readNames(reader, &settings)
+        readLimits(reader, &settings)
+        readRouting(reader, &settings)
+        if let listen = reader.node("listen") { readListen(listen, &settings, problems) }
+        return settings
+    }
+
+    private static func readNames(_ reader: MappingReader, _ settings: inout GatewaySettings) {
+        settings.interfaceName =
+            reader.value(
+                "interface",
+                default: settings.interfaceName,
+                WordText.deviceName
+            ).value
+        settings.controlSocket =
+            reader.value(
+                "control-socket",
+                default: settings.controlSocket,
+                WordText.socketPath
+            ).value
+        settings.defaultPolicy =
+            reader.value(
+                "default-policy",
+                default: settings.defaultPolicy,
+                WordText.oneOf(GatewaySettings.DefaultPolicy.self)
+            ).value
+        settings.logLevel =
+            reader.value(
+                "log-level",
+                default: settings.logLevel,
+                WordText.oneOf(GatewaySettings.LogLevel.self)
+            ).value
+        settings.packetCipher =
+            reader.value(
+                "packet-cipher",
+                default: settings.packetCipher,
+                WordText.oneOf(GatewaySettings.PacketCipherChoice.self)
+            ).value
+    }
+
+    private static func readLimits(_ reader: MappingReader, _ settings: inout GatewaySettings) {
+        func number(_ key: String, _ fallback: Int, _ range: ClosedRange<Int>) -> Int {
+            reader.value(key, default: fallback, NumberText.integer(range)).value
+        }
+        settings.cookieThreshold = number(
+            "cookie-threshold",
+            settings.cookieThreshold,
+            0...1_000_000
+        )
+        settings.halfOpenLimit = number("half-open-limit", settings.halfOpenLimit, 1...1_000_000)
+        settings.heldPackets = number("held-packets", settings.heldPackets, 0...4096)
+        settings.replayWindow = number(
+            "replay-window",
+            settings.replayWindow,
+            ConfigurationLimits.replayWindow
+        )
+        settings.linkMTU = number("link-mtu", settings.linkMTU, 576...65_535)
+        settings.mtu =
+            reader.value(
+                "mtu",
+                default: nil,
+                NumberText.integer(ConfigurationLimits.innerMTU, orWord: "auto")
+            ).value
+        if settings.cookieThreshold > settings.halfOpenLimit {
+            reader.problems.error(
+                at: reader.location(of: "cookie-threshold"),
+                "cookie-threshold (\(settings.cookieThreshold)) is above half-open-limit "
+                    + "(\(settings.halfOpenLimit)): no cookie would ever be asked for",
+                hint: "set cookie-threshold below half-open-limit"
+            )
+        }
+    }
+
+    private static func readRouting(_ reader: MappingReader, _ settings: inout GatewaySettings) {
+        func number(_ key: String, _ fallback: UInt32, _ range: ClosedRange<UInt32>) -> UInt32 {
+            reader.value(key, default: fallback, NumberText.integer(range)).value
+        }
+        settings.routingTable = number("routing-table", settings.routingTable, 1...UInt32.max)
+        // 0 is the kernel's own rule for local addresses, 32766 the one for the main table.
+        settings.rulePriority = number("rule-priority", settings.rulePriority, 1...30_000)
+        settings.firewallMark = number("firewall-mark", settings.firewallMark, 1...UInt32.max)
+        settings.firewallMask = number("firewall-mask", settings.firewallMask, 1...UInt32.max)
+        if (253...255).contains(settings.routingTable) {
+            reader.problems.error(
+                at: reader.location(of: "routing-table"),
+                "routing table \(settings.routingTable) is the system's own",
+                hint: "choose another number, as in 4367"
+            )
+        }
+        let outside = settings.firewallMark & ~settings.firewallMask
+        if outside != 0 || settings.firewallMark & settings.firewallMask == 0 {
+            reader.problems.error(
+                at: reader.location(of: "firewall-mark"),
+                "firewall-mark has bits that firewall-mask does not cover",
+                hint: "set firewall-mask to cover it, as in 0xffff0000 for 0xc1670000"
+            )
+        }
+    }
+
+    private static func readListen(
+        _ node: YAMLNode,
+        _ settings: inout GatewaySettings,
+        _ problems: Problems
+    ) {
+        guard
+            let reader = MappingReader(
+                node,
+                subject: "listen",
+                keys: listenKeys,
+                problems: problems
+            )
+        else { return }
+        let addresses = reader.list("addresses", atMost: 64, WordText.address) ?? []
+        settings.listenAddresses = addresses.map(\.value)
+        for (index, address) in addresses.enumerated()
+        where addresses[..<index].contains(where: { $0.value == address.value }) {
+            problems.error(
+                at: address.location,
+                "\(address.value) stands twice in \"addresses\"",
+                hint: "remove one"
+            )
+        }
+        settings.ikePort =
+            reader.value("ike-port", default: 500, NumberText.integer(1...65_535)).value
+        settings.natPort =
+            reader.value("nat-port", default: 4500, NumberText.integer(1...65_535)).value
+        if settings.ikePort == settings.natPort {
+            problems.error(
+                at: reader.location(of: "nat-port"),
+                "ike-port and nat-port are both \(settings.natPort)",
+                hint: "messages on nat-port carry a marker (RFC 3948 §2.2): use two ports"
+            )
+        }
+    }
+}
+
+/// Ranges that several keys share.
+enum ConfigurationLimits {
+    /// In packets; a bitmap of this size is kept for each SA.
+    static let replayWindow = 32...65_536
+    /// RFC 8200 §5 asks for 1280 where IPv6 is carried; IPv4 alone lives with less.
+    static let innerMTU = 576...65_535
+    static let connections = 10_000
+    static let tunnelsPerConnection = 1000
+    static let policies = 100_000
+    /// RFC 7296 §3.13 counts selectors in one byte.
+    static let selectors = 255
+    static let proposals = 16
+    static let ikeLifetime = Duration.seconds(10)...Duration.seconds(7 * 86_400)
+    static let tunnelLifetime = Duration.seconds(5)...Duration.seconds(7 * 86_400)
+}

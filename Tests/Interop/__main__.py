@@ -1,0 +1,29 @@
+import signal
+import sys
+
+from Tests.Interop import disagreement, exchanges, kernel, paths, suites
+from Tests.Lab.cases import Table, arguments_of, execute
+from Tests.Lab.laboratory import Laboratory
+
+DESCRIPTION = """usage: scripts/interop [--list] [--reference] [NAME...]
+  --list        the names of the cases
+  --reference   a second strongSwan in Cygnet's place, which proves the laboratory itself
+A NAME may hold `*`."""
+
+
+def main():
+    options, names = arguments_of(DESCRIPTION)
+    table = Table()
+    for chapter in (suites, paths, disagreement, exchanges, kernel):
+        chapter.register(table)
+    if "--list" in options:
+        for case in table.choose(names):
+            print(case.name)
+        return 0
+    is_reference = "--reference" in options
+    # A terminated run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return execute(table, names, lambda folder: Laboratory(folder, is_reference))
+
+
+sys.exit(main())

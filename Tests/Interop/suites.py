@@ -1,0 +1,36 @@
+"""Each suite of IKE and of ESP, begun by either side."""
+
+from Tests.Interop.common import connect, expect_suite, ping_both_ways
+from Tests.Lab.tunnel import Tunnel
+
+IKE_SUITES = (
+    "aes128gcm16-prfsha256-x25519",
+    "aes256gcm16-prfsha384-ecp384",
+    "aes256gcm16-prfsha512-modp4096",
+    "chacha20poly1305-prfsha256-ecp256",
+    "aes128-sha256-modp2048",
+    "aes256-sha256-x25519",
+    "aes128-sha384-ecp384",
+    "aes256-sha384-modp3072",
+    "aes128-sha512-ecp256",
+    "aes256-sha512-modp4096",
+)
+ESP_SUITES = (
+    "aes128gcm16", "aes256gcm16", "chacha20poly1305",
+    "aes128-sha256", "aes256-sha256", "aes128-sha384", "aes256-sha384",
+    "aes128-sha512", "aes256-sha512",
+)
+
+
+def register(table):
+    for role, initiator in (("initiate", "left"), ("respond", "right")):
+        for suite in IKE_SUITES:
+            table.add(f"ike/{role}/{suite}", agree, tunnel=Tunnel(ike=suite), initiator=initiator)
+        for suite in ESP_SUITES:
+            table.add(f"esp/{role}/{suite}", agree, tunnel=Tunnel(esp=suite), initiator=initiator)
+
+
+def agree(lab, tunnel, initiator):
+    peer = connect(lab, tunnel, initiator)
+    expect_suite(peer, tunnel)
+    ping_both_ways(lab, tunnel)

@@ -1,0 +1,173 @@
+"""Cygnet as an end: its configuration, the daemon and its commands."""
+
+import json
+import os
+import signal
+
+from Tests.Lab.processes import Background, Failure, run, status_of, wait_until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CONNECTION, TUNNEL = "peer", "net"
+STARTS = {"manual": "by-hand", "traffic": "on-traffic", "boot": "at-boot"}
+
+
+def executable():
+    """The program under test: CYGNET in the environment, or the release build."""
+    path = os.environ.get("CYGNET", os.path.join(ROOT, ".build", "release", "cygnet"))
+    if not os.access(path, os.X_OK):
+        raise SystemExit(f"{path} is missing: run scripts/build release first")
+    return path
+
+
+def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()):
+    """The configuration of one end; the last three are further lines of its sections."""
+    wanted = end.tunnel
+    lines = ["gateway:", f"  control-socket: {socket}"]
+    lines += [f"  {line}" for line in gateway]
+    lines += [
+        "connections:",
+        f"  {CONNECTION}:",
+        "    local:",
+        f"      address: '{end.local_address}'",
+        f"      identity: {end.local_identity}",
+        "    remote:",
+        f"      address: '{end.remote_address}'",
+        f"      identity: {end.remote_identity}",
+        f"    secret: {secret_file}",
+        f"    ike: {wanted.ike}",
+        f"    encapsulation: {wanted.encapsulation}",
+    ]
+    if wanted.liveness_seconds:
+        lines.append(f"    liveness: {wanted.liveness_seconds:g}s")
+    if wanted.ike_rekey_seconds:
+        lines.append(f"    lifetime: {wanted.ike_rekey_seconds:g}s")
+    lines += [f"    {line}" for line in connection]
+    lines += [
+        "    tunnels:",
+        f"      {TUNNEL}:",
+        "        local: [" + ", ".join(f"'{network}'" for network in end.local_networks) + "]",
+        "        remote: [" + ", ".join(f"'{network}'" for network in end.remote_networks) + "]",
+        f"        esp: {wanted.esp}",
+        f"        start: {STARTS[wanted.start]}",
+    ]
+    if wanted.child_rekey_seconds:
+        lines.append(f"        lifetime: {wanted.child_rekey_seconds:g}s")
+    if wanted.replay_window:
+        lines.append(f"        replay-window: {wanted.replay_window}")
+    lines += [f"        {line}" for line in tunnel]
+    return "\n".join(lines) + "\n"
+
+
+class Cygnet:
+    """One gateway in a namespace. `apply` writes the configuration and restarts the daemon."""
+
+    def __init__(self, namespace, site, folder):
+        self.namespace = namespace
+        self.site = site
+        self.folder = folder
+        self.process = None
+        self.program = executable()
+        os.makedirs(folder, exist_ok=True)
+        self.file = os.path.join(folder, "cygnet.yaml")
+        self.socket = os.path.join(folder, "control.sock")
+        self.secret = os.path.join(folder, "secret")
+
+    # Configuration
+
+    def write(self, tunnel, other, **extra):
+        """Writes the configuration and the secret without starting anything."""
+        if os.path.exists(self.secret):
+            os.unlink(self.secret)
+        descriptor = os.open(self.secret, os.O_CREAT | os.O_WRONLY, 0o600)
+        os.write(descriptor, tunnel.secret.encode() + b"\n")
+        os.close(descriptor)
+        with open(self.file, "w") as file:
+            file.write(configuration(
+                tunnel.end(self.site, other), self.secret, self.socket, **extra))
+
+    def apply(self, tunnel, other, **extra):
+        self.stop()
+        self.write(tunnel, other, **extra)
+        self.start()
+
+    # The daemon
+
+    @property
+    def log(self):
+        return os.path.join(self.folder, "cygnet.log")
+
+    def start(self, wait=True):
+        open(self.log, "w").close()
+        self.process = Background(
+            self.namespace.command(self.program, "run", "--config", self.file,
+                                   "--log-level", "debug"), self.log)
+        if not wait:
+            return
+        wait_until(lambda: self._answers() or not self.process.is_running(), "cygnet's status")
+        if not self.process.is_running():
+            raise Failure(f"cygnet ended with status {self.process.process.returncode}:\n"
+                          f"{self.read_log()[-1500:]}")
+
+    def _answers(self):
+        return status_of(*self._command("status", "--json"))[0] == 0
+
+    def stop(self):
+        """Shuts down in good order; fails when the daemon does not end well."""
+        if self.process and self.process.is_running():
+            status = self.process.stop()
+            if status != 0:
+                raise Failure(f"cygnet ended with status {status}:\n{self.read_log()[-1500:]}")
+        self.process = None
+
+    def kill(self):
+        """Ends with -9, as the kernel's memory killer does."""
+        if self.process:
+            self.process.stop(signal.SIGKILL)
+            self.process = None
+
+    def lift_guard(self):
+        status_of(*self.namespace.command(
+            self.program, "guard", "lift", "--config", self.file))
+
+    def read_log(self):
+        try:
+            with open(self.log, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    # Commands
+
+    def _command(self, *words):
+        return self.namespace.command(self.program, *words, "--socket", self.socket)
+
+    def status(self):
+        return json.loads(run(*self._command("status", "--json")))
+
+    def connection(self):
+        return self.status()["connections"][0]
+
+    def failure(self):
+        """The last failure as `status` explains it, or an empty dictionary."""
+        return self.connection().get("lastFailure") or {}
+
+    def established(self):
+        """The Child SAs, newest first."""
+        return [child for tunnel in self.connection()["tunnels"]
+                for child in tunnel["securityAssociations"]]
+
+    def drops(self):
+        return {drop["reason"]: drop["packets"] for drop in self.status()["drops"]}
+
+    def initiate(self, seconds=10):
+        run(*self._command("up", f"{CONNECTION}/{TUNNEL}"), timeout=seconds)
+
+    def try_initiate(self):
+        """Begins where success is not expected; returns (exit status, output)."""
+        return status_of(*self._command("up", f"{CONNECTION}/{TUNNEL}"), timeout=20)
+
+    def delete_child(self):
+        run(*self._command("down", f"{CONNECTION}/{TUNNEL}"))
+
+    def delete_ike(self):
+        run(*self._command("down", CONNECTION))

@@ -1,0 +1,121 @@
+"""The network of the tests: a gateway on the left, a router between, a gateway on the right.
+
+    10.1.0.0/24   left ── 192.0.2.0/24 ── router ── 198.51.100.0/24 ┬─ right   10.2.0.0/24
+    fd00:1::/64          2001:db8:1::/64           2001:db8:2::/64  └─ guest   10.3.0.0/24
+                                                                               fd00:2, fd00:3
+
+The inner networks are addresses on each gateway's loopback. Both gateways have a default route to
+the router, so that what a gateway fails to protect shows up on the wire.
+"""
+
+import os
+import socket
+import struct
+
+from Tests.Lab.namespaces import Namespace
+from Tests.Lab.processes import run
+
+
+class Site:
+    """The addresses of one gateway: outer ones by IP version, and inner hosts and networks."""
+
+    def __init__(self, name, outer, inner):
+        self.name = name
+        self.outer = outer
+        self.inner = inner
+        self.networks = {
+            4: inner[4].rsplit(".", 1)[0] + ".0/24",
+            6: inner[6].rsplit("::", 1)[0] + "::/64",
+        }
+
+
+LEFT = Site("left", {4: "192.0.2.1", 6: "2001:db8:1::1"}, {4: "10.1.0.1", 6: "fd00:1::1"})
+RIGHT = Site("right", {4: "198.51.100.1", 6: "2001:db8:2::1"}, {4: "10.2.0.1", 6: "fd00:2::1"})
+GUEST = Site("guest", {4: "198.51.100.2", 6: "2001:db8:2::2"}, {4: "10.3.0.1", 6: "fd00:3::1"})
+ROUTER_LEFT = {4: "192.0.2.254", 6: "2001:db8:1::fe"}
+ROUTER_RIGHT = {4: "198.51.100.254", 6: "2001:db8:2::fe"}
+
+NAT = """
+table ip nat {{
+    chain translate {{
+        type nat hook postrouting priority srcnat;
+        {rule}
+    }}
+}}
+"""
+
+
+class Network:
+    def __init__(self):
+        prefix = f"cygnet{os.getpid()}"
+        self.router = self.left = self.right = None
+        self.router = Namespace(f"{prefix}-router")
+        self.left = Namespace(f"{prefix}-left")
+        self.right = Namespace(f"{prefix}-right")
+        self._join(self.left, LEFT, ROUTER_LEFT)
+        self._join(self.right, RIGHT, ROUTER_RIGHT)
+
+    def _join(self, gateway, site, router):
+        """A link between a gateway's `wan` and the router; the right side is a bridge, so that
+        further hosts can stand there."""
+        run("ip", "-n", gateway.name, "link", "add", "wan", "type", "veth", "peer", "name",
+            f"to-{site.name}", "netns", self.router.name)
+        self.router.ip("link", "set", f"to-{site.name}", "up")
+        here = f"to-{site.name}"
+        if site is RIGHT:
+            self.router.ip("link", "add", "lan", "type", "bridge")
+            self.router.ip("link", "set", "lan", "up")
+            self.router.ip("link", "set", here, "master", "lan")
+            here = "lan"
+        gateway.ip("link", "set", "wan", "up")
+        for version, length in ((4, 24), (6, 64)):
+            nodad = ["nodad"] if version == 6 else []
+            self.router.ip("addr", "add", f"{router[version]}/{length}", "dev", here, *nodad)
+            gateway.ip("addr", "add", f"{site.outer[version]}/{length}", "dev", "wan", *nodad)
+            gateway.ip("addr", "add", f"{site.inner[version]}/{length}", "dev", "lo", *nodad)
+            gateway.ip(f"-{version}", "route", "add", "default", "via", router[version])
+        # A capture must show real datagrams, not what will be cut later.
+        gateway.run("ethtool", "-K", "wan", "tx-udp-segmentation", "off", check=False)
+
+    def translate(self, behind, ports=None):
+        """Puts the named gateway behind a NAT that hides it behind the router's address; `ports`
+        (first, last) is the range that it maps to. A change forgets every mapping."""
+        out = "lan" if behind == "left" else "to-left"
+        to = f" to :{ports[0]}-{ports[1]}" if ports else ""
+        self.no_translation()
+        text = NAT.format(rule=f'oifname "{out}" meta l4proto udp masquerade{to}')
+        path = os.path.join("/tmp", f"{self.router.name}.nft")
+        with open(path, "w") as file:
+            file.write(text)
+        try:
+            self.router.run("nft", "-f", path)
+        finally:
+            os.unlink(path)
+        self.forget_mappings()
+
+    def no_translation(self):
+        self.router.run("nft", "delete", "table", "ip", "nat", check=False)
+        self.forget_mappings()
+
+    def forget_mappings(self):
+        """Empties the router's connection table (ctnetlink: IPCTNL_MSG_CT_DELETE of all)."""
+        with self.router.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
+            kind, flags = (1 << 8) | 2, 0x5  # subsystem ctnetlink, delete; request and acknowledge
+            netlink.settimeout(2)
+            netlink.send(struct.pack("=IHHIIBBH", 20, kind, flags, 1, 0, 0, 0, 0))
+            try:
+                netlink.recv(4096)
+            except OSError:
+                pass  # no connection tracking yet: nothing to forget
+
+    def cut(self, side):
+        """Takes the link of one side down, as an unplugged cable does."""
+        self.router.ip("link", "set", f"to-{side}", "down")
+
+    def mend(self, side):
+        self.router.ip("link", "set", f"to-{side}", "up")
+
+    def close(self):
+        for namespace in (self.left, self.right, self.router):
+            if namespace:
+                namespace.delete()

@@ -1,0 +1,90 @@
+"""Traffic through a tunnel, counted at both ends."""
+
+import re
+import socket
+import struct
+import threading
+import time
+
+from Tests.Lab.processes import Failure, expect, status_of
+
+
+def ping(namespace, source, target, count=2, size=56, wait=1.0, extra=()):
+    """Sends echo requests from `source` and returns how many answers came."""
+    _, output = status_of(*namespace.command(
+        "ping", "-n", "-c", str(count), "-i", "0.05", "-W", str(wait), "-s", str(size),
+        "-I", source, *extra, target))
+    found = re.search(r"(\d+) received", output)
+    if not found:
+        raise Failure(f"ping says: {output}")
+    return int(found.group(1))
+
+
+def expect_ping(namespace, source, target, count=2, **options):
+    received = ping(namespace, source, target, count, **options)
+    expect(received == count, f"ping {source} → {target}: {received} of {count} answered")
+
+
+class Flow:
+    """Numbered datagrams in one direction at a steady rate. `sent` and `received` count distinct
+    ones; `duplicates` those that came more than once."""
+
+    SIZE = 200
+
+    def __init__(self, source, source_address, sink, sink_address, rate=400, port=7000):
+        self.sender = source.udp(source_address, port)
+        self.receiver = sink.udp(sink_address, port + 1)
+        self.receiver.settimeout(0.2)
+        self.receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        self.target = (sink_address, port + 1)
+        self.interval = 1 / rate
+        self.sent = self.duplicates = 0
+        self.seen = set()
+        self._sending = self._receiving = True
+        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def _send(self):
+        padding = bytes(self.SIZE - 4)
+        due = time.monotonic()
+        while self._sending:
+            try:
+                self.sender.sendto(struct.pack("!I", self.sent) + padding, self.target)
+                self.sent += 1
+            except OSError:
+                pass  # refused locally: it was never sent
+            due += self.interval
+            time.sleep(max(0, due - time.monotonic()))
+
+    def _receive(self):
+        while self._receiving:
+            try:
+                number = struct.unpack("!I", self.receiver.recv(2048)[:4])[0]
+            except (TimeoutError, OSError):
+                continue
+            if number in self.seen:
+                self.duplicates += 1
+            self.seen.add(number)
+
+    @property
+    def received(self):
+        return len(self.seen)
+
+    @property
+    def missing(self):
+        return self.sent - self.received
+
+    def stop(self, tail=0.4):
+        """Ends the sending, waits for what is still under way, and closes."""
+        self._sending = False
+        self._threads[0].join()
+        time.sleep(tail)
+        self._receiving = False
+        self._threads[1].join()
+        self.sender.close()
+        self.receiver.close()
+        return self

@@ -77,7 +77,8 @@ var targets: [Target] = [
     module(
         "ConnectionControl",
         [
-            "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
+            "IPsecPrimitives", "IPsecCrypto", "Configuration", "IKECredentials", "IKEProtocol",
+            "PacketProtection",
         ]
     ),
     module("Configuration", ["IPsecPrimitives", .product(name: "Yams", package: "Yams")]),

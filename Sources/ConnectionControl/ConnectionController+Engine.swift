@@ -1,0 +1,157 @@
+internal import Configuration
+internal import IKEProtocol
+internal import IPsecCrypto
+internal import IPsecPrimitives
+internal import PacketProtection
+
+// What the engine wants done.
+extension ConnectionController {
+    func absorb(
+        _ engineEffects: [IKEEffect],
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        for effect in engineEffects {
+            switch effect {
+            case .send(let datagram): effects.append(.send(datagram))
+            case .sendKeepalive(let local, let remote):
+                effects.append(.sendKeepalive(local: local, remote: remote))
+            case .installChildSA(let child): install(child, at: now, into: &effects)
+            case .useChildSAOutbound(let inboundSPI):
+                activate(inboundSPI, into: &effects)
+            case .removeChildSA(let inboundSPI, _):
+                remove(inboundSPI, at: now, into: &effects)
+            case .updateEndpoints(let inboundSPI, let path):
+                guard let pair = pairs[inboundSPI] else { continue }
+                let path = OuterPath(path)
+                effects.append(.packetPath(.updatePath(pair.outbound, path)))
+                effects.append(.packetPath(.updatePath(pair.inbound, path)))
+            case .report(let report): handle(report, at: now, into: &effects)
+            }
+        }
+    }
+
+    private func install(
+        _ child: ChildSAInstallation,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        let path = TunnelPath(connection: child.connection, tunnel: child.child)
+        guard let record = tunnels[path] else { return }
+        let mapping = SAMapping(
+            settings: configuration.settings,
+            tunnel: record.configuration,
+            policy: record.policy,
+            backEnd: packetCipherBackEnd,
+            softMargin: UInt64(random.next32() % 10)
+        )
+        let pair = ChildSAPair(
+            tunnel: path,
+            inboundSPI: child.inboundSPI,
+            outboundSPI: child.outboundSPI,
+            inbound: newIdentifier(),
+            outbound: newIdentifier(),
+            isOutboundActive: child.isUsedOutboundAtOnce
+        )
+        do throws(CryptoError) {
+            let inbound = try mapping.inbound(child, identifier: pair.inbound)
+            let outbound = try mapping.outbound(child, identifier: pair.outbound)
+            // Inbound first: the peer may send as soon as it has our answer.
+            effects.append(.packetPath(.installInbound(inbound)))
+            effects.append(.packetPath(.installOutbound(outbound)))
+        } catch {
+            let failure = NegotiationFailure(
+                subject: .resources,
+                explanation: "the packet cipher of \(path) cannot be set up: \(error)",
+                remedy: "choose gateway: packet-cipher: openssl, or other ESP proposals"
+            )
+            failed(path, failure, at: now, into: &effects)
+            absorb(
+                engine.handle(
+                    .terminate(connection: path.connection, child: path.tunnel),
+                    at: now
+                ),
+                at: now,
+                into: &effects
+            )
+            return
+        }
+        pairs[pair.inboundSPI] = pair
+        pairOfAssociation[pair.inbound] = pair.inboundSPI
+        pairOfAssociation[pair.outbound] = pair.inboundSPI
+        tunnels[path]?.pairs.append(pair.inboundSPI)
+        if child.isUsedOutboundAtOnce { markActive(pair.inboundSPI) }
+        counters.schedule(from: now, every: readingInterval)
+        cameUp(path, into: &effects)
+    }
+
+    private func cameUp(_ path: TunnelPath, into effects: inout [ControlEffect]) {
+        guard var record = tunnels[path] else { return }
+        record.isInitiating = false
+        record.failures = 0
+        record.retryAt = nil
+        record.quietUntil = .origin
+        tunnels[path] = record
+        waitingForRetry.remove(path)
+        for (token, outcome) in requests.established(path) {
+            effects.append(.requestEnded(token, outcome))
+        }
+    }
+
+    private func activate(_ inboundSPI: SPI, into effects: inout [ControlEffect]) {
+        guard let pair = pairs[inboundSPI] else { return }
+        markActive(inboundSPI)
+        effects.append(.packetPath(.activateOutbound(pair.outbound)))
+    }
+
+    private func markActive(_ inboundSPI: SPI) {
+        guard let path = pairs[inboundSPI]?.tunnel else { return }
+        for spi in tunnels[path]?.pairs ?? [] {
+            pairs[spi]?.isOutboundActive = spi == inboundSPI
+        }
+    }
+
+    private func remove(
+        _ inboundSPI: SPI,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard let pair = pairs.removeValue(forKey: inboundSPI) else { return }
+        pairOfAssociation[pair.inbound] = nil
+        pairOfAssociation[pair.outbound] = nil
+        effects.append(.packetPath(.removeSA(pair.outbound)))
+        effects.append(.packetPath(.removeSA(pair.inbound)))
+        tunnels[pair.tunnel]?.pairs.removeAll { $0 == inboundSPI }
+        guard tunnels[pair.tunnel]?.isUp == false else { return }
+        settleDown(pair.tunnel, into: &effects)
+        // A moment's wait: a peer that deletes at once what it accepts must not be flooded.
+        restartIfWanted(pair.tunnel, after: .seconds(1), at: now)
+    }
+
+    /// Keeps what a report says about tunnels, and passes it on.
+    func handle(_ report: IKEReport, at now: Instant, into effects: inout [ControlEffect]) {
+        for token in requests.waiting(for: report.connection, report.child) {
+            effects.append(.requestProgress(token, report.summary))
+        }
+        effects.append(.report(report))
+        guard let connection = report.connection else { return }
+        switch report.event {
+        case .initiationFailed(let failure):
+            let affected =
+                report.child.map { [TunnelPath(connection: connection, tunnel: $0)] }
+                ?? paths(connection, nil).filter { tunnels[$0]?.isInitiating == true }
+            failures[connection] = RecordedFailure(failure: failure, at: now)
+            for path in affected { failed(path, failure, at: now, into: &effects) }
+        case .refused(let failure):
+            failures[connection] = RecordedFailure(failure: failure, at: now)
+        case .ikeSAClosed:
+            // Children that were still being negotiated go with it, if nothing else was said.
+            for path in paths(connection, nil) where tunnels[path]?.isUp == false {
+                tunnels[path]?.isInitiating = false
+                settleDown(path, into: &effects)
+                restartIfWanted(path, after: .seconds(1), at: now)
+            }
+        default: break
+        }
+    }
+}

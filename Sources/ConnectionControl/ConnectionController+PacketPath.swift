@@ -1,0 +1,132 @@
+internal import Configuration
+internal import IKEProtocol
+internal import IPsecPrimitives
+internal import PacketProtection
+
+// What the packet path tells.
+extension ConnectionController {
+    func handle(
+        _ event: PacketPathEvent,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        switch event {
+        case .acquire(let policy, let packet):
+            acquire(policy, packet, at: now, into: &effects)
+        case .softLifetimeReached(let association):
+            lifetimeReached(association, .soft, at: now, into: &effects)
+        case .hardLifetimeReached(let association):
+            lifetimeReached(association, .hard, at: now, into: &effects)
+        case .peerEndpointChanged(let association, let remote):
+            guard let spi = pairOfAssociation[association] else { return }
+            absorb(
+                engine.handle(.peerEndpointChanged(inboundSPI: spi, remote: remote), at: now),
+                at: now,
+                into: &effects
+            )
+        case .firstPacketReceived(let association):
+            guard let spi = pairOfAssociation[association] else { return }
+            absorb(engine.handle(.childSAInUse(inboundSPI: spi), at: now), at: now, into: &effects)
+        case .unknownSPI:
+            // Counted by the packet path. RFC 7296 §1.5 lets us keep silent, and an answer to
+            // what anyone can send would only help a flood.
+            break
+        case .commandFailed(let association, let failure):
+            commandFailed(association, failure, at: now, into: &effects)
+        case .snapshot(let token, let snapshot):
+            counters.arrived(token, snapshot)
+            noteTraffic(snapshot, at: now, into: &effects)
+            for request in counters.takeSatisfied() { effects.append(.countersReady(request)) }
+            if counters.needsAnother { readCounters(at: now, into: &effects) }
+        }
+    }
+
+    private func acquire(
+        _ policy: PolicyIdentifier,
+        _ packet: PacketTuple,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard let path = pathOfPolicy[policy], let record = tunnels[path] else { return }
+        if record.configuration.start.value == .byHand {
+            effects.append(.packetPath(.dropHeldPackets(policy)))
+            return
+        }
+        guard !isShuttingDown, now >= record.quietUntil else { return }
+        initiate(path, packet: packet, at: now, into: &effects)
+    }
+
+    private func lifetimeReached(
+        _ association: SAIdentifier,
+        _ limit: IKEEvent.LifetimeLimit,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard let spi = pairOfAssociation[association] else { return }
+        absorb(
+            engine.handle(.childLifetimeReached(inboundSPI: spi, limit: limit), at: now),
+            at: now,
+            into: &effects
+        )
+    }
+
+    /// A pair that the packet path could not take is worth nothing: the peer must know.
+    private func commandFailed(
+        _ association: SAIdentifier,
+        _ reason: PacketPathEvent.CommandFailure,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard reason != .unknownSA, let spi = pairOfAssociation[association],
+            let path = pairs[spi]?.tunnel
+        else { return }
+        let failure = NegotiationFailure(
+            subject: .resources,
+            explanation: "the packet path cannot take the SAs of \(path): "
+                + (reason == .tooManySAs ? "its table is full" : "their SPI is taken"),
+            remedy: "close tunnels that are not needed"
+        )
+        failures[path.connection] = RecordedFailure(failure: failure, at: now)
+        absorb(
+            engine.handle(
+                .terminate(connection: path.connection, child: path.tunnel),
+                at: now
+            ),
+            at: now,
+            into: &effects
+        )
+    }
+
+    /// Asks the packet path for its counters, unless an answer is on its way.
+    func readCounters(at now: Instant, into effects: inout [ControlEffect]) {
+        counters.schedule(from: now, every: readingInterval)
+        if let token = counters.begin() { effects.append(.packetPath(.query(token: token))) }
+    }
+
+    /// Often enough that a live peer is not asked for a sign of life.
+    var readingInterval: Duration {
+        let liveness = configuration.connections.compactMap(\.liveness.value).min()
+        return max(.seconds(1), (liveness ?? .seconds(60)) / 3)
+    }
+
+    /// Traffic is the best sign of life (RFC 7296 §2.4).
+    private func noteTraffic(
+        _ snapshot: PacketPathSnapshot,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard !snapshot.isOutbound else { return }
+        for association in snapshot.associations {
+            guard let use = association.lastUse,
+                let spi = pairOfAssociation[association.identifier],
+                pairs[spi].map({ $0.lastInboundUse ?? .origin < use }) ?? false
+            else { continue }
+            pairs[spi]?.lastInboundUse = use
+            absorb(
+                engine.handle(.trafficReceived(inboundSPI: spi), at: now),
+                at: now,
+                into: &effects
+            )
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package import Configuration
+package import IKEProtocol
+package import IPsecPrimitives
+package import PacketProtection
+
+// What can be asked of the controller; nothing here changes it.
+extension ConnectionController {
+    package func engineStatus(at now: Instant) -> EngineStatus { engine.status(at: now) }
+
+    package func state(of path: TunnelPath) -> TunnelState {
+        guard let record = tunnels[path] else { return .down }
+        if record.isUp { return .up }
+        if record.isInitiating || record.retryAt != nil { return .connecting }
+        return record.configuration.start.value == .onTraffic ? .waitingForTraffic : .down
+    }
+
+    /// The pairs of a tunnel, newest first.
+    package func pairs(of path: TunnelPath) -> [ChildSAPair] {
+        (tunnels[path]?.pairs ?? []).reversed().compactMap { pairs[$0] }
+    }
+
+    /// The place of a tunnel in the policy database, counted from 1.
+    package func policyOrder(of path: TunnelPath) -> Int? {
+        tunnels[path].map { Int($0.policy.rawValue) + 1 }
+    }
+
+    package func lastFailure(of connection: String) -> RecordedFailure? { failures[connection] }
+
+    /// As last read.
+    package var outboundCounters: PacketPathSnapshot? { counters.outbound }
+    package var inboundCounters: PacketPathSnapshot? { counters.inbound }
+
+    /// Forgets a management client that has gone.
+    package func forget(_ token: RequestToken) { requests.remove(token) }
+}

@@ -1,0 +1,200 @@
+internal import Configuration
+internal import IKEProtocol
+internal import IPsecPrimitives
+internal import PacketProtection
+
+// Beginning, ending and beginning again.
+extension ConnectionController {
+    /// Begins to bring a tunnel up, unless that is under way.
+    func initiate(
+        _ path: TunnelPath,
+        packet: PacketTuple?,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard var record = tunnels[path], !record.isUp, !record.isInitiating,
+            let connection = configuration.connection(named: path.connection)
+        else { return }
+        guard let remote = connection.remoteAddress.value else {
+            let failure = NegotiationFailure(
+                subject: .connection,
+                explanation: "\(path) has no peer address, so only the peer can begin it",
+                source: connection.remoteAddress.location.description,
+                remedy: "wait for the peer, or give the connection a remote address"
+            )
+            failed(path, failure, at: now, into: &effects)
+            effects.append(
+                .report(
+                    IKEReport(
+                        connection: path.connection,
+                        child: path.tunnel,
+                        event: .initiationFailed(failure)
+                    )
+                )
+            )
+            return
+        }
+        record.isInitiating = true
+        record.isHeldDown = false
+        record.retryAt = nil
+        waitingForRetry.remove(path)
+        tunnels[path] = record
+        if let local = connection.localAddress.value {
+            engineInitiate(path, from: local, packet: packet, at: now, into: &effects)
+        } else {
+            waitingForAddress[path.connection, default: []].append((path, packet))
+            effects.append(.findLocalAddress(connection: path.connection, remote: remote))
+        }
+    }
+
+    func localAddressFound(
+        _ connection: String,
+        _ address: IPAddress?,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        for wish in waitingForAddress.removeValue(forKey: connection) ?? [] {
+            if let address {
+                engineInitiate(
+                    wish.path,
+                    from: address,
+                    packet: wish.packet,
+                    at: now,
+                    into: &effects
+                )
+                continue
+            }
+            let source = configuration.connection(named: connection)?.remoteAddress.location
+            let failure = NegotiationFailure(
+                subject: .connection,
+                explanation: "no route leads to the peer of \(connection)",
+                source: source?.description,
+                remedy: "add a route to the peer, or correct its address"
+            )
+            let report = IKEReport(
+                connection: connection,
+                child: wish.path.tunnel,
+                event: .initiationFailed(failure)
+            )
+            handle(report, at: now, into: &effects)
+        }
+    }
+
+    private func engineInitiate(
+        _ path: TunnelPath,
+        from local: IPAddress,
+        packet: PacketTuple?,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        let wish = IKEEvent.Initiation(
+            connection: path.connection,
+            child: path.tunnel,
+            localAddress: local,
+            packet: packet.map(PacketSelector.init)
+        )
+        absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
+    }
+
+    /// A negotiation that should have brought the tunnel up came to nothing.
+    func failed(
+        _ path: TunnelPath,
+        _ failure: NegotiationFailure,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        failures[path.connection] = RecordedFailure(failure: failure, at: now)
+        guard var record = tunnels[path] else { return }
+        record.isInitiating = false
+        record.failures += 1
+        record.quietUntil = now + record.backOff
+        tunnels[path] = record
+        effects.append(.packetPath(.dropHeldPackets(record.policy)))
+        restartIfWanted(path, after: record.backOff, at: now)
+        for (token, outcome) in requests.failed(path, failure) {
+            effects.append(.requestEnded(token, outcome))
+        }
+    }
+
+    /// A tunnel that starts at boot is wanted as long as the gateway runs.
+    func restartIfWanted(_ path: TunnelPath, after delay: Duration, at now: Instant) {
+        guard var record = tunnels[path], record.configuration.start.value == .atBoot,
+            !record.isHeldDown, !record.isUp, !record.isInitiating, !isShuttingDown
+        else { return }
+        record.retryAt = now + delay
+        tunnels[path] = record
+        waitingForRetry.insert(path)
+    }
+
+    func bringUp(
+        _ token: RequestToken,
+        _ wanted: [TunnelPath],
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        let missing = wanted.filter { tunnels[$0]?.isUp == false }
+        guard !missing.isEmpty else {
+            effects.append(.requestEnded(token, .done("already up")))
+            return
+        }
+        requests.add(token, .up, of: missing)
+        for path in missing { initiate(path, packet: nil, at: now, into: &effects) }
+    }
+
+    func takeDown(
+        _ token: RequestToken,
+        _ connection: String,
+        _ tunnel: String?,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        let wanted = paths(connection, tunnel)
+        for path in wanted {
+            tunnels[path]?.isHeldDown = true
+            tunnels[path]?.retryAt = nil
+            waitingForRetry.remove(path)
+        }
+        let isKnown = engine.status(at: now).ikeSAs.contains { $0.connection == connection }
+        let present = wanted.filter { tunnels[$0].map { $0.isUp || $0.isInitiating } ?? false }
+        guard !present.isEmpty || (tunnel == nil && isKnown) else {
+            effects.append(.requestEnded(token, .done("already down")))
+            return
+        }
+        requests.add(token, .down, of: present.isEmpty ? wanted : present)
+        absorb(
+            engine.handle(.terminate(connection: connection, child: tunnel), at: now),
+            at: now,
+            into: &effects
+        )
+        for path in wanted where tunnels[path]?.isUp == false {
+            tunnels[path]?.isInitiating = false
+            settleDown(path, into: &effects)
+        }
+    }
+
+    /// Tells those who wait for a tunnel's end.
+    func settleDown(_ path: TunnelPath, into effects: inout [ControlEffect]) {
+        for (token, outcome) in requests.closed(path) {
+            effects.append(.requestEnded(token, outcome))
+        }
+    }
+}
+
+extension PacketSelector {
+    /// The packet as a pair of selectors of one address each (RFC 7296 §2.9).
+    init(_ tuple: PacketTuple) {
+        func selector(_ address: IPAddress, _ port: UInt16?) -> TrafficSelector {
+            let ports = tuple.ipProtocol == 0 ? nil : port.map { PortRange($0) }
+            return TrafficSelector(
+                first: address,
+                last: address,
+                ipProtocol: tuple.ipProtocol,
+                ports: ports ?? .any
+            ) ?? TrafficSelector(address: address)
+        }
+        self.init(
+            source: selector(tuple.source, tuple.sourcePort),
+            destination: selector(tuple.destination, tuple.destinationPort)
+        )
+    }
+}

@@ -1,0 +1,52 @@
+package import IKEProtocol
+package import IPsecPrimitives
+package import PacketProtection
+
+/// What connection control learns from outside.
+package enum ControlEvent: Sendable {
+    case datagram(IKEDatagram)
+    /// `nextTimeout` has come. Harmless when it has not.
+    case timeout
+    case packetPath(PacketPathEvent)
+    /// Answers `ControlEffect.findLocalAddress`; nil when no route leads to the peer.
+    case localAddressFound(connection: String, IPAddress?)
+    /// Somebody asks for a tunnel, or for each of a connection. Both names must exist.
+    case bringUp(RequestToken, connection: String, tunnel: String?)
+    /// Somebody asks to end a tunnel, or a connection. Both names must exist.
+    case takeDown(RequestToken, connection: String, tunnel: String?)
+    /// Answered by `ControlEffect.countersReady` once the packet path has told its counters.
+    case readCounters(RequestToken)
+    /// Every peer is told; `ControlEffect.allClosed` follows when each has answered or is given up.
+    case shutDown
+}
+
+/// Names one request of a management client.
+package struct RequestToken: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+}
+
+/// What connection control wants done, in this order.
+package enum ControlEffect: Sendable {
+    case send(IKEDatagram)
+    /// One octet 0xFF from the NAT traversal port (RFC 3948 §2.3).
+    case sendKeepalive(local: Endpoint, remote: Endpoint)
+    case packetPath(PacketPathCommand)
+    /// Which local address does the routing table take towards `remote`?
+    case findLocalAddress(connection: String, remote: IPAddress)
+    case report(IKEReport)
+    /// One line for the user who waits.
+    case requestProgress(RequestToken, String)
+    case requestEnded(RequestToken, RequestOutcome)
+    case countersReady(RequestToken)
+    case allClosed
+}
+
+/// How a request ended.
+package enum RequestOutcome: Hashable, Sendable {
+    case done(String)
+    case failed(NegotiationFailure)
+}

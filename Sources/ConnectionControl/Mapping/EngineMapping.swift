@@ -1,0 +1,81 @@
+internal import Configuration
+internal import IKECredentials
+internal import IKEProtocol
+internal import IPsecPrimitives
+
+extension IKEConnection {
+    /// The connection as the engine wants it.
+    init(_ connection: ConnectionConfiguration) {
+        self.init(
+            name: connection.name,
+            source: connection.location.description,
+            localAddress: connection.localAddress.value,
+            remoteAddress: connection.remoteAddress.value,
+            remotePrefixes: connection.remoteAddress.value.map {
+                [IPPrefix(address: $0, length: $0.version.addressBits)!]
+            } ?? [],
+            localIdentity: Identity(connection.localIdentity.value),
+            remoteIdentity: IdentityPattern(connection.remoteIdentity.value),
+            proposals: connection.ikeProposals.map {
+                ConfiguredProposal($0.value, source: $0.location.description)
+            },
+            children: connection.tunnels.map(ChildPolicy.init)
+        )
+        localIdentitySource = connection.localIdentity.location.description
+        remoteIdentitySource = connection.remoteIdentity.location.description
+        secretSource = connection.secretFile.location.description
+        encapsulationSource = connection.encapsulation.location.description
+        encapsulation =
+            switch connection.encapsulation.value {
+            case .automatic: .automatic
+            case .udp: .udp
+            case .esp: .esp
+            }
+        lifetime = SALifetime(ending: connection.lifetime.value)
+        livenessInterval = connection.liveness.value
+    }
+}
+
+extension ChildPolicy {
+    init(_ tunnel: TunnelConfiguration) {
+        self.init(
+            name: tunnel.name,
+            source: tunnel.location.description,
+            proposals: tunnel.espProposals.map {
+                ConfiguredProposal($0.value, source: $0.location.description)
+            },
+            localSelectors: tunnel.local.map(\.value),
+            remoteSelectors: tunnel.remote.map(\.value)
+        )
+        selectorsSource = (tunnel.local.first?.location ?? tunnel.location).description
+        lifetime = SALifetime(ending: tunnel.lifetime.value)
+    }
+}
+
+extension SALifetime {
+    /// An SA that ends after `duration` and is replaced when nine tenths of it have passed, less
+    /// up to a tenth at random.
+    init(ending duration: Duration) {
+        self.init(rekeyAfter: duration / 10 * 9, jitterPercent: 10, expireAfter: duration)
+    }
+}
+
+extension Identity {
+    /// Precondition: not `any`, which the configuration refuses for the local end.
+    init(_ identity: IdentityConfiguration) {
+        switch identity {
+        case .fullyQualifiedDomainName(let name): self = .fullyQualifiedDomainName(name)
+        case .address(.v4(let address)): self = .ipv4(address)
+        case .address(.v6(let address)): self = .ipv6(address)
+        case .mailAddress(let address): self = .emailAddress(address)
+        case .keyID(let bytes): self = .keyID(bytes)
+        case .any: preconditionFailure("a local identity that is not one")
+        }
+    }
+}
+
+extension IdentityPattern {
+    init(_ identity: IdentityConfiguration) {
+        self = identity == .any ? .any : .exactly(Identity(identity))
+    }
+}

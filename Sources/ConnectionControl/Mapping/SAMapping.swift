@@ -1,0 +1,107 @@
+internal import Configuration
+internal import IKEProtocol
+internal import IPsecCrypto
+internal import IPsecPrimitives
+internal import PacketProtection
+
+extension OuterPath {
+    init(_ path: ChildSAPath) {
+        self.init(
+            encapsulation: path.isEncapsulated ? .udp : .esp,
+            local: path.local,
+            remote: path.remote
+        )
+    }
+}
+
+/// Makes the packet path's parameters of a pair that was negotiated.
+struct SAMapping {
+    let settings: GatewaySettings
+    let tunnel: TunnelConfiguration
+    let policy: PolicyIdentifier
+    let backEnd: PacketCipherBackEnd
+    /// 0 to 9: how many hundredths of a limit are taken off for the soft one, beyond a twentieth,
+    /// so that both ends do not ask for a successor at the same packet.
+    let softMargin: UInt64
+
+    func outbound(
+        _ child: ChildSAInstallation,
+        identifier: SAIdentifier
+    ) throws(CryptoError) -> OutboundSAParameters {
+        var parameters = OutboundSAParameters(
+            identifier: identifier,
+            policy: policy,
+            spi: child.outboundSPI,
+            selectors: selectors(child),
+            path: OuterPath(child.path),
+            cipher: try cipher(child, keys: child.outboundKeys, direction: .seal),
+            isExtendedSequence: child.isExtendedSequence
+        )
+        parameters.lifetime = lifetime
+        parameters.isActive = child.isUsedOutboundAtOnce
+        parameters.linkMTU = settings.linkMTU
+        parameters.dontFragment =
+            switch tunnel.dontFragment.value {
+            case .copy: .copy
+            case .set: .set
+            case .clear: .clear
+            }
+        parameters.dscp =
+            switch tunnel.dscp.value {
+            case .copy: .copy
+            case .fixed(let value): .fixed(value)
+            }
+        return parameters
+    }
+
+    func inbound(
+        _ child: ChildSAInstallation,
+        identifier: SAIdentifier
+    ) throws(CryptoError) -> InboundSAParameters {
+        var parameters = InboundSAParameters(
+            identifier: identifier,
+            policy: policy,
+            spi: child.inboundSPI,
+            selectors: selectors(child),
+            path: OuterPath(child.path),
+            cipher: try cipher(child, keys: child.inboundKeys, direction: .open),
+            isExtendedSequence: child.isExtendedSequence
+        )
+        parameters.lifetime = lifetime
+        parameters.replayWindow = tunnel.replayWindow.value
+        parameters.followsPeer = child.path.isEncapsulated
+        parameters.linkMTU = settings.linkMTU
+        return parameters
+    }
+
+    private func selectors(_ child: ChildSAInstallation) -> [SelectorPair] {
+        SelectorPair.pairs(local: child.localSelectors, remote: child.remoteSelectors)
+    }
+
+    private func cipher(
+        _ child: ChildSAInstallation,
+        keys: ESPKeys,
+        direction: PacketCipher.Direction
+    ) throws(CryptoError) -> PacketCipher {
+        try PacketCipher(
+            encryption: child.encryption,
+            integrity: child.integrity,
+            keys: keys,
+            isExtendedSequence: child.isExtendedSequence,
+            direction: direction,
+            backEnd: backEnd
+        )
+    }
+
+    private var lifetime: PacketProtection.SALifetime {
+        func soft(_ hard: UInt64?) -> UInt64 {
+            hard.map { $0 - $0 / 20 - $0 / 100 * softMargin } ?? .max
+        }
+        return PacketProtection.SALifetime(
+            softOctets: soft(tunnel.lifetimeBytes.value),
+            hardOctets: tunnel.lifetimeBytes.value ?? .max,
+            softPackets: soft(tunnel.lifetimePackets.value),
+            hardPackets: tunnel.lifetimePackets.value ?? .max
+        )
+    }
+}

@@ -1,0 +1,88 @@
+package import IKEProtocol
+internal import IPsecPrimitives
+
+extension IKEReport {
+    /// One line for the log or for a user who waits.
+    package var summary: String {
+        let subject = [connection, child].compactMap(\.self).joined(separator: "/")
+        let peer = remote.map { " (peer \($0))" } ?? ""
+        return (subject.isEmpty ? "" : subject + ": ") + text + peer
+    }
+
+    private var text: String {
+        switch event {
+        case .ikeSAEstablished(let sa): "IKE SA established, \(sa.line)"
+        case .ikeSARekeyed(let sa): "IKE SA rekeyed, \(sa.line)"
+        case .ikeSAClosed(let reason): "IKE SA closed: \(reason.text)"
+        case .childSAEstablished(let child): "Child SA established, \(child.line)"
+        case .childSARekeyed(let child, let replaced):
+            "Child SA \(replaced) rekeyed, now \(child.line)"
+        case .childSAClosed(let spi, let reason): "Child SA \(spi) closed: \(reason.text)"
+        case .initiationFailed(let failure): "failed: \(failure.text)"
+        case .refused(let failure): "peer refused: \(failure.text)"
+        case .retransmitting(let exchange, let attempt, let limit):
+            "no answer to \(exchange) yet, sending it again (\(attempt) of \(limit))"
+        case .peerUnresponsive: "the peer does not answer"
+        case .cookieDemandedByPeer: "the peer asks for a cookie and gets it"
+        case .cookieDemanded(let halfOpen):
+            "\(halfOpen) half-open IKE SAs: cookies are demanded now"
+        case .otherMethodDemanded(let wanted): "the peer wants key exchange \(wanted), trying it"
+        case .networkAddressTranslation(let local, let remote): natText(local, remote)
+        case .peerMoved(let from, let to): "peer moved from \(from) to \(to)"
+        case .errorFromPeer(let notify): "the peer reports \(notify)"
+        }
+    }
+
+    private func natText(_ local: Bool, _ remote: Bool) -> String {
+        switch (local, remote) {
+        case (true, true): "both ends are behind NATs"
+        case (true, false): "this end is behind a NAT"
+        case (false, true): "the peer is behind a NAT"
+        case (false, false): "no NAT between the ends"
+        }
+    }
+}
+
+extension IKEReport.IKESADescription {
+    fileprivate var line: String {
+        "\(localIdentity) … \(remoteIdentity), \(suite), SPIs \(initiatorSPI) and \(responderSPI)"
+            + (isInitiator ? ", begun by this end" : ", begun by the peer")
+    }
+}
+
+extension IKEReport.ChildSADescription {
+    fileprivate var line: String {
+        let local = localSelectors.map(\.description).joined(separator: ", ")
+        let remote = remoteSelectors.map(\.description).joined(separator: ", ")
+        return "\(local) ↔ \(remote), \(suite), SPIs \(inboundSPI) in and \(outboundSPI) out, "
+            + (isEncapsulated ? "ESP in UDP" : "ESP")
+    }
+}
+
+extension IKEReport.ClosureReason {
+    fileprivate var text: String {
+        switch self {
+        case .requested: "as asked"
+        case .deletedByPeer: "the peer deleted it"
+        case .peerUnresponsive: "the peer does not answer"
+        case .superseded: "a newer one took its place"
+        case .expired: "its lifetime is over"
+        case .replaced: "it was rekeyed"
+        case .unconfigured: "the configuration no longer has it"
+        case .failed(let why): why
+        }
+    }
+}
+
+extension NegotiationFailure {
+    /// Everything that is known, in one line.
+    package var text: String {
+        var parts = [explanation]
+        if !offered.isEmpty { parts.append("offered: \(offered.joined(separator: ", "))") }
+        if !accepted.isEmpty { parts.append("accepted: \(accepted.joined(separator: ", "))") }
+        if let nearest { parts.append("nearest: \(nearest)") }
+        if let source { parts.append("see \(source)") }
+        parts.append("to mend it: \(remedy)")
+        return parts.joined(separator: "; ")
+    }
+}

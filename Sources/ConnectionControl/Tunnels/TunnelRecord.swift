@@ -1,0 +1,48 @@
+package import Configuration
+internal import IKEProtocol
+package import IPsecPrimitives
+package import PacketProtection
+
+/// What control knows of one tunnel of the configuration.
+struct TunnelRecord {
+    let configuration: TunnelConfiguration
+    let policy: PolicyIdentifier
+    /// Inbound SPIs of the pairs in place, oldest first; two while a rekey is under way.
+    var pairs: [SPI] = []
+    /// A negotiation that would bring the tunnel up is under way.
+    var isInitiating = false
+    /// Ended by hand; traffic and a request bring it up again, but nothing else.
+    var isHeldDown = false
+    /// Failures in a row.
+    var failures = 0
+    /// When the next attempt of our own is due.
+    var retryAt: Instant?
+    /// Packets do not begin a negotiation before this, because the last one failed.
+    var quietUntil: Instant = .origin
+
+    var isUp: Bool { !pairs.isEmpty }
+
+    /// Waits 1, 2, 4 … seconds after failures in a row, a minute at most.
+    var backOff: Duration { .seconds(1 << Int64(min(max(failures - 1, 0), 6)) % 64) }
+}
+
+/// A pair of SAs of a tunnel, in the packet path's names.
+package struct ChildSAPair: Hashable, Sendable {
+    package let tunnel: TunnelPath
+    package let inboundSPI: SPI
+    package let outboundSPI: SPI
+    package let inbound: SAIdentifier
+    package let outbound: SAIdentifier
+    /// Whether new packets leave by it.
+    package var isOutboundActive: Bool
+    /// When the last inbound packet was seen by a reading of the counters.
+    var lastInboundUse: Instant?
+}
+
+/// What a tunnel is doing.
+package enum TunnelState: Hashable, Sendable {
+    case down
+    case waitingForTraffic
+    case connecting
+    case up
+}

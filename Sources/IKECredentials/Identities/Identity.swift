@@ -1,7 +1,9 @@
 package import IPsecPrimitives
 
 /// The name that an end proves to own (RFC 7296 §3.5).
-package enum Identity: Hashable, Sendable {
+///
+/// Equality is what matching wants: domain names and mail addresses without regard to case.
+package enum Identity: Sendable {
     case fullyQualifiedDomainName(String)
     case ipv4(IPv4Address)
     case ipv6(IPv6Address)
@@ -10,4 +12,138 @@ package enum Identity: Hashable, Sendable {
     case keyID([UInt8])
     /// A type that we do not interpret, such as a distinguished name; equal only octet by octet.
     case other(type: UInt8, content: [UInt8])
+
+    package init(address: IPAddress) {
+        switch address {
+        case .v4(let address): self = .ipv4(address)
+        case .v6(let address): self = .ipv6(address)
+        }
+    }
+}
+
+// MARK: - Text
+
+extension Identity {
+    /// Octets that an identity may have in all, in our configuration and on the wire.
+    package static let maximumLength = 1024
+
+    /// An identity as configuration writes it; nil when the text is none.
+    ///
+    /// `10.0.0.1` and `2001:db8::1` are addresses, `user@host` a mail address, `@#c0ffee` and
+    /// `keyid:name` key IDs, all else a domain name. `fqdn:`, `email:`, `ipv4:`, `ipv6:` force a
+    /// kind, and so does `@` in front of a domain name.
+    package init?(_ text: some StringProtocol) {
+        guard !text.isEmpty, text.utf8.count <= Identity.maximumLength,
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f })
+        else { return nil }
+        if let colon = text.firstIndex(of: ":") {
+            let rest = String(text[text.index(after: colon)...])
+            switch text[..<colon].lowercased() {
+            case "fqdn":
+                self.init(domainName: rest)
+                return
+            case "email", "rfc822":
+                self.init(emailAddress: rest)
+                return
+            case "keyid":
+                guard !rest.isEmpty else { return nil }
+                self = .keyID(Array(rest.utf8))
+                return
+            case "ipv4", "ipv6":
+                guard let address = IPAddress(rest) else { return nil }
+                self.init(address: address)
+                return
+            default: break
+            }
+        }
+        if text.hasPrefix("@#") {
+            guard let content = Identity.octets(hexadecimal: text.dropFirst(2)) else { return nil }
+            self = .keyID(content)
+        } else if text.hasPrefix("@") {
+            self.init(domainName: String(text.dropFirst()))
+        } else if let address = IPAddress(text) {
+            self.init(address: address)
+        } else if text.contains("@") {
+            self.init(emailAddress: String(text))
+        } else {
+            self.init(domainName: String(text))
+        }
+    }
+
+    private init?(domainName text: String) {
+        let labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard text.utf8.count <= 253,
+            labels.allSatisfy({ (1...63).contains($0.count) && $0.allSatisfy(Identity.isNameOctet) }
+            )
+        else { return nil }
+        self = .fullyQualifiedDomainName(text)
+    }
+
+    private init?(emailAddress text: String) {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, Identity(domainName: String(parts[1])) != nil
+        else { return nil }
+        self = .emailAddress(text)
+    }
+
+    private static func isNameOctet(_ octet: UInt8) -> Bool {
+        switch octet {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: octet >= 0x80
+        }
+    }
+
+    private static func octets(hexadecimal text: some StringProtocol) -> [UInt8]? {
+        let digits = text.compactMap(\.hexDigitValue)
+        guard !digits.isEmpty, digits.count == text.count, digits.count.isMultiple(of: 2) else {
+            return nil
+        }
+        return stride(from: 0, to: digits.count, by: 2).map {
+            UInt8(digits[$0] << 4 | digits[$0 + 1])
+        }
+    }
+}
+
+extension Identity: CustomStringConvertible {
+    /// The text that `init(_:)` reads back, for those kinds that it knows.
+    package var description: String {
+        switch self {
+        case .fullyQualifiedDomainName(let name): name
+        case .ipv4(let address): address.description
+        case .ipv6(let address): address.description
+        case .emailAddress(let address): address
+        case .keyID(let content): Identity.keyIDText(content)
+        case .other(let type, let content): "type\(type):" + hexadecimal(content)
+        }
+    }
+
+    private static func keyIDText(_ content: [UInt8]) -> String {
+        guard !content.isEmpty, content.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            return "@#" + hexadecimal(content)
+        }
+        return "keyid:" + String(decoding: content, as: UTF8.self)
+    }
+}
+
+// MARK: - Equality
+
+extension Identity: Hashable {
+    package static func == (left: Identity, right: Identity) -> Bool {
+        left.wireType == right.wireType && left.comparable == right.comparable
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(wireType)
+        hasher.combine(comparable)
+    }
+
+    private var comparable: [UInt8] {
+        switch self {
+        case .fullyQualifiedDomainName, .emailAddress:
+            wireContent.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
+        default: wireContent
+        }
+    }
 }

@@ -1,0 +1,50 @@
+package import IPsecCrypto
+package import IPsecPrimitives
+
+/// Authentication by a shared secret (RFC 7296 §2.15).
+package enum PresharedKeyAuthentication {
+    /// What one end signs: its own first message, the other end's nonce and its own identity.
+    package struct SignedOctets: Sendable {
+        /// The sender's IKE_SA_INIT message, from the IKE header on, as it was on the wire.
+        package var message: [UInt8]
+        /// The nonce of the other end, without the payload's header.
+        package var peerNonce: [UInt8]
+        /// The body of the sender's Identification payload behind the generic header.
+        package var identityBody: [UInt8]
+        /// SK_pi of the initiator, SK_pr of the responder.
+        package var authenticationKey: SecretBytes
+
+        package init(
+            message: [UInt8],
+            peerNonce: [UInt8],
+            identityBody: [UInt8],
+            authenticationKey: SecretBytes
+        ) {
+            self.message = message
+            self.peerNonce = peerNonce
+            self.identityBody = identityBody
+            self.authenticationKey = authenticationKey
+        }
+    }
+
+    /// AUTH = prf(prf(Shared Secret, "Key Pad for IKEv2"), SignedOctets).
+    package static func code(secret: SecretBytes, signing octets: SignedOctets, prf: PRF) -> [UInt8]
+    {
+        let key = prf.compute(key: secret, Array("Key Pad for IKEv2".utf8))
+        let identity = prf.compute(key: octets.authenticationKey, octets.identityBody)
+        return prf.compute(key: key, octets.message, octets.peerNonce, identity.copy()).copy()
+    }
+
+    /// Whether `code` is the AUTH of `octets`, in constant time.
+    package static func verify(
+        _ code: [UInt8],
+        secret: SecretBytes,
+        signing octets: SignedOctets,
+        prf: PRF
+    ) -> Bool {
+        equalInConstantTime(
+            code,
+            PresharedKeyAuthentication.code(secret: secret, signing: octets, prf: prf)
+        )
+    }
+}

@@ -1,5 +1,0 @@
-internal import Testing
-
-@Suite struct IKECredentialsPlaceholderTests {
-    @Test func builds() {}
-}

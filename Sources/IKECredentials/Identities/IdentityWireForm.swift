@@ -1,4 +1,4 @@
-package import IPsecPrimitives
+internal import IPsecPrimitives
 
 /// The form in an Identification payload (RFC 7296 §3.5).
 extension Identity {

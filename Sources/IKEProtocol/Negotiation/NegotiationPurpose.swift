@@ -1,0 +1,41 @@
+internal import IPsecPrimitives
+
+/// What a proposal is negotiated for, which decides on the transform types that count.
+enum NegotiationPurpose {
+    case ikeSA
+    /// In IKE_AUTH, where "KE and nonce payloads are omitted" (RFC 7296 §1.2).
+    case firstChildSA
+    /// In CREATE_CHILD_SA.
+    case childSA
+
+    var securityProtocol: SecurityProtocol { self == .ikeSA ? .ike : .esp }
+
+    /// A configured proposal with what its words leave unsaid.
+    ///
+    /// ESP without a word on sequence numbers takes long ones where the peer has them, else short
+    /// ones. IKE without a pseudorandom function takes that of the integrity algorithm's hash.
+    func completed(_ proposal: Proposal) -> Proposal {
+        var transforms = proposal.transforms
+        switch self {
+        case .ikeSA:
+            if proposal.transforms(of: .pseudorandomFunction).isEmpty {
+                transforms += proposal.transforms(of: .integrity).compactMap(impliedFunction)
+            }
+        case .firstChildSA, .childSA:
+            if proposal.transforms(of: .sequenceNumbers).isEmpty {
+                transforms += [.sequenceNumbers(.extended), .sequenceNumbers(.short)]
+            }
+            if self == .firstChildSA { transforms.removeAll { $0.type == .keyExchange } }
+        }
+        return Proposal(securityProtocol: securityProtocol, transforms: transforms)
+    }
+
+    private func impliedFunction(of integrity: Transform) -> Transform? {
+        switch IntegrityAlgorithm(rawValue: integrity.identifier) {
+        case .hmacSHA256_128: .pseudorandomFunction(.hmacSHA256)
+        case .hmacSHA384_192: .pseudorandomFunction(.hmacSHA384)
+        case .hmacSHA512_256: .pseudorandomFunction(.hmacSHA512)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// One offered proposal held against one that we accept.
+struct ProposalMatch {
+    /// A type of transform in which the two have nothing in common.
+    struct Failure: Hashable {
+        let type: TransformType
+        let offered: [Transform]
+        let accepted: [Transform]
+    }
+
+    private(set) var chosen: [Transform] = []
+    private(set) var failures: [Failure] = []
+
+    init(
+        offered: ProposalSubstructure,
+        accepted: Proposal,
+        purpose: NegotiationPurpose,
+        guessedMethod: KeyExchangeMethod?
+    ) {
+        let theirs = offered.proposal
+        let encryption = pick(.encryption, theirs, accepted)
+        if purpose == .ikeSA { _ = pick(.pseudorandomFunction, theirs, accepted) }
+        pickIntegrity(theirs, accepted, isAuthenticated: encryption?.isAuthenticatedEncryption)
+        if purpose != .firstChildSA {
+            pickKeyExchange(theirs, accepted, guessed: guessedMethod)
+        }
+        if purpose != .ikeSA { pickSequenceNumbers(theirs, accepted) }
+        // RFC 7296 §3.3.6: "If the proposal contains a Transform Type that the responder does not
+        // understand, the proposal is rejected".
+        var known: Set<TransformType> = [.encryption, .integrity, .keyExchange]
+        known.insert(purpose == .ikeSA ? .pseudorandomFunction : .sequenceNumbers)
+        for type in offered.transformTypes.subtracting(known).sorted() {
+            failures.append(
+                Failure(type: type, offered: theirs.transforms(of: type), accepted: [])
+            )
+        }
+    }
+
+    private mutating func pick(
+        _ type: TransformType,
+        _ theirs: Proposal,
+        _ ours: Proposal
+    ) -> Transform? {
+        let offered = theirs.transforms(of: type)
+        let accepted = ours.transforms(of: type)
+        guard let transform = accepted.first(where: offered.contains) else {
+            failures.append(Failure(type: type, offered: offered, accepted: accepted))
+            return nil
+        }
+        chosen.append(transform)
+        return transform
+    }
+
+    private mutating func pickIntegrity(
+        _ theirs: Proposal,
+        _ ours: Proposal,
+        isAuthenticated: Bool?
+    ) {
+        let offered = theirs.transforms(of: .integrity)
+        switch isAuthenticated {
+        case false?: _ = pick(.integrity, theirs, ours)
+        case true?:
+            // RFC 5282 §8: an AEAD goes with NONE or with no integrity transform.
+            guard !offered.isEmpty else { return }
+            if let none = offered.first(where: \.isNone) {
+                chosen.append(none)
+            } else {
+                failures.append(Failure(type: .integrity, offered: offered, accepted: []))
+            }
+        case nil: break
+        }
+    }
+
+    private mutating func pickKeyExchange(
+        _ theirs: Proposal,
+        _ ours: Proposal,
+        guessed: KeyExchangeMethod?
+    ) {
+        let offered = theirs.transforms(of: .keyExchange)
+        let accepted = ours.transforms(of: .keyExchange)
+        if accepted.isEmpty, offered.isEmpty { return }
+        let none = Transform.keyExchange(.none)
+        if accepted.isEmpty || accepted.contains(none), offered.isEmpty || offered.contains(none) {
+            if accepted.allSatisfy(\.isNone) || offered.isEmpty {
+                if !offered.isEmpty { chosen.append(none) }
+                return
+            }
+        }
+        if let guessed, accepted.contains(.keyExchange(guessed)),
+            offered.contains(.keyExchange(guessed))
+        {
+            chosen.append(.keyExchange(guessed))
+            return
+        }
+        _ = pick(.keyExchange, theirs, ours)
+    }
+
+    private mutating func pickSequenceNumbers(_ theirs: Proposal, _ ours: Proposal) {
+        let offered = theirs.transforms(of: .sequenceNumbers)
+        // RFC 7296 §3.3.3 wants the type in each ESP proposal; a peer that leaves it out means
+        // short ones.
+        if offered.isEmpty, ours.transforms.contains(.sequenceNumbers(.short)) { return }
+        _ = pick(.sequenceNumbers, theirs, ours)
+    }
+}

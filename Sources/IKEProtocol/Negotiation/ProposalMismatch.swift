@@ -1,0 +1,107 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// Words for proposals that do not meet: the nearest pair and what keeps it apart.
+enum ProposalMismatch {
+    static func explain(
+        offered: [ProposalSubstructure],
+        accepted: [ConfiguredProposal],
+        for purpose: NegotiationPurpose
+    ) -> NegotiationFailure {
+        let suitable = offered.filter { $0.securityProtocol == purpose.securityProtocol }
+        var nearest:
+            (
+                match: ProposalMatch, theirs: ProposalSubstructure, ours: ConfiguredProposal
+            )?
+        for ours in accepted {
+            for theirs in suitable {
+                let match = ProposalMatch(
+                    offered: theirs,
+                    accepted: purpose.completed(ours.proposal),
+                    purpose: purpose,
+                    guessedMethod: nil
+                )
+                if match.failures.count < nearest?.match.failures.count ?? .max {
+                    nearest = (match, theirs, ours)
+                }
+            }
+        }
+        let subject: NegotiationFailure.Subject =
+            purpose == .ikeSA ? .ikeProposal : .childProposal
+        let what = purpose == .ikeSA ? "IKE" : "ESP"
+        let acceptedText = accepted.map(\.proposal.description)
+        let offeredText = offered.map(\.proposal.description)
+        guard let nearest else {
+            return NegotiationFailure(
+                subject: subject,
+                explanation: "The peer offers no proposal for \(what).",
+                offered: offeredText,
+                accepted: acceptedText,
+                source: accepted.first?.source,
+                remedy: "Give the peer one of: \(acceptedText.joined(separator: ", "))."
+            )
+        }
+        let differences = nearest.match.failures.map(difference)
+        let failure = nearest.match.failures.first
+        return NegotiationFailure(
+            subject: subject,
+            explanation: "No \(what) proposal of the peer is one that we accept.",
+            offered: offeredText,
+            accepted: acceptedText,
+            nearest: "theirs \(nearest.theirs.proposal) against ours "
+                + "\(nearest.ours.proposal) (\(nearest.ours.source)): "
+                + differences.joined(separator: "; "),
+            source: nearest.ours.source,
+            remedy: remedy(for: failure, source: nearest.ours.source)
+        )
+    }
+
+    /// As `explain` for what the peer refused without saying what it would take.
+    static func refusedByPeer(
+        _ proposals: [ConfiguredProposal],
+        for purpose: NegotiationPurpose
+    ) -> NegotiationFailure {
+        let what = purpose == .ikeSA ? "IKE" : "ESP"
+        return NegotiationFailure(
+            subject: purpose == .ikeSA ? .ikeProposal : .childProposal,
+            explanation: "The peer accepts none of our \(what) proposals (NO_PROPOSAL_CHOSEN).",
+            accepted: proposals.map(\.proposal.description),
+            source: proposals.first?.source,
+            remedy: "Look in the peer's log or configuration for its \(what) proposals and write "
+                + "one of them at \(proposals.first?.source ?? "proposals")."
+        )
+    }
+
+    private static func difference(_ failure: ProposalMatch.Failure) -> String {
+        "\(name(of: failure.type)): they offer \(words(failure.offered)), "
+            + "we accept \(words(failure.accepted))"
+    }
+
+    private static func remedy(for failure: ProposalMatch.Failure?, source: String) -> String {
+        guard let failure, let theirs = failure.offered.first else {
+            return "Have the peer offer what \(source) names."
+        }
+        let word = ProposalKeyword.name(of: theirs)
+        guard ProposalKeyword.transform(for: word) != nil else {
+            return "Have the peer offer what \(source) names; \(word) is not supported here."
+        }
+        return "Add a proposal with \(word) at \(source), or have the peer offer "
+            + "\(words(failure.accepted))."
+    }
+
+    private static func words(_ transforms: [Transform]) -> String {
+        transforms.isEmpty
+            ? "none" : transforms.map(ProposalKeyword.name(of:)).joined(separator: " or ")
+    }
+
+    private static func name(of type: TransformType) -> String {
+        switch type {
+        case .encryption: "encryption"
+        case .pseudorandomFunction: "pseudorandom function"
+        case .integrity: "integrity"
+        case .keyExchange: "key exchange"
+        case .sequenceNumbers: "sequence numbers"
+        default: "transform type \(type.rawValue)"
+        }
+    }
+}

@@ -1,9 +1,20 @@
 internal import ArgumentParser
+internal import Management
 
 @main
 struct Cygnet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cygnet",
-        abstract: "IPsec for Linux: IKEv2 and a fast packet path."
+        abstract: "IPsec for Linux: IKEv2 and a fast packet path.",
+        discussion: """
+            A site-to-site tunnel in three steps:
+              cygnet check /etc/cygnet/cygnet.yaml   say what the configuration means
+              cygnet run /etc/cygnet/cygnet.yaml     start the gateway
+              cygnet status                          see what it does
+            """,
+        version: cygnetVersion,
+        subcommands: [
+            CheckCommand.self, StatusCommand.self, UpCommand.self, DownCommand.self,
+        ]
     )
 }

@@ -17,14 +17,16 @@ enum ShadowCheck {
                 at: policy.location,
                 "\(name(policy)) is never reached: \(name(earlier)) on line "
                     + "\(earlier.location.line) covers all of it",
-                hint: "move it up, by naming it earlier in policies, or remove it")
+                hint: "move it up, by naming it earlier in policies, or remove it"
+            )
         }
     }
 
     /// A policy combines each local with each remote selector, so that covering each side is
     /// covering the whole.
     private static func covers(
-        _ earlier: PolicyConfiguration, _ later: PolicyConfiguration
+        _ earlier: PolicyConfiguration,
+        _ later: PolicyConfiguration
     ) -> Bool {
         later.local.allSatisfy { near in earlier.local.contains { $0.covers(near) } }
             && later.remote.allSatisfy { far in earlier.remote.contains { $0.covers(far) } }

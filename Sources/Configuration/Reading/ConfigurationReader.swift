@@ -1,4 +1,7 @@
 extension GatewayConfiguration {
+    /// The size of the largest file that is read, in bytes.
+    package static let maximumBytes = YAMLLimits.bytes
+
     /// Reads and validates a whole configuration.
     ///
     /// - Parameters:

@@ -5,6 +5,8 @@ struct MappingReader {
     let subject: String
     let problems: Problems
     private let values: [String: YAMLNode]
+    /// Keys that a misspelt one probably meant: not to be called missing as well.
+    private let misspelt: Set<String>
 
     /// Nil, and reported, when `node` is no mapping. Nothing at all is an empty mapping.
     init?(_ node: YAMLNode, subject: String, keys: [String], problems: Problems) {
@@ -14,14 +16,17 @@ struct MappingReader {
         self.subject = subject
         self.problems = problems
         var values: [String: YAMLNode] = [:]
+        var misspelt: Set<String> = []
         for entry in entries {
             if keys.contains(entry.key) {
                 values[entry.key] = entry.value
             } else {
-                MappingReader.reportUnknown(entry, subject, keys, problems)
+                let meant = MappingReader.reportUnknown(entry, subject, keys, problems)
+                if let meant { misspelt.insert(meant) }
             }
         }
         self.values = values
+        self.misspelt = misspelt
     }
 
     /// The entries of a mapping whose keys the user chooses or the caller knows, duplicates
@@ -98,7 +103,7 @@ struct MappingReader {
         _ parse: (String) throws(Complaint) -> Value
     ) -> Located<Value>? {
         guard let node = values[key] else {
-            problems.error(at: location, "\(subject) has no \"\(key)\"", hint: hint)
+            reportMissing(key, hint: hint)
             return nil
         }
         return scalar(node, named: key, parse)

@@ -21,14 +21,15 @@ package enum ManagementCodec {
         try value(from: line)
     }
 
-    /// Status as `cygnet status --json` prints it: sorted keys, indented.
-    package static func readableJSON(_ status: GatewayStatus) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return (try? encoder.encode(status)).flatMap { String(data: $0, encoding: .utf8) } ?? "{}"
+    /// JSON for people and scripts, as `--json` prints it: indented, keys sorted.
+    package static func readableJSON(_ value: some Encodable) -> String {
+        let encoder = encoder
+        encoder.outputFormatting.insert(.prettyPrinted)
+        return String(decoding: (try? encoder.encode(value)) ?? Data("{}".utf8), as: UTF8.self)
     }
 
-    private static func line(_ value: some Encodable) -> [UInt8] {
+    /// Strings and numbers always have a form: numbers that are not finite become words.
+    private static var encoder: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -36,18 +37,40 @@ package enum ManagementCodec {
             negativeInfinity: "-inf",
             nan: "nan"
         )
-        // Encoding plain structs of strings and numbers cannot fail once non-finite numbers have
-        // a form.
-        return Array((try? encoder.encode(value)) ?? Data("{}".utf8)) + [0x0A]
+        return encoder
+    }
+
+    private static func line(_ value: some Encodable) -> [UInt8] {
+        Array((try? encoder.encode(value)) ?? Data("{}".utf8)) + [0x0A]
     }
 
     private static func value<Value: Decodable>(
         from line: [UInt8]
     ) throws(ManagementError) -> Value {
         do {
-            return try JSONDecoder().decode(Value.self, from: Data(line))
+            let decoder = JSONDecoder()
+            decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+                positiveInfinity: "inf",
+                negativeInfinity: "-inf",
+                nan: "nan"
+            )
+            return try decoder.decode(Value.self, from: Data(line))
         } catch {
-            throw .malformed("\(error)")
+            throw .malformed(summary(of: error))
         }
+    }
+
+    /// The member that does not fit, without the decoder's innards.
+    private static func summary(of error: any Error) -> String {
+        let context: DecodingError.Context? =
+            switch error as? DecodingError {
+            case .dataCorrupted(let context), .keyNotFound(_, let context),
+                .typeMismatch(_, let context), .valueNotFound(_, let context):
+                context
+            default: nil
+            }
+        guard let context else { return "not JSON" }
+        let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+        return path.isEmpty ? context.debugDescription : "\(path): \(context.debugDescription)"
     }
 }

@@ -1,5 +1,6 @@
-/// What a client asks of the gateway; one line of JSON.
-package enum ManagementRequest: Codable, Equatable, Sendable {
+/// What a client asks of the gateway; one line of JSON, such as
+/// `{"connection":"branch","request":"up","tunnel":"net"}`.
+package enum ManagementRequest: Equatable, Sendable {
     /// Answered by one `status` reply.
     case status
     /// Begin a connection with every tunnel of it, or one tunnel of it. Answered by `progress`
@@ -11,18 +12,46 @@ package enum ManagementRequest: Codable, Equatable, Sendable {
     case stop
 }
 
-/// What the gateway answers; one line of JSON each.
-package enum ManagementReply: Codable, Equatable, Sendable {
-    case status(GatewayStatus)
-    /// One line for the user; more replies follow.
-    case progress(String)
-    /// The request came about; the last reply.
-    case done(String)
-    /// The request did not come about; the last reply.
-    case failed(FailureStatus)
+extension ManagementRequest: Codable {
+    private enum Name: String, Codable {
+        case status, up, down, stop
+    }
 
-    package var isLast: Bool {
-        if case .progress = self { return false }
-        return true
+    private enum CodingKeys: String, CodingKey {
+        case request, connection, tunnel
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        switch try members.decode(Name.self, forKey: .request) {
+        case .status: self = .status
+        case .stop: self = .stop
+        case .up:
+            self = .up(
+                connection: try members.decode(String.self, forKey: .connection),
+                tunnel: try members.decodeIfPresent(String.self, forKey: .tunnel)
+            )
+        case .down:
+            self = .down(
+                connection: try members.decode(String.self, forKey: .connection),
+                tunnel: try members.decodeIfPresent(String.self, forKey: .tunnel)
+            )
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .status: try members.encode(Name.status, forKey: .request)
+        case .stop: try members.encode(Name.stop, forKey: .request)
+        case .up(let connection, let tunnel):
+            try members.encode(Name.up, forKey: .request)
+            try members.encode(connection, forKey: .connection)
+            try members.encodeIfPresent(tunnel, forKey: .tunnel)
+        case .down(let connection, let tunnel):
+            try members.encode(Name.down, forKey: .request)
+            try members.encode(connection, forKey: .connection)
+            try members.encodeIfPresent(tunnel, forKey: .tunnel)
+        }
     }
 }

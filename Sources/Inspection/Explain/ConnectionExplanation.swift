@@ -1,0 +1,93 @@
+internal import Configuration
+internal import IPsecPrimitives
+
+/// One connection and its tunnels in words.
+struct ConnectionExplanation {
+    private let connection: ConnectionConfiguration
+
+    init(_ connection: ConnectionConfiguration) {
+        self.connection = connection
+    }
+
+    var lines: [String] {
+        let near = connection.localAddress.value.map { "at \($0)" } ?? "at whichever address fits"
+        let far = connection.remoteAddress.value.map { "at \($0)" } ?? "at any address"
+        var lines = [
+            "Connection \(connection.name) (line \(connection.location.line))",
+            "  here  \(connection.localIdentity.value), \(near)",
+            "  there \(peer), \(far)",
+            "  both prove who they are by the secret in \(connection.secretFile.value)",
+            "  ESP \(encapsulation)",
+            "  \(liveness)",
+            "  the IKE SA lives \(connection.lifetime.value.configurationText); offered and "
+                + "accepted for it:",
+        ]
+        lines += connection.ikeProposals.map { "    \($0.value)" }
+        for tunnel in connection.tunnels {
+            lines +=
+                TunnelExplanation(tunnel, peerIsKnown: connection.remoteAddress.value != nil)
+                .lines
+        }
+        return lines
+    }
+
+    private var peer: String {
+        connection.remoteIdentity.value == .any
+            ? "whoever has the secret" : connection.remoteIdentity.value.description
+    }
+
+    private var encapsulation: String {
+        switch connection.encapsulation.value {
+        case .automatic: "travels as IP protocol 50, in UDP when there is a NAT between"
+        case .udp: "always travels in UDP"
+        case .esp: "always travels as IP protocol 50: no NAT may be between"
+        }
+    }
+
+    private var liveness: String {
+        let retransmission = connection.retransmission
+        let seconds = retransmission.total.components.seconds
+        guard let interval = connection.liveness.value else {
+            return "a silent peer is not asked whether it is alive"
+        }
+        return "a peer silent for \(interval.configurationText) is asked whether it is alive, and "
+            + "given up \(seconds)s later after \(count(retransmission.tries, "request"))"
+    }
+}
+
+/// One tunnel in words.
+struct TunnelExplanation {
+    private let tunnel: TunnelConfiguration
+    private let peerIsKnown: Bool
+
+    init(_ tunnel: TunnelConfiguration, peerIsKnown: Bool) {
+        self.tunnel = tunnel
+        self.peerIsKnown = peerIsKnown
+    }
+
+    var lines: [String] {
+        [
+            "  Tunnel \(tunnel.name) (line \(tunnel.location.line))",
+            "    \(start)",
+            "    its keys live \(limits); offered and accepted for it:",
+        ] + tunnel.espProposals.map { "      \($0.value)" }
+    }
+
+    private var start: String {
+        switch tunnel.start.value {
+        case .onTraffic: "the first packet brings it up"
+        case .atBoot: "comes up when the gateway starts"
+        case .byHand:
+            peerIsKnown
+                ? "`cygnet up \(tunnel.path)`, or the peer, brings it up"
+                : "the peer brings it up"
+        }
+    }
+
+    private var limits: String {
+        var limits = [tunnel.lifetime.value.configurationText]
+        if let bytes = tunnel.lifetimeBytes.value { limits.append("\(bytes) bytes") }
+        if let packets = tunnel.lifetimePackets.value { limits.append("\(packets) packets") }
+        return limits.count == 1 ? limits[0] : limits.joined(separator: " or ")
+    }
+}

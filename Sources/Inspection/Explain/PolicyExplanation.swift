@@ -1,0 +1,90 @@
+package import Configuration
+internal import IPsecPrimitives
+
+/// A configuration's effective policy in words, as `cygnet check` prints it.
+package struct PolicyExplanation {
+    private let configuration: GatewayConfiguration
+
+    package init(_ configuration: GatewayConfiguration) {
+        self.configuration = configuration
+    }
+
+    package var text: String {
+        let connections = configuration.connections
+        var lines = [
+            "\(configuration.file) is valid: \(count(connections.count, "connection")), "
+                + "\(count(connections.reduce(0) { $0 + $1.tunnels.count }, "tunnel")).",
+            "",
+            "What happens to a packet, in either direction; the first line that fits decides:",
+        ]
+        for (index, policy) in configuration.policies.enumerated() {
+            lines += explain(policy, order: index + 1)
+        }
+        lines.append("  \(configuration.policies.count + 1). everything else")
+        lines.append("     \(defaultPolicy)")
+        for connection in connections {
+            lines += [""] + ConnectionExplanation(connection).lines
+        }
+        lines += [""] + gateway
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func explain(_ policy: PolicyConfiguration, order: Int) -> [String] {
+        let local = policy.local.map(PolicyExplanation.words)
+        let remote = policy.remote.map(PolicyExplanation.words)
+        var lines = ["  \(order). between \(and(local)) here and \(and(remote)) there"]
+        switch policy.action {
+        case .protect(let path):
+            lines.append("     is protected by tunnel \(path), never in clear (\(place(policy)))")
+        case .bypass:
+            lines.append("     passes in clear, untouched (\(place(policy)))")
+        case .discard:
+            lines.append("     is dropped (\(place(policy)))")
+        }
+        return lines
+    }
+
+    private var defaultPolicy: String {
+        switch configuration.settings.defaultPolicy {
+        case .bypass: "passes in clear, untouched (default-policy: bypass)"
+        case .discard: "is dropped (default-policy: discard)"
+        }
+    }
+
+    private var gateway: [String] {
+        let settings = configuration.settings
+        let addresses =
+            settings.listenAddresses.isEmpty
+            ? "every address" : and(settings.listenAddresses.map(\.description))
+        return [
+            "Gateway",
+            "  answers on \(addresses), UDP ports \(settings.ikePort) and \(settings.natPort)",
+            "  tunnels pass through device \(settings.interfaceName), routing table "
+                + "\(settings.routingTable)",
+            "  is controlled at \(settings.controlSocket)",
+        ]
+    }
+
+    private func place(_ policy: PolicyConfiguration) -> String { "line \(policy.location.line)" }
+
+    private static func words(_ selector: TrafficSelector) -> String {
+        let everything = TrafficSelector.everything(selector.version)
+        guard selector.first == everything.first, selector.last == everything.last else {
+            return selector.description
+        }
+        let family = selector.version == .v4 ? "any IPv4 address" : "any IPv6 address"
+        let suffix = selector.description.firstIndex(of: "[").map { selector.description[$0...] }
+        return family + (suffix.map { " \($0)" } ?? "")
+    }
+}
+
+/// `1 tunnel`, `2 tunnels`.
+func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+}
+
+/// `a`, `a and b`, `a, b and c`.
+func and(_ words: [String]) -> String {
+    guard let last = words.last, words.count > 1 else { return words.first ?? "nothing" }
+    return words.dropLast().joined(separator: ", ") + " and " + last
+}

@@ -1,0 +1,143 @@
+package import Management
+
+/// The gateway's status for people, as `cygnet status` prints it.
+package struct StatusText {
+    private let status: GatewayStatus
+
+    package init(_ status: GatewayStatus) {
+        self.status = status
+    }
+
+    package var text: String {
+        let guardText =
+            switch status.guardState {
+            case .set: "set"
+            case .lifted: "LIFTED: protected traffic may leave in clear"
+            case .incomplete: "INCOMPLETE: protected traffic may leave in clear"
+            }
+        var lines = [
+            "Cygnet \(status.version), up \(age(status.uptimeSeconds)), "
+                + "\(status.interface.name) with MTU \(status.interface.mtu), packets by "
+                + status.interface.packetCipher,
+            "configuration \(status.configurationFile), guard \(guardText)",
+        ]
+        for connection in status.connections { lines += [""] + describe(connection) }
+        if !status.drops.isEmpty {
+            lines += ["", "Dropped"]
+            let width = status.drops.map { String($0.packets).count }.max() ?? 0
+            lines += status.drops.map { "  \(pad(String($0.packets), width)) \($0.reason)" }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func describe(_ connection: ConnectionStatus) -> [String] {
+        var lines = ["\(connection.name): \(connection.state.rawValue)"]
+        let near = connection.localAddress.map { " at \($0)" } ?? ""
+        let far = connection.remoteAddress.map { " at \($0)" } ?? ""
+        if let sa = connection.ikeSA {
+            lines += [
+                "  here  \(connection.localIdentity), \(sa.localEndpoint), the \(sa.role.rawValue)",
+                "  there \(sa.remoteIdentity), \(sa.remoteEndpoint)" + nat(sa.nat),
+                "  IKE   \(sa.algorithms), \(times(sa.ageSeconds, sa.rekeyInSeconds))",
+                "        SPIs \(sa.initiatorSPI) \(sa.responderSPI)",
+            ]
+        } else {
+            lines += [
+                "  here  \(connection.localIdentity)\(near)",
+                "  there \(connection.remoteIdentity)\(far)",
+            ]
+        }
+        for tunnel in connection.tunnels { lines += describe(tunnel) }
+        if let failure = connection.lastFailure {
+            lines.append("  last failure, \(age(failure.ageSeconds)) ago:")
+            lines += FailureText(failure).lines.map { "    " + $0 }
+        }
+        return lines
+    }
+
+    private func nat(_ position: IKESAStatus.NATPosition) -> String {
+        switch position {
+        case .none: ""
+        case .local: ", this end behind NAT"
+        case .remote: ", that end behind NAT"
+        case .both: ", both ends behind NAT"
+        }
+    }
+
+    private func describe(_ tunnel: TunnelStatus) -> [String] {
+        let state =
+            tunnel.state == .waitingForTraffic ? "waiting for traffic" : tunnel.state.rawValue
+        var lines = [
+            "  \(tunnel.name): \(state)",
+            "    \(tunnel.localSelectors.joined(separator: ", ")) <-> "
+                + tunnel.remoteSelectors.joined(separator: ", "),
+        ]
+        for sa in tunnel.securityAssociations {
+            lines += [
+                "    ESP \(sa.algorithms)\(sa.udpEncapsulation ? " in UDP" : ""), "
+                    + times(sa.ageSeconds, sa.rekeyInSeconds)
+                    + (sa.isOutbound ? "" : ", for receiving only"),
+                "      in  \(sa.inboundSPI) \(traffic(sa.inbound))",
+                "      out \(sa.outboundSPI) \(traffic(sa.outbound))",
+            ]
+        }
+        return lines
+    }
+
+    private func times(_ elapsed: Double, _ rekey: Double?) -> String {
+        "\(age(elapsed)) old" + (rekey.map { ", rekey in \(age($0))" } ?? "")
+    }
+
+    private func traffic(_ count: TrafficCount) -> String {
+        "\(count.packets) packets, \(size(count.bytes))"
+    }
+}
+
+/// A failure and its remedy for people.
+package struct FailureText {
+    private let failure: FailureStatus
+
+    package init(_ failure: FailureStatus) {
+        self.failure = failure
+    }
+
+    package var lines: [String] {
+        var lines = [failure.summary]
+        lines += failure.offered.map { "offered:  \($0)" }
+        lines += failure.accepted.map { "accepted: \($0)" }
+        if let nearest = failure.nearest { lines.append("nearest:  \(nearest)") }
+        if let place = failure.configurationLine { lines.append("see:      \(place)") }
+        if let remedy = failure.remedy { lines.append("remedy:   \(remedy)") }
+        return lines
+    }
+}
+
+/// `45s`, `12m 5s`, `3h 4m`, `2d 3h`.
+private func age(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds >= 0, seconds < 1e12 else { return "?" }
+    let whole = Int(seconds)
+    switch whole {
+    case ..<60: return "\(whole)s"
+    case ..<3600: return "\(whole / 60)m \(whole % 60)s"
+    case ..<86_400: return "\(whole / 3600)h \(whole % 3600 / 60)m"
+    default: return "\(whole / 86_400)d \(whole % 86_400 / 3600)h"
+    }
+}
+
+/// Bytes with three digits that count: `1.46 GiB`.
+private func size(_ bytes: UInt64) -> String {
+    var value = Double(bytes)
+    var unit = "bytes"
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] where value >= 1024 {
+        value /= 1024
+        unit = next
+    }
+    if unit == "bytes" { return "\(bytes) bytes" }
+    let hundredths = Int((value * 100).rounded())
+    let fraction = hundredths % 100
+    return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) \(unit)"
+}
+
+private func pad(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+}

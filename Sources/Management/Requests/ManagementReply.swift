@@ -1,0 +1,54 @@
+/// What the gateway answers; one line of JSON each, such as
+/// `{"reply":"progress","text":"asking 192.0.2.2 for an IKE SA"}`.
+package enum ManagementReply: Equatable, Sendable {
+    case status(GatewayStatus)
+    /// One line for the user; more replies follow.
+    case progress(String)
+    /// The request came about; the last reply.
+    case done(String)
+    /// The request did not come about; the last reply.
+    case failed(FailureStatus)
+
+    package var isLast: Bool {
+        if case .progress = self { return false }
+        return true
+    }
+}
+
+extension ManagementReply: Codable {
+    private enum Name: String, Codable {
+        case status, progress, done, failed
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case reply, status, text, failure
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        switch try members.decode(Name.self, forKey: .reply) {
+        case .status: self = .status(try members.decode(GatewayStatus.self, forKey: .status))
+        case .progress: self = .progress(try members.decode(String.self, forKey: .text))
+        case .done: self = .done(try members.decode(String.self, forKey: .text))
+        case .failed: self = .failed(try members.decode(FailureStatus.self, forKey: .failure))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .status(let status):
+            try members.encode(Name.status, forKey: .reply)
+            try members.encode(status, forKey: .status)
+        case .progress(let text):
+            try members.encode(Name.progress, forKey: .reply)
+            try members.encode(text, forKey: .text)
+        case .done(let text):
+            try members.encode(Name.done, forKey: .reply)
+            try members.encode(text, forKey: .text)
+        case .failed(let failure):
+            try members.encode(Name.failed, forKey: .reply)
+            try members.encode(failure, forKey: .failure)
+        }
+    }
+}

@@ -27,27 +27,23 @@ def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()
     lines += [
         "connections:",
         f"  {CONNECTION}:",
-        "    local:",
-        f"      address: '{end.local_address}'",
-        f"      identity: {end.local_identity}",
-        "    remote:",
-        f"      address: '{end.remote_address}'",
-        f"      identity: {end.remote_identity}",
-        f"    secret: {secret_file}",
-        f"    ike: {wanted.ike}",
+        f"    local: {{address: '{end.local_address}', id: '{end.local_identity}'}}",
+        f"    remote: {{address: '{end.remote_address}', id: '{end.remote_identity}'}}",
+        f"    secret-file: {secret_file}",
+        f"    ike-proposals: {wanted.ike}",
         f"    encapsulation: {wanted.encapsulation}",
     ]
     if wanted.liveness_seconds:
         lines.append(f"    liveness: {wanted.liveness_seconds:g}s")
     if wanted.ike_rekey_seconds:
-        lines.append(f"    lifetime: {wanted.ike_rekey_seconds:g}s")
+        lines.append(f"    ike-lifetime: {wanted.ike_rekey_seconds:g}s")
     lines += [f"    {line}" for line in connection]
     lines += [
         "    tunnels:",
         f"      {TUNNEL}:",
         "        local: [" + ", ".join(f"'{network}'" for network in end.local_networks) + "]",
         "        remote: [" + ", ".join(f"'{network}'" for network in end.remote_networks) + "]",
-        f"        esp: {wanted.esp}",
+        f"        esp-proposals: {wanted.esp}",
         f"        start: {STARTS[wanted.start]}",
     ]
     if wanted.child_rekey_seconds:

@@ -153,13 +153,17 @@ var targets: [Target] = [
             "IPsecPrimitives", "IKEMessages", "Configuration", "Inspection", "Management",
         ]
     ),
-    tests("LinuxIOTests", ["IPsecPrimitives", "LinuxIO"]),
+    tests("LinuxIOTests", ["IPsecPrimitives", "LinuxIO", "NamespaceTesting"]),
     tests(
         "DataPlaneTests",
         [
             "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "DataPlane",
+            "NamespaceTesting",
         ]
     ),
+    .target(
+        name: "NamespaceTesting", dependencies: ["CLinux"], path: "Tests/NamespaceTesting",
+        swiftSettings: strict),
     tests("GatewayTests", ["IPsecPrimitives", "Gateway"]),
     tests("TidyTests", []),
 ]

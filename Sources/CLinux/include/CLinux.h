@@ -81,6 +81,8 @@ int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentat
 
 int cygnet_netlink_open(int protocol);
 int cygnet_interface_index(const char *name);
+/// Moves the calling thread into the network namespace at a path. -1 and errno.
+int cygnet_join_network_namespace(const char *path);
 
 // MARK: Confinement
 

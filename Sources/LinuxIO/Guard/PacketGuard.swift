@@ -1,18 +1,65 @@
 internal import CNFTables
+internal import Glibc
 
 /// The guard in the kernel: the nftables table `inet cygnet_guard`.
 package enum PacketGuard {
     /// Puts `plan` in force, in place of what was, in one transaction.
     package static func set(_ plan: GuardPlan) throws(SystemCallFailure) {
-        _ = plan
+        _ = try run(plan.ruleset(), what: "nft table inet \(GuardPlan.tableName)")
     }
 
     /// The table as the kernel has it, or nil when there is none.
     package static func show() throws(SystemCallFailure) -> String? {
-        nil
+        do {
+            return try run(
+                "list table inet \(GuardPlan.tableName)",
+                what: "nft list table inet \(GuardPlan.tableName)"
+            )
+        } catch  where error.errorNumber == ENOENT {
+            return nil
+        }
     }
 
     /// Takes the guard away. Without one it does nothing.
     package static func lift() throws(SystemCallFailure) {
+        let table = "table inet \(GuardPlan.tableName)"
+        _ = try run("add \(table)\ndelete \(table)\n", what: "nft delete \(table)")
+    }
+
+    /// Runs commands as one transaction and returns what they print.
+    private static func run(_ commands: String, what: String) throws(SystemCallFailure) -> String {
+        guard let context = unsafe nft_ctx_new(0) else {
+            throw .last("nft_ctx_new", remedy: "Install libnftables (libnftables1).")
+        }
+        defer { unsafe nft_ctx_free(context) }
+        unsafe nft_ctx_buffer_output(context)
+        unsafe nft_ctx_buffer_error(context)
+        errno = 0
+        let result = unsafe nft_run_cmd_from_buffer(context, commands)
+        let number = errno
+        guard result == 0 else {
+            let text = unsafe nft_ctx_get_error_buffer(context).map { unsafe String(cString: $0) }
+            throw failure(text ?? "", errorNumber: number, what: what)
+        }
+        return unsafe nft_ctx_get_output_buffer(context).map { unsafe String(cString: $0) } ?? ""
+    }
+
+    /// The library's words begin `Error: …`; the line that follows only points at the place.
+    private static func failure(
+        _ text: String,
+        errorNumber: Int32,
+        what: String
+    ) -> SystemCallFailure {
+        let words = text.split(separator: "\n").first.map(String.init) ?? ""
+        let isMissing = words.contains("No such file or directory")
+        let isForbidden = words.contains("Operation not permitted")
+        let number =
+            isMissing ? ENOENT : isForbidden ? EPERM : errorNumber == 0 ? EINVAL : errorNumber
+        let remedy =
+            isForbidden
+            ? "Run as root, or give the process CAP_NET_ADMIN."
+            : "nftables says: \(words.isEmpty ? "nothing" : words). "
+                + "Check that the kernel has nf_tables with inet and fib support."
+        return SystemCallFailure(call: what, errorNumber: number, remedy: remedy)
     }
 }

@@ -1,44 +1,168 @@
+internal import CLinux
+internal import Glibc
 package import IPsecPrimitives
 
 /// Links, addresses, routes and rules of this network namespace, through rtnetlink.
 package final class NetworkConfiguration {
+    let socket: NetlinkSocket
+
+    package init() throws(SystemCallFailure) {
+        socket = try NetlinkSocket()
+    }
+
+    // MARK: Links and addresses
+
+    /// Brings a device up with its MTU in bytes and the number of packets that may queue for it.
+    package func setLinkUp(_ name: String, mtu: Int, queueLength: Int) throws(SystemCallFailure) {
+        let index = try linkIndex(name)
+        // A link-local address would make the kernel send neighbour discovery into the tunnel.
+        // An old kernel, or one without IPv6, refuses this, and that is all right.
+        var quiet = link(index: index, isUp: false)
+        quiet.nested(LinkAttribute.familySpecific) { families in
+            families.nested(UInt16(AF_INET6)) {
+                $0.attribute(LinkAttribute.addressGenerationMode, UInt8(1))
+            }
+        }
+        _ = try? socket.request(
+            NetlinkConstant.newLink,
+            flags: 0,
+            quiet,
+            what: "ip link set \(name) addrgenmode none"
+        )
+        var change = link(index: index, isUp: true)
+        change.attribute(LinkAttribute.mtu, UInt32(clamping: mtu))
+        change.attribute(LinkAttribute.queueLength, UInt32(clamping: queueLength))
+        _ = try socket.request(
+            NetlinkConstant.newLink,
+            flags: 0,
+            change,
+            what: "ip link set \(name) up mtu \(mtu)"
+        )
+    }
+
+    /// Gives a link an address; one that is there already is left as it is.
+    package func addAddress(
+        _ address: IPAddress,
+        prefixLength: Int,
+        to name: String
+    ) throws(SystemCallFailure) {
+        let index = try linkIndex(name)
+        var body = NetlinkEncoder()
+        body.byte(address.version.addressFamily)
+        body.byte(UInt8(clamping: prefixLength))
+        body.byte(0)
+        body.byte(0)
+        body.number(index)
+        body.attribute(LinkAttribute.localAddress, address)
+        body.attribute(LinkAttribute.address, address)
+        if address.version == .v6 {
+            // No duplicate address detection: it would hold the address back for a second.
+            body.attribute(LinkAttribute.addressFlags, UInt32(2))
+        }
+        do {
+            _ = try socket.request(
+                NetlinkConstant.newAddress,
+                flags: NetlinkConstant.create | NetlinkConstant.exclusive,
+                body,
+                what: "ip address add \(address)/\(prefixLength) dev \(name)"
+            )
+        } catch  where error.errorNumber == EEXIST {
+        }
+    }
+
+    /// The addresses of every link, but for loopback and link-local ones.
+    package func localAddresses() throws(SystemCallFailure) -> [IPAddress] {
+        var body = NetlinkEncoder()
+        for _ in 0..<4 { body.byte(0) }
+        body.number(UInt32(0))
+        let answers = try socket.request(
+            NetlinkConstant.getAddress,
+            flags: NetlinkConstant.dump,
+            body,
+            what: "ip address show"
+        )
+        return answers.compactMap { message in
+            guard message.type == NetlinkConstant.newAddress, message.body.count >= 8 else {
+                return nil
+            }
+            let scope = message.body[message.body.startIndex + 3]
+            // RT_SCOPE_UNIVERSE or RT_SCOPE_SITE.
+            guard scope == 0 || scope == 200 else { return nil }
+            let attributes = message.attributes(behind: 8)
+            return attributes.address(LinkAttribute.localAddress)
+                ?? attributes.address(LinkAttribute.address)
+        }
+    }
+
+    private func link(index: UInt32, isUp: Bool) -> NetlinkEncoder {
+        var body = NetlinkEncoder()
+        body.byte(0)
+        body.byte(0)
+        body.number(UInt16(0))
+        body.number(index)
+        body.number(UInt32(isUp ? 1 : 0))
+        body.number(UInt32(isUp ? 1 : 0))
+        return body
+    }
+
+    private func linkIndex(_ name: String) throws(SystemCallFailure) -> UInt32 {
+        let index = unsafe cygnet_interface_index(name)
+        guard index > 0 else {
+            throw .last(
+                "if_nametoindex(\(name))",
+                remedy: "Check that there is a network device \(name)."
+            )
+        }
+        return UInt32(index)
+    }
+
+    // MARK: The way to a peer
+
     /// How the kernel would send to an address.
     package struct RouteToPeer: Hashable, Sendable {
         /// The address that the kernel would send from.
         package var source: IPAddress?
         package var interfaceIndex: UInt32
         package var gateway: IPAddress?
-        /// Bytes; the path's, or else the link's.
+        /// Bytes, where the route itself says; the link's own holds otherwise.
         package var mtu: Int?
-    }
-
-    package init() throws(SystemCallFailure) {
-    }
-
-    package func setLinkUp(_ name: String, mtu: Int, queueLength: Int) throws(SystemCallFailure) {
-    }
-
-    package func addAddress(_ prefix: IPPrefix, to link: String) throws(SystemCallFailure) {
-    }
-
-    /// The addresses of every link, but for loopback and link-local ones.
-    package func localAddresses() throws(SystemCallFailure) -> [IPAddress] {
-        []
     }
 
     /// How marked packets of ours reach `peer`; nil when nothing leads there.
     package func route(
         to peer: IPAddress,
+        from source: IPAddress? = nil,
         mark: PacketMark = .own
     ) throws(SystemCallFailure) -> RouteToPeer? {
-        nil
-    }
-
-    /// Makes rules and routes what `plan` says, changing only what differs, and only our own.
-    package func apply(_ plan: RoutingPlan) throws(SystemCallFailure) {
-    }
-
-    /// Deletes every rule and route that is ours.
-    package func withdraw() throws(SystemCallFailure) {
+        var body = NetlinkEncoder()
+        body.byte(peer.version.addressFamily)
+        body.byte(UInt8(peer.version.addressBits))
+        body.byte(source.map { UInt8($0.version.addressBits) } ?? 0)
+        for _ in 0..<5 { body.byte(0) }
+        body.number(UInt32(0))
+        body.attribute(Route.Attribute.destination, peer)
+        if let source { body.attribute(UInt16(2), source) }
+        body.attribute(Route.Attribute.mark, mark.value)
+        let answers: [NetlinkMessage]
+        do {
+            answers = try socket.request(
+                NetlinkConstant.getRoute,
+                flags: 0,
+                body,
+                what: "ip route get \(peer)"
+            )
+        } catch  where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.errorNumber) {
+            return nil
+        }
+        guard let answer = answers.first, answer.body.count >= 12 else { return nil }
+        let attributes = answer.attributes(behind: 12)
+        let metrics = attributes[Route.Attribute.metrics].map { NetlinkAttributes(parsing: $0) }
+        return RouteToPeer(
+            source: attributes.address(Route.Attribute.preferredSource),
+            interfaceIndex: attributes.number(Route.Attribute.outputInterface, as: UInt32.self)
+                ?? 0,
+            gateway: attributes.address(Route.Attribute.gateway),
+            mtu: metrics?.number(Route.Attribute.mtu, as: UInt32.self).map { Int($0) }
+        )
     }
 }

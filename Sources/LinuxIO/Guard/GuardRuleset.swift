@@ -1,0 +1,214 @@
+internal import IPsecPrimitives
+
+extension GuardPlan {
+    /// The name of the table, in the family `inet`.
+    package static let tableName = "cygnet_guard"
+
+    /// The plan in nft's language: one transaction that replaces the whole table.
+    ///
+    /// The table judges on its own, without routes or the daemon:
+    ///
+    /// - What leaves (output, forward, and postrouting, where NAT has been at the addresses) and
+    ///   what a policy protects may only leave through the device, unless it carries our mark.
+    /// - What arrives (prerouting, input, forward) and what a policy protects must come out of the
+    ///   device (RFC 4301 §5.2).
+    /// - Our own IKE and ESP, errors about them, and what keeps a link alive (neighbour discovery,
+    ///   multicast membership; ARP is not IP) are exempt, so that a policy for everything, or one
+    ///   that holds the peer's own address, does not cut the branch that it sits on.
+    /// - A policy for some ports drops fragments behind the first, whose ports cannot be seen
+    ///   (RFC 4301 §7).
+    package func ruleset() -> String {
+        let table = "table inet \(GuardPlan.tableName)"
+        var text = "add \(table)\ndelete \(table)\n\(table) {\n"
+        text += baseChains()
+        text += chain("link", GuardPlan.linkRules)
+        text += chain("own", ownRules())
+        text += chain("outbound", policies.flatMap { GuardPlan.rules(for: $0, .outbound) })
+        text += chain("inbound", policies.flatMap { GuardPlan.rules(for: $0, .inbound) })
+        return text + "}\n"
+    }
+
+    // MARK: Chains
+
+    private func baseChains() -> String {
+        let trusted = GuardPlan.set((["lo", device] + insideInterfaces).map(GuardPlan.quoted))
+        let isOwn = "meta mark & \(hexadecimal(mark.mask)) == \(hexadecimal(mark.value)) accept"
+        func base(_ name: String, priority: Int, _ rules: [String]) -> String {
+            chain(
+                name,
+                ["type filter hook \(name) priority \(priority); policy accept;"] + rules
+            )
+        }
+        let arriving = [
+            "iifname \(trusted) accept", "jump link", "jump own", "jump inbound",
+        ]
+        let leaving = ["oifname \(trusted) accept", isOwn, "jump link", "jump outbound"]
+        return base("prerouting", priority: -290, arriving)
+            + base("input", priority: -10, arriving)
+            // Not our own: what is on its way through is no IKE or ESP of ours, marked or not.
+            + base(
+                "forward",
+                priority: -10,
+                [
+                    "iifname != \(trusted) jump inbound", "oifname != \(trusted) jump outbound",
+                ]
+            )
+            + base("output", priority: 10, leaving)
+            + base("postrouting", priority: 250, leaving)
+    }
+
+    private func chain(_ name: String, _ rules: [String]) -> String {
+        "    chain \(name) {\n" + rules.map { "        \($0)\n" }.joined() + "    }\n"
+    }
+
+    /// Hop limits show that a packet was not forwarded: RFC 4861 §7.1.1, RFC 3810 §5, RFC 3376 §4.
+    private static let linkRules = [
+        "icmpv6 type { 133, 134, 135, 136, 137 } ip6 hoplimit 255 accept",
+        "icmpv6 type { 130, 131, 132, 143 } ip6 hoplimit 1 accept",
+        "ip protocol 2 ip ttl 1 accept",
+    ]
+
+    /// IKE and ESP to this machine, and ICMP errors that quote a packet of them.
+    private func ownRules() -> [String] {
+        let ports = GuardPlan.set(self.ports.map(String.init))
+        var rules: [String] = []
+        for version in [IPVersion.v4, .v6] {
+            guard let destination = ownDestination(version) else { continue }
+            rules.append("\(destination) udp dport \(ports) accept")
+            rules.append("\(destination) meta l4proto 50 accept")
+            // Fragments behind the first: worthless without the first, which has the ports.
+            let fragment = GuardPlan.isLaterFragment(version)
+            rules.append("\(destination) meta l4proto 17 \(fragment) accept")
+            rules += GuardPlan.errorRules(version, destination: destination, ports: ports)
+        }
+        return rules
+    }
+
+    private func ownDestination(_ version: IPVersion) -> String? {
+        if localAddresses.isEmpty { return "meta nfproto ip\(version) fib daddr type local" }
+        let addresses = localAddresses.filter { $0.version == version }
+        guard !addresses.isEmpty else { return nil }
+        let family = version == .v4 ? "ip" : "ip6"
+        return "\(family) daddr \(GuardPlan.set(addresses.map(\.description)))"
+    }
+
+    /// The quoted packet begins 8 bytes into the error; its protocol and source port say whose.
+    private static func errorRules(
+        _ version: IPVersion,
+        destination: String,
+        ports: String
+    ) -> [String] {
+        switch version {
+        case .v4:
+            // Only a quoted header without options has its ports at a fixed place.
+            let error = "\(destination) icmp type { 3, 11, 12 } @th,64,8 0x45"
+            return [
+                "\(error) @th,136,8 50 accept",
+                "\(error) @th,136,8 17 @th,224,16 \(ports) accept",
+            ]
+        case .v6:
+            let error = "\(destination) icmpv6 type { 1, 2, 3, 4 }"
+            return [
+                "\(error) @th,112,8 50 accept",
+                "\(error) @th,112,8 17 @th,384,16 \(ports) accept",
+            ]
+        }
+    }
+
+    // MARK: Policies
+
+    private enum Direction {
+        case outbound
+        case inbound
+    }
+
+    private static func rules(for policy: TrafficPolicy, _ direction: Direction) -> [String] {
+        let addresses = addressMatch(policy, direction)
+        let verdict: String
+        switch policy.action {
+        case .bypass: verdict = "return"
+        case .protect: verdict = "counter drop comment \"\(comment(policy))\""
+        case .prohibit: verdict = "counter drop comment \"\(comment(policy))\""
+        }
+        guard policy.ipProtocol != 0 else { return ["\(addresses) \(verdict)"] }
+        let ipProtocol = "meta l4proto \(policy.ipProtocol)"
+        if policy.localPorts.isAny, policy.remotePorts.isAny {
+            return ["\(addresses) \(ipProtocol) \(verdict)"]
+        }
+        var rules: [String] = []
+        if let ports = portMatch(policy, direction) {
+            rules.append("\(addresses) \(ipProtocol) \(ports) \(verdict)")
+        }
+        let isOpaque = policy.localPorts.isOpaque || policy.remotePorts.isOpaque
+        if policy.action != .bypass || isOpaque {
+            let fragment = laterFragment(policy)
+            rules.append("\(addresses) \(fragment) \(verdict)")
+        }
+        return rules
+    }
+
+    private static func addressMatch(_ policy: TrafficPolicy, _ direction: Direction) -> String {
+        let family = policy.version == .v4 ? "ip" : "ip6"
+        let isOutbound = direction == .outbound
+        let source = isOutbound ? policy.local : policy.remote
+        let destination = isOutbound ? policy.remote : policy.local
+        var parts: [String] = []
+        if source.length > 0 { parts.append("\(family) saddr \(source)") }
+        if destination.length > 0 { parts.append("\(family) daddr \(destination)") }
+        return parts.isEmpty ? "meta nfproto ip\(policy.version)" : parts.joined(separator: " ")
+    }
+
+    /// Nil when no packet whose ports can be seen matches.
+    private static func portMatch(_ policy: TrafficPolicy, _ direction: Direction) -> String? {
+        if policy.localPorts.isOpaque || policy.remotePorts.isOpaque { return nil }
+        if policy.ipProtocol == 1 || policy.ipProtocol == 58 {
+            // RFC 4301 §4.4.1.1: type and code are one selector for both directions.
+            guard let types = policy.localPorts.intersection(policy.remotePorts) else { return nil }
+            return "@th,0,16 \(types.lower)-\(types.upper)"
+        }
+        let isOutbound = direction == .outbound
+        let source = isOutbound ? policy.localPorts : policy.remotePorts
+        let destination = isOutbound ? policy.remotePorts : policy.localPorts
+        var parts: [String] = []
+        if !source.isAny { parts.append("th sport \(source.lower)-\(source.upper)") }
+        if !destination.isAny {
+            parts.append("th dport \(destination.lower)-\(destination.upper)")
+        }
+        return parts.joined(separator: " ")
+    }
+
+    private static func laterFragment(_ policy: TrafficPolicy) -> String {
+        switch policy.version {
+        case .v4: "meta l4proto \(policy.ipProtocol) \(isLaterFragment(.v4))"
+        case .v6:
+            // An extension header in the fragmentable part hides the protocol as well.
+            "\(isLaterFragment(.v6)) frag nexthdr { 0, 43, 60, \(policy.ipProtocol) }"
+        }
+    }
+
+    private static func isLaterFragment(_ version: IPVersion) -> String {
+        version == .v4 ? "ip frag-off & 0x1fff != 0" : "frag frag-off != 0"
+    }
+
+    // MARK: Terms
+
+    /// At most 128 bytes, as nft allows, and free of quotes by construction.
+    private static func comment(_ policy: TrafficPolicy) -> String {
+        let action = policy.action == .protect ? "protect" : "discard"
+        var text = "\(action) \(policy.local) \(policy.remote)"
+        if policy.ipProtocol != 0 { text += " \(IPProtocolName.name(of: policy.ipProtocol))" }
+        return text
+    }
+
+    private static func set(_ elements: [String]) -> String {
+        "{ \(elements.joined(separator: ", ")) }"
+    }
+
+    /// A name that could end the quotation matches nothing instead: the guard errs to the closed.
+    private static func quoted(_ name: String) -> String {
+        let isPlain = name.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
+        return isPlain && (1...15).contains(name.utf8.count) ? "\"\(name)\"" : "\"cygnet-none\""
+    }
+
+    private func hexadecimal(_ value: UInt32) -> String { "0x" + String(value, radix: 16) }
+}

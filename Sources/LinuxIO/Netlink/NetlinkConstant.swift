@@ -1,0 +1,44 @@
+/// The numbers of netlink and rtnetlink that are in use here (linux/netlink.h, rtnetlink.h,
+/// fib_rules.h, if_link.h).
+enum NetlinkConstant {
+    static let route: Int32 = 0
+    static let nested: UInt16 = 0x8000
+
+    // Message types.
+    static let error: UInt16 = 2
+    static let done: UInt16 = 3
+    static let newLink: UInt16 = 16
+    static let deleteLink: UInt16 = 17
+    static let newAddress: UInt16 = 20
+    static let deleteAddress: UInt16 = 21
+    static let getAddress: UInt16 = 22
+    static let newRoute: UInt16 = 24
+    static let deleteRoute: UInt16 = 25
+    static let getRoute: UInt16 = 26
+    static let newRule: UInt16 = 32
+    static let deleteRule: UInt16 = 33
+    static let getRule: UInt16 = 34
+
+    // Flags of a request.
+    static let request: UInt16 = 0x1
+    static let acknowledge: UInt16 = 0x4
+    static let dump: UInt16 = 0x300
+    static let replace: UInt16 = 0x100
+    static let exclusive: UInt16 = 0x200
+    static let create: UInt16 = 0x400
+
+    /// The routing protocol number by which our rules and routes are known.
+    static let ownProtocol: UInt8 = 167
+}
+
+/// Attribute types of links and addresses.
+enum LinkAttribute {
+    static let name: UInt16 = 3
+    static let mtu: UInt16 = 4
+    static let queueLength: UInt16 = 13
+    static let familySpecific: UInt16 = 26
+    static let addressGenerationMode: UInt16 = 8
+    static let address: UInt16 = 1
+    static let localAddress: UInt16 = 2
+    static let addressFlags: UInt16 = 8
+}

@@ -1,0 +1,137 @@
+internal import CLinux
+internal import Glibc
+internal import IPsecPrimitives
+
+/// Policy routing: what differs between the kernel's rules and routes of ours and a plan.
+extension NetworkConfiguration {
+    /// Makes rules and routes what `plan` says, changing only what differs, and only our own.
+    ///
+    /// New rules are in place before old ones go. Without the device everything that a policy
+    /// protects is unreachable.
+    ///
+    /// - Returns: how many rules and routes changed.
+    @discardableResult
+    package func apply(_ plan: RoutingPlan) throws(SystemCallFailure) -> Int {
+        let index = unsafe cygnet_interface_index(plan.device)
+        let wanted = try RoutingDerivation(plan, deviceIndex: index > 0 ? UInt32(index) : nil)
+        return try reconcile(wanted.rules, wanted.routes)
+    }
+
+    /// Deletes every rule and route that is ours.
+    package func withdraw() throws(SystemCallFailure) {
+        _ = try reconcile([], [])
+    }
+
+    private func reconcile(
+        _ rules: [RoutingRule],
+        _ routes: [Route]
+    ) throws(SystemCallFailure) -> Int {
+        let presentRules = try Set(ownRules())
+        let presentRoutes = try Set(ownRoutes())
+        let missingRoutes = routes.filter { !presentRoutes.contains($0) }
+        let missingRules = rules.filter { !presentRules.contains($0) }
+        let staleRules = presentRules.subtracting(rules)
+        let staleRoutes = presentRoutes.subtracting(routes)
+        for route in missingRoutes { try add(route) }
+        for rule in missingRules { try add(rule) }
+        for rule in staleRules { try delete(rule) }
+        for route in staleRoutes { try delete(route) }
+        return missingRoutes.count + missingRules.count + staleRules.count + staleRoutes.count
+    }
+
+    // MARK: Changes
+
+    private func add(_ rule: RoutingRule) throws(SystemCallFailure) {
+        do {
+            _ = try socket.request(
+                NetlinkConstant.newRule,
+                flags: NetlinkConstant.create | NetlinkConstant.exclusive,
+                rule.encoded(),
+                what: "ip rule add priority \(rule.priority)"
+            )
+        } catch  where error.errorNumber == EEXIST {
+        }
+    }
+
+    private func delete(_ rule: RoutingRule) throws(SystemCallFailure) {
+        do {
+            _ = try socket.request(
+                NetlinkConstant.deleteRule,
+                flags: 0,
+                rule.encoded(),
+                what: "ip rule delete priority \(rule.priority)"
+            )
+        } catch  where error.errorNumber == ENOENT {
+        }
+    }
+
+    private func add(_ route: Route) throws(SystemCallFailure) {
+        do {
+            try put(route)
+        } catch  where error.errorNumber == EINVAL && route.preferredSource != nil {
+            // The address has gone, or is still being checked for duplicates; without the hint
+            // only sockets that chose no source are worse off.
+            var plain = route
+            plain.preferredSource = nil
+            try put(plain)
+        }
+    }
+
+    private func put(_ route: Route) throws(SystemCallFailure) {
+        _ = try socket.request(
+            NetlinkConstant.newRoute,
+            flags: NetlinkConstant.create | NetlinkConstant.replace,
+            route.encoded(),
+            what: "ip route replace \(route.destination) table \(route.table)"
+        )
+    }
+
+    private func delete(_ route: Route) throws(SystemCallFailure) {
+        do {
+            _ = try socket.request(
+                NetlinkConstant.deleteRoute,
+                flags: 0,
+                route.encoded(),
+                what: "ip route delete \(route.destination) table \(route.table)"
+            )
+        } catch  where error.errorNumber == ESRCH || error.errorNumber == ENOENT {
+        }
+    }
+
+    // MARK: What is there
+
+    private func ownRules() throws(SystemCallFailure) -> [RoutingRule] {
+        try dump(NetlinkConstant.getRule, originProtocol: 0, what: "ip rule show")
+            .compactMap { RoutingRule($0) }
+    }
+
+    /// The kernel shows routes of our protocol only, so that a full table costs nothing.
+    private func ownRoutes() throws(SystemCallFailure) -> [Route] {
+        try dump(
+            NetlinkConstant.getRoute,
+            originProtocol: NetlinkConstant.ownProtocol,
+            what: "ip route show"
+        ).compactMap { Route($0) }
+    }
+
+    private func dump(
+        _ type: UInt16,
+        originProtocol: UInt8,
+        what: String
+    ) throws(SystemCallFailure) -> [NetlinkMessage] {
+        var result: [NetlinkMessage] = []
+        for version in [IPVersion.v4, .v6] {
+            var body = NetlinkEncoder()
+            body.byte(version.addressFamily)
+            for _ in 0..<4 { body.byte(0) }
+            body.byte(originProtocol)
+            for _ in 0..<6 { body.byte(0) }
+            do {
+                result += try socket.request(type, flags: NetlinkConstant.dump, body, what: what)
+            } catch  where error.errorNumber == EAFNOSUPPORT || error.errorNumber == EOPNOTSUPP {
+                // A kernel without IPv6 has none of its rules and routes.
+            }
+        }
+        return result
+    }
+}

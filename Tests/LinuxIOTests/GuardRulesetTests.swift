@@ -1,0 +1,136 @@
+internal import IPsecPrimitives
+internal import LinuxIO
+internal import Testing
+
+@Suite("The guard's ruleset")
+struct GuardRulesetTests {
+    private func policy(
+        _ action: TrafficPolicy.Action,
+        _ local: String,
+        _ remote: String,
+        _ ipProtocol: UInt8 = 0,
+        localPorts: PortRange = .any,
+        remotePorts: PortRange = .any
+    ) throws -> TrafficPolicy {
+        TrafficPolicy(
+            action,
+            local: try #require(IPPrefix(local)),
+            remote: try #require(IPPrefix(remote)),
+            ipProtocol: ipProtocol,
+            localPorts: localPorts,
+            remotePorts: remotePorts
+        )
+    }
+
+    private func chain(_ name: String, of ruleset: String) -> [String] {
+        let lines = ruleset.split(separator: "\n").map { $0.drop { $0 == " " } }
+        guard let start = lines.firstIndex(of: "chain \(name) {") else { return [] }
+        return lines[(start + 1)...].prefix { $0 != "}" }.map(String.init)
+    }
+
+    @Test func replacesTheTableInOneTransaction() {
+        let lines = GuardPlan(policies: []).ruleset().split(separator: "\n")
+        #expect(lines[0] == "add table inet cygnet_guard")
+        #expect(lines[1] == "delete table inet cygnet_guard")
+        #expect(lines[2] == "table inet cygnet_guard {")
+    }
+
+    @Test func protectDropsBothDirections() throws {
+        let plan = GuardPlan(policies: [try policy(.protect, "10.1.0.0/16", "10.2.0.0/16")])
+        let drop = "counter drop comment \"protect 10.1.0.0/16 10.2.0.0/16\""
+        #expect(
+            chain("outbound", of: plan.ruleset())
+                == ["ip saddr 10.1.0.0/16 ip daddr 10.2.0.0/16 \(drop)"]
+        )
+        #expect(
+            chain("inbound", of: plan.ruleset())
+                == ["ip saddr 10.2.0.0/16 ip daddr 10.1.0.0/16 \(drop)"]
+        )
+    }
+
+    @Test func keepsTheOrderOfPolicies() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.bypass, "10.1.0.0/16", "10.2.3.0/24"),
+            try policy(.prohibit, "10.1.0.0/16", "10.2.4.0/24"),
+            try policy(.protect, "10.1.0.0/16", "10.2.0.0/16"),
+        ])
+        let verdicts = chain("outbound", of: plan.ruleset()).map {
+            $0.hasSuffix("return") ? "return" : $0.contains("\"discard") ? "discard" : "protect"
+        }
+        #expect(verdicts == ["return", "discard", "protect"])
+    }
+
+    @Test func everyAddressNamesTheVersionAlone() throws {
+        let plan = GuardPlan(policies: [try policy(.protect, "::/0", "::/0")])
+        #expect(
+            chain("inbound", of: plan.ruleset())
+                == ["meta nfproto ipv6 counter drop comment \"protect ::/0 ::/0\""]
+        )
+    }
+
+    @Test func portsDropLaterFragments() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.protect, "10.1.0.0/16", "10.2.0.0/16", 6, remotePorts: PortRange(443)),
+            try policy(
+                .protect,
+                "2001:db8:1::/48",
+                "2001:db8:2::/48",
+                17,
+                localPorts: PortRange(53)
+            ),
+        ])
+        let outbound = chain("outbound", of: plan.ruleset())
+        #expect(outbound.count == 4)
+        #expect(outbound[0].contains("meta l4proto 6 th dport 443-443 counter drop"))
+        #expect(outbound[1].contains("meta l4proto 6 ip frag-off & 0x1fff != 0 counter drop"))
+        #expect(outbound[2].contains("meta l4proto 17 th sport 53-53 counter drop"))
+        #expect(outbound[3].contains("frag frag-off != 0 frag nexthdr { 0, 43, 60, 17 }"))
+        #expect(chain("inbound", of: plan.ruleset())[0].contains("th sport 443-443"))
+    }
+
+    @Test func bypassForPortsLeavesFragmentsToThePoliciesBehind() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.bypass, "10.1.0.0/16", "10.2.0.0/16", 6, remotePorts: PortRange(22))
+        ])
+        #expect(chain("outbound", of: plan.ruleset()).count == 1)
+    }
+
+    @Test func typesOfICMPAreOneSelector() throws {
+        let echo = PortRange.icmp(type: 8)
+        let plan = GuardPlan(policies: [
+            try policy(.protect, "10.1.0.0/16", "10.2.0.0/16", 1, localPorts: echo)
+        ])
+        for direction in ["outbound", "inbound"] {
+            #expect(chain(direction, of: plan.ruleset())[0].contains("@th,0,16 2048-2303"))
+        }
+    }
+
+    @Test func opaquePortsMatchFragmentsOnly() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.bypass, "10.1.0.0/16", "10.2.0.0/16", 17, remotePorts: .opaque)
+        ])
+        let rules = chain("outbound", of: plan.ruleset())
+        #expect(rules.count == 1)
+        #expect(rules.first?.hasSuffix("ip frag-off & 0x1fff != 0 return") == true)
+    }
+
+    @Test func ownTrafficIsLimitedToOurAddresses() throws {
+        let plan = GuardPlan(
+            policies: [],
+            localAddresses: [try #require(IPAddress("192.0.2.1"))]
+        )
+        let own = chain("own", of: plan.ruleset())
+        #expect(own.first == "ip daddr { 192.0.2.1 } udp dport { 500, 4500 } accept")
+        #expect(own.allSatisfy { $0.hasPrefix("ip daddr { 192.0.2.1 }") })
+    }
+
+    @Test func marksDoNotExemptForwardedPackets() {
+        let forward = chain("forward", of: GuardPlan(policies: []).ruleset())
+        #expect(forward.allSatisfy { !$0.contains("mark") && !$0.contains("own") })
+    }
+
+    @Test func namesCannotLeaveTheirQuotation() {
+        let plan = GuardPlan(device: "x\" } accept #", policies: [])
+        #expect(!plan.ruleset().contains("x\""))
+    }
+}

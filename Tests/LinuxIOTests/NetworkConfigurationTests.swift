@@ -1,0 +1,176 @@
+internal import IPsecPrimitives
+internal import LinuxIO
+internal import NamespaceTesting
+internal import Testing
+
+/// Rules and routes in a namespace, read back by `ip`.
+@Suite("Links, addresses, rules and routes", .enabled(if: NetworkNamespace.isAvailable))
+struct NetworkConfigurationTests {
+    private static func plan() -> RoutingPlan {
+        RoutingPlan(
+            device: "cyg0",
+            policies: [
+                TrafficPolicy(
+                    .bypass,
+                    local: IPPrefix("10.1.0.0/16")!,
+                    remote: IPPrefix("10.2.9.0/24")!
+                ),
+                TrafficPolicy(
+                    .protect,
+                    local: IPPrefix("10.1.0.0/16")!,
+                    remote: IPPrefix("10.2.0.0/16")!,
+                    preferredSource: IPAddress("10.1.0.1")
+                ),
+                TrafficPolicy(
+                    .protect,
+                    local: IPPrefix("10.1.0.0/16")!,
+                    remote: IPPrefix("0.0.0.0/0")!,
+                    ipProtocol: 6,
+                    remotePorts: PortRange(443)
+                ),
+                TrafficPolicy(
+                    .prohibit,
+                    local: IPPrefix("10.1.0.0/16")!,
+                    remote: IPPrefix("10.3.0.0/16")!
+                ),
+                TrafficPolicy(
+                    .protect,
+                    local: IPPrefix("2001:db8:1::/48")!,
+                    remote: IPPrefix("2001:db8:2::/48")!,
+                    preferredSource: IPAddress("2001:db8:1::1")
+                ),
+            ]
+        )
+    }
+
+    private func gateway() throws -> NetworkNamespace {
+        let namespace = try NetworkNamespace("gw")
+        try namespace.run("ip link add lan0 type veth peer name lan1")
+        try namespace.run("ip link set lan0 up")
+        try namespace.run("ip address add 10.1.0.1/16 dev lan0")
+        try namespace.run("ip address add 2001:db8:1::1/48 dev lan0 nodad")
+        return namespace
+    }
+
+    @Test func plansAreAppliedOnceAndWithdrawnWhole() throws {
+        let namespace = try gateway()
+        let changes = try namespace.perform { () -> [Int] in
+            let network = try NetworkConfiguration()
+            let device = try TUNDevice(name: "cyg0")
+            try network.setLinkUp("cyg0", mtu: 1400, queueLength: 1000)
+            return try withExtendedLifetime(device) {
+                [try network.apply(Self.plan()), try network.apply(Self.plan())]
+            }
+        }
+        #expect(changes[0] > 10)
+        #expect(changes[1] == 0)
+        // The device is gone with its owner; what stays sends nothing in clear.
+        let rules = try namespace.run("ip rule show")
+        #expect(rules.contains("from 10.1.0.0/16 to 10.2.9.0/24 goto 32367"))
+        #expect(rules.contains("from 10.1.0.0/16 to 10.2.0.0/16 lookup 4367"))
+        #expect(rules.contains("from 10.1.0.0/16 ipproto tcp dport 443 lookup 4367"))
+        #expect(rules.contains("from 10.1.0.0/16 to 10.3.0.0/16 prohibit"))
+        #expect(rules.contains("from all fwmark 0xc1670000/0xffff0000 goto 32367"))
+        #expect(try namespace.run("ip route show table 4367").hasPrefix("unreachable default"))
+        let ruleCount = rules.split(separator: "\n").count
+        #expect(try namespace.perform { try NetworkConfiguration().apply(Self.plan()) } == 0)
+        #expect(try namespace.run("ip rule show").split(separator: "\n").count == ruleCount)
+        try namespace.perform { try NetworkConfiguration().withdraw() }
+        #expect(try namespace.run("ip rule show").split(separator: "\n").count == 3)
+        #expect(try namespace.run("ip -6 rule show").split(separator: "\n").count == 2)
+        #expect(try namespace.run("ip route show table all proto 167").isEmpty)
+    }
+
+    @Test func localSocketsTakeAnInnerSource() throws {
+        let namespace = try gateway()
+        try namespace.perform {
+            let network = try NetworkConfiguration()
+            let device = try TUNDevice(name: "cyg0")
+            try network.setLinkUp("cyg0", mtu: 1400, queueLength: 1000)
+            try network.apply(Self.plan())
+            try withExtendedLifetime(device) {
+                let v4 = try namespace.run("ip route get 10.2.0.5")
+                #expect(v4.contains("dev cyg0") && v4.contains("src 10.1.0.1"))
+                let v6 = try namespace.run("ip -6 route get 2001:db8:2::5")
+                #expect(v6.contains("dev cyg0") && v6.contains("src 2001:db8:1::1"))
+                #expect(!namespace.succeeds("ip route get 10.3.0.5 from 10.1.0.1"))
+                // Our own packets stay out of the tunnel, here: out of any route.
+                #expect(!namespace.succeeds("ip route get 10.2.0.5 mark 0xc1670000"))
+                // An IPv6 socket with a source of its own is no business of the hint.
+                #expect(!namespace.succeeds("ip -6 route get 2001:db8:2::5 from 2001:db8:9::1"))
+            }
+        }
+    }
+
+    @Test func aPolicyForEverythingLeavesTheLinkAlone() throws {
+        let namespace = try gateway()
+        try namespace.perform {
+            let network = try NetworkConfiguration()
+            let everything = IPPrefix("0.0.0.0/0")!
+            try network.apply(
+                RoutingPlan(
+                    device: "cyg0",
+                    policies: [TrafficPolicy(.protect, local: everything, remote: everything)]
+                )
+            )
+        }
+        #expect(try namespace.run("ip route get 127.0.0.1").contains("dev lo"))
+        #expect(!namespace.succeeds("ip route get 8.8.8.8"))
+        #expect(namespace.succeeds("ip route get 224.0.0.22 oif lan0"))
+    }
+
+    @Test func routesToPeersAreFound() throws {
+        let namespace = try gateway()
+        try namespace.run("ip route add 192.0.2.0/24 via 10.1.0.254 mtu 1280")
+        let route = try namespace.perform {
+            try NetworkConfiguration().route(to: IPAddress("192.0.2.7")!)
+        }
+        #expect(route?.source == IPAddress("10.1.0.1"))
+        #expect(route?.gateway == IPAddress("10.1.0.254"))
+        #expect(route?.mtu == 1280)
+        let missing = try namespace.perform {
+            try NetworkConfiguration().route(to: IPAddress("198.51.100.1")!)
+        }
+        #expect(missing == nil)
+        let addresses = try namespace.perform { try NetworkConfiguration().localAddresses() }
+        #expect(Set(addresses) == [IPAddress("10.1.0.1")!, IPAddress("2001:db8:1::1")!])
+    }
+
+    @Test func addressesAreGivenOnce() throws {
+        let namespace = try gateway()
+        try namespace.perform {
+            let network = try NetworkConfiguration()
+            for _ in 0..<2 {
+                try network.addAddress(IPAddress("10.9.0.1")!, prefixLength: 32, to: "lan0")
+                try network.addAddress(IPAddress("fd00::1")!, prefixLength: 128, to: "lan0")
+            }
+        }
+        #expect(try namespace.run("ip address show dev lan0").contains("10.9.0.1/32"))
+    }
+
+    @Test func aMissingLinkIsOneSentenceWithARemedy() throws {
+        let namespace = try gateway()
+        try namespace.perform {
+            let network = try NetworkConfiguration()
+            do throws(SystemCallFailure) {
+                try network.setLinkUp("nowhere0", mtu: 1400, queueLength: 10)
+                Issue.record("a link that is not there came up")
+            } catch {
+                #expect(error.remedy == "Check that there is a network device nowhere0.")
+            }
+        }
+    }
+
+    @Test func aDeviceInUseIsOneSentenceWithARemedy() throws {
+        let namespace = try gateway()
+        try namespace.perform {
+            let first = try TUNDevice(name: "cyg0")
+            do throws(SystemCallFailure) {
+                _ = try TUNDevice(name: first.name)
+                Issue.record("two owners of one device")
+            } catch {
+                #expect(error.remedy.contains("Another process uses cyg0"))
+            }
+        }
+    }
+}

@@ -1,66 +1,161 @@
+internal import CPacketCipher
 package import IPsecPrimitives
 
 /// The inbound half of a worker: ESP datagrams become writes to the TUN device.
 ///
-/// Packets are opened in place in the caller's buffers, which must stay as they are until
-/// `open` has returned; control datagrams until `reset`.
+/// A batch is: any number of `receiveUDP` and `receiveESP` while `hasRoom`, one `open`, then
+/// `deviceWrites` are written and `controlDatagrams` handed on, then `reset`. Packets are opened
+/// in place in the caller's buffers, which must stay as they are until `open` has returned;
+/// control datagrams until `reset`. Commands are applied between batches; one that comes within a
+/// batch opens it first. One thread owns the processor.
 @safe package struct InboundProcessor: ~Copyable {
-    private let buffer: UnsafeMutableRawBufferPointer
-    private var pendingEvents: [PacketPathEvent] = []
+    /// What is known of a packet besides its job.
+    struct Arrival {
+        var slot: Int
+        var sequence: UInt64
+        var buffer: Int
+    }
+
+    /// One receive: who sent it, and how it was marked.
+    struct Buffer {
+        var source: Endpoint
+        var local: Endpoint
+        var trafficClass: UInt8
+        var isUDP: Bool
+    }
+
+    static let receiveOctets = 65_536
+    /// The shortest ESP packet in UDP is far longer than an eighth of this many in 64 KiB.
+    static let jobsPerReceive = 1024
+
+    let jobs: UnsafeMutablePointer<cygnet_packet_job>
+    let arrivals: UnsafeMutablePointer<Arrival>
+    let buffers: UnsafeMutablePointer<Buffer>
+    let control: UnsafeMutablePointer<ControlDatagram>
+    let maximumJobs: Int
+    let maximumOctets: Int
+    var jobCount = 0
+    var bufferCount = 0
+    var controlCount = 0
+    /// Octets of ESP packets in the batch.
+    var octets = 0
+    var coalescer: TCPCoalescer
+    var associations: SlotTable<InboundSA>
+    var spis: SPITable
+    var drops = DropCounters()
+    var events = EventQueue()
+    var unknownLimit = RateLimit(perSecond: 4)
 
     package init(_ configuration: PacketPathConfiguration) {
-        unsafe buffer = .allocate(byteCount: 1 << 17, alignment: 64)
+        maximumJobs = max(configuration.maximumJobs, 2 * InboundProcessor.jobsPerReceive)
+        maximumOctets = max(
+            configuration.slabOctets,
+            PacketPathConfiguration.minimumSlabOctets
+        )
+        unsafe jobs = .allocate(capacity: maximumJobs)
+        unsafe arrivals = .allocate(capacity: maximumJobs)
+        unsafe buffers = .allocate(capacity: maximumJobs)
+        unsafe control = .allocate(capacity: maximumJobs)
+        // Each packet gets shorter; beside its own room there is room for open superpackets.
+        coalescer = TCPCoalescer(
+            octets: maximumOctets + 16 * InboundProcessor.receiveOctets,
+            writes: maximumJobs,
+            isEnabled: configuration.coalescesTCP
+        )
+        associations = SlotTable(capacity: configuration.maximumSAs)
+        spis = SPITable(capacity: configuration.maximumSAs)
     }
 
-    deinit { unsafe buffer.deallocate() }
+    deinit {
+        for slot in associations.slotsInUse { unsafe associations.elements[slot].release() }
+        unsafe jobs.deallocate()
+        unsafe arrivals.deallocate()
+        unsafe buffers.deallocate()
+        unsafe control.deallocate()
+    }
 
     /// Whether one more buffer of up to 64 KiB fits this batch.
-    package var hasRoom: Bool { true }
-
-    /// Takes the payload of one UDP receive: datagrams of `segmentSize` octets behind one another
-    /// (UDP_GRO), the last may be shorter.
-    package mutating func receiveUDP(
-        _ bytes: UnsafeMutableRawPointer,
-        byteCount: Int,
-        segmentSize: Int,
-        from source: Endpoint,
-        to local: Endpoint,
-        trafficClass: UInt8,
-        at now: Instant
-    ) {}
-
-    /// Takes one ESP packet, without the outer IP header.
-    package mutating func receiveESP(
-        _ bytes: UnsafeMutableRawPointer,
-        byteCount: Int,
-        from source: IPAddress,
-        to local: IPAddress,
-        trafficClass: UInt8,
-        at now: Instant
-    ) {}
-
-    /// Opens the batch; `deviceWrites` and `controlDatagrams` are then complete.
-    package mutating func open(at now: Instant) {}
+    package var hasRoom: Bool {
+        maximumOctets - octets >= InboundProcessor.receiveOctets
+            && maximumJobs - jobCount >= InboundProcessor.jobsPerReceive
+            && maximumJobs - controlCount >= InboundProcessor.jobsPerReceive
+            && bufferCount < maximumJobs
+    }
 
     package var deviceWrites: UnsafeBufferPointer<DeviceWrite> {
-        unsafe .init(start: nil, count: 0)
+        unsafe UnsafeBufferPointer(
+            start: coalescer.output.writes,
+            count: coalescer.output.writeCount
+        )
     }
-    package var deviceBytes: UnsafeMutableRawPointer { unsafe buffer.baseAddress! }
+
+    /// Base of the offsets in `deviceWrites`.
+    package var deviceBytes: UnsafeMutableRawPointer { unsafe coalescer.output.slab }
+
     package var controlDatagrams: UnsafeBufferPointer<ControlDatagram> {
-        unsafe .init(start: nil, count: 0)
+        unsafe UnsafeBufferPointer(start: control, count: controlCount)
     }
 
     /// Forgets writes and control datagrams: their memory is free for the next batch.
-    package mutating func reset() {}
-
-    package mutating func apply(_ command: PacketPathCommand, at now: Instant) {}
-
-    package mutating func takeEvents() -> [PacketPathEvent] {
-        defer { pendingEvents.removeAll(keepingCapacity: true) }
-        return pendingEvents
+    package mutating func reset() {
+        jobCount = 0
+        bufferCount = 0
+        controlCount = 0
+        octets = 0
+        coalescer.output.reset()
     }
 
+    package mutating func takeEvents() -> [PacketPathEvent] { events.take() }
+
     package func snapshot() -> PacketPathSnapshot {
-        PacketPathSnapshot(isOutbound: false, associations: [], drops: [], heldPackets: 0)
+        PacketPathSnapshot(
+            isOutbound: false,
+            associations: associations.slotsInUse.map {
+                unsafe associations.elements[$0].snapshot
+            },
+            drops: drops.copy,
+            heldPackets: 0
+        )
+    }
+}
+
+// MARK: Commands
+
+extension InboundProcessor {
+    /// Carries out a command; those of the other direction alone are ignored.
+    package mutating func apply(_ command: PacketPathCommand, at now: Instant) {
+        if jobCount > 0 { open(at: now) }
+        switch command {
+        case .installInbound(let parameters): install(parameters)
+        case .removeSA(let identifier):
+            guard let slot = associations.slot(of: identifier.rawValue) else { return }
+            spis.remove(unsafe associations.elements[slot].spi)
+            unsafe associations.elements[slot].release()
+            associations.remove(identifier: identifier.rawValue)
+        case .updatePath(let identifier, let path):
+            guard let slot = associations.slot(of: identifier.rawValue) else { return }
+            unsafe associations.elements[slot].path = path
+            unsafe associations.elements[slot].reportedPeer = path.remote
+        case .query(let token): events.post(.snapshot(token: token, snapshot()))
+        case .installOutbound, .activateOutbound, .replacePolicies, .dropHeldPackets,
+            .setErrorSources:
+            return
+        }
+    }
+
+    private mutating func install(_ parameters: InboundSAParameters) {
+        let identifier = parameters.identifier
+        guard associations.slot(of: identifier.rawValue) == nil,
+            spis.find(parameters.spi.rawValue) < 0
+        else { return events.post(.commandFailed(identifier, .duplicate)) }
+        guard let slot = associations.freeSlot else {
+            return events.post(.commandFailed(identifier, .tooManySAs))
+        }
+        associations.insert(
+            InboundSA(parameters),
+            identifier: identifier.rawValue,
+            at: slot
+        )
+        spis.insert(parameters.spi.rawValue, slot: slot)
     }
 }

@@ -1,61 +1,242 @@
 package import IPsecPrimitives
 
 /// The outbound half of a worker: what the TUN device read becomes ESP datagrams.
+///
+/// A batch is: any number of `processRead` while `hasRoom`, one `seal`, then `runs` are sent and
+/// `deviceWrites` written, then `reset`. Commands are applied between batches; one that comes
+/// within a batch seals it first. One thread owns the processor.
 @safe package struct OutboundProcessor: ~Copyable {
-    private let buffer: UnsafeMutableRawBufferPointer
-    private var pendingEvents: [PacketPathEvent] = []
+    static let readOctets = OffloadHeader.length + 65_535
+
+    let readArea: UnsafeMutableRawPointer
+    /// Where a segment is put together that has to be cut into fragments.
+    let scratch: UnsafeMutableRawPointer
+    var batch: SealBatch
+    var errors: DeviceOutput
+    var database = PolicyDatabase()
+    var cache: FlowCache
+    var associations: SlotTable<OutboundSA>
+    var held: HeldPackets
+    var drops = DropCounters()
+    var events = EventQueue()
+    var errorLimit: RateLimit
+    var errorSourceV4: IPv4Address?
+    var errorSourceV6: IPv6Address?
+    /// Index of the next held packet to look at while some are being released; nil when none.
+    var releaseCursor: Int?
+    private let maximumAge: UInt64
+    private var lastActivation: UInt64 = 0
+
+    private static let errorsPerBatch = 32
 
     package init(_ configuration: PacketPathConfiguration) {
-        unsafe buffer = .allocate(byteCount: 1 << 17, alignment: 64)
+        unsafe readArea = .allocate(
+            byteCount: OutboundProcessor.readOctets + 64,
+            alignment: 64
+        )
+        unsafe scratch = .allocate(byteCount: 65_536, alignment: 64)
+        batch = SealBatch(
+            octets: max(
+                configuration.slabOctets,
+                PacketPathConfiguration.minimumSlabOctets
+            ),
+            jobs: configuration.maximumJobs,
+            segments: configuration.maximumSegments
+        )
+        errors = DeviceOutput(
+            octets: OutboundProcessor.errorsPerBatch * (TooBigMessage.maximumOctets + 16),
+            writes: OutboundProcessor.errorsPerBatch
+        )
+        cache = FlowCache(count: configuration.flowCacheEntries.nextPowerOfTwo)
+        associations = SlotTable(capacity: configuration.maximumSAs)
+        held = HeldPackets(configuration.held)
+        errorLimit = RateLimit(perSecond: configuration.errorsPerSecond)
+        errorSourceV4 = configuration.errorSourceV4
+        errorSourceV6 = configuration.errorSourceV6
+        maximumAge = UInt64(max(configuration.held.maximumAge.wholeNanoseconds, 0))
     }
 
-    deinit { unsafe buffer.deallocate() }
+    deinit {
+        for slot in associations.slotsInUse { unsafe associations.elements[slot].release() }
+        unsafe readArea.deallocate()
+        unsafe scratch.deallocate()
+    }
 
     /// Where the next read of the TUN device goes: a virtio_net_hdr of 10 octets and a packet.
-    package var readBuffer: UnsafeMutableRawBufferPointer { unsafe buffer }
+    package var readBuffer: UnsafeMutableRawBufferPointer {
+        // The packet itself begins on a boundary of 16 octets.
+        unsafe UnsafeMutableRawBufferPointer(
+            start: readArea + 6,
+            count: OutboundProcessor.readOctets
+        )
+    }
 
     /// Whether one more read of any size fits this batch; if not, `seal`, send and `reset`.
-    package var hasRoom: Bool { true }
+    package var hasRoom: Bool { batch.hasRoom }
 
     /// Whether packets were released that wait for `takeReleased`.
-    package var hasReleasedPackets: Bool { false }
+    package var hasReleasedPackets: Bool { releaseCursor != nil }
 
     /// Takes what was read into `readBuffer` into the batch.
-    package mutating func processRead(byteCount: Int, at now: Instant) {}
+    package mutating func processRead(byteCount: Int, at now: Instant) {
+        let frame = unsafe readArea + 6
+        unsafe process(frame, byteCount: byteCount, at: now.nanoseconds)
+    }
 
-    /// Takes held packets whose SA has come into the batch, as many as fit.
-    package mutating func takeReleased(at now: Instant) {}
+    /// Takes held packets whose SA has come into the batch, as many as fit. Overwrites
+    /// `readBuffer`.
+    package mutating func takeReleased(at now: Instant) {
+        guard var index = releaseCursor else { return }
+        let frame = unsafe readArea + 6
+        while index < held.entries.count {
+            guard batch.hasRoom else {
+                releaseCursor = index
+                return
+            }
+            let entry = held.entries[index]
+            unsafe held.copy(index, to: frame)
+            guard let packet = unsafe innerPacket(of: frame, byteCount: entry.byteCount),
+                decide(packet).kind != .acquire
+            else {
+                index += 1
+                continue
+            }
+            removeHeld(at: index)
+            unsafe process(frame, byteCount: entry.byteCount, at: now.nanoseconds)
+        }
+        releaseCursor = nil
+    }
 
     /// Seals the batch; `runs` and `deviceWrites` are then complete.
-    package mutating func seal(at now: Instant) {}
+    package mutating func seal(at now: Instant) {
+        let lost = unsafe batch.seal(associations.elements)
+        if lost > 0 { drops.count(.sealFailed, lost) }
+    }
 
-    package var runs: UnsafeBufferPointer<DatagramRun> { unsafe .init(start: nil, count: 0) }
+    package var runs: UnsafeBufferPointer<DatagramRun> {
+        unsafe UnsafeBufferPointer(start: batch.runs, count: batch.runCount)
+    }
+
     /// Base of the offsets in `runs`.
-    package var datagrams: UnsafeMutableRawPointer { unsafe buffer.baseAddress! }
+    package var datagrams: UnsafeMutableRawPointer { unsafe batch.slab }
+
     /// Errors for the inside, to be written to the TUN device.
     package var deviceWrites: UnsafeBufferPointer<DeviceWrite> {
-        unsafe .init(start: nil, count: 0)
+        unsafe UnsafeBufferPointer(start: errors.writes, count: errors.writeCount)
     }
+
     /// Base of the offsets in `deviceWrites`.
-    package var deviceBytes: UnsafeMutableRawPointer { unsafe buffer.baseAddress! }
+    package var deviceBytes: UnsafeMutableRawPointer { unsafe errors.slab }
 
     /// Forgets runs and writes: their memory is free for the next batch.
-    package mutating func reset() {}
-
-    /// Precondition: `slot` is from a run of this batch.
-    package func path(ofSlot slot: Int) -> OuterPath { preconditionFailure() }
-
-    package mutating func apply(_ command: PacketPathCommand, at now: Instant) {}
-
-    /// Drops held packets that have waited too long; call every second or so.
-    package mutating func expire(at now: Instant) {}
-
-    package mutating func takeEvents() -> [PacketPathEvent] {
-        defer { pendingEvents.removeAll(keepingCapacity: true) }
-        return pendingEvents
+    package mutating func reset() {
+        batch.reset()
+        errors.reset()
     }
 
+    /// Precondition: `slot` is from a run of this batch.
+    package func path(ofSlot slot: Int) -> OuterPath {
+        unsafe associations.elements[slot].path
+    }
+
+    /// Drops held packets that have waited too long; call every second or so.
+    package mutating func expire(at now: Instant) {
+        while let oldest = held.entries.first,
+            now.nanoseconds &- oldest.since > maximumAge, now.nanoseconds > oldest.since
+        {
+            removeHeld(at: 0)
+            drops.count(.holdExpired)
+            if let cursor = releaseCursor { releaseCursor = max(cursor - 1, 0) }
+        }
+    }
+
+    package mutating func takeEvents() -> [PacketPathEvent] { events.take() }
+
     package func snapshot() -> PacketPathSnapshot {
-        PacketPathSnapshot(isOutbound: true, associations: [], drops: [], heldPackets: 0)
+        PacketPathSnapshot(
+            isOutbound: true,
+            associations: associations.slotsInUse.map {
+                unsafe associations.elements[$0].snapshot
+            },
+            drops: drops.copy,
+            heldPackets: held.entries.count
+        )
+    }
+}
+
+// MARK: Commands
+
+extension OutboundProcessor {
+    /// Carries out a command; those of the other direction alone are ignored.
+    package mutating func apply(_ command: PacketPathCommand, at now: Instant) {
+        if !batch.isSealed { seal(at: now) }
+        switch command {
+        case .installOutbound(let parameters): install(parameters)
+        case .installInbound: return
+        case .activateOutbound(let identifier): activate(identifier)
+        case .removeSA(let identifier): remove(identifier)
+        case .updatePath(let identifier, let path):
+            guard let slot = associations.slot(of: identifier.rawValue) else { return }
+            unsafe associations.elements[slot].move(to: path)
+        case .replacePolicies(let entries):
+            database.replace(entries)
+            recountHeld()
+            relink()
+            releaseCursor = held.entries.isEmpty ? nil : 0
+        case .dropHeldPackets(let policy): dropHeld(of: policy)
+        case .setErrorSources(let v4, let v6):
+            errorSourceV4 = v4
+            errorSourceV6 = v6
+        case .query(let token): events.post(.snapshot(token: token, snapshot()))
+        }
+    }
+
+    private mutating func install(_ parameters: OutboundSAParameters) {
+        let identifier = parameters.identifier
+        guard associations.slot(of: identifier.rawValue) == nil else {
+            return events.post(.commandFailed(identifier, .duplicate))
+        }
+        guard let slot = associations.freeSlot else {
+            return events.post(.commandFailed(identifier, .tooManySAs))
+        }
+        var association = OutboundSA(parameters)
+        // The slot may have belonged to another: a socket address kept for it must not live on.
+        association.pathGeneration = associations.generation(of: slot) << 16
+        associations.insert(association, identifier: identifier.rawValue, at: slot)
+        if parameters.isActive { activate(identifier) }
+    }
+
+    private mutating func activate(_ identifier: SAIdentifier) {
+        guard let slot = associations.slot(of: identifier.rawValue) else {
+            return events.post(.commandFailed(identifier, .unknownSA))
+        }
+        lastActivation += 1
+        unsafe associations.elements[slot].activation = lastActivation
+        relink()
+        releaseCursor = held.entries.isEmpty ? nil : 0
+    }
+
+    private mutating func remove(_ identifier: SAIdentifier) {
+        guard let slot = associations.slot(of: identifier.rawValue) else { return }
+        unsafe associations.elements[slot].release()
+        associations.remove(identifier: identifier.rawValue)
+        relink()
+    }
+
+    /// Makes each policy's list of usable SAs anew, the one activated last first.
+    private mutating func relink() {
+        for index in 0..<database.count { unsafe database.policies[index].firstSlot = -1 }
+        let active = associations.slotsInUse.filter {
+            unsafe associations.elements[$0].activation > 0
+        }.sorted {
+            unsafe associations.elements[$0].activation < associations.elements[$1].activation
+        }
+        for slot in active {
+            let index = database.index(of: unsafe associations.elements[slot].policy)
+            guard index >= 0 else { continue }
+            unsafe associations.elements[slot].next = database.policies[index].firstSlot
+            unsafe database.policies[index].firstSlot = Int32(slot)
+        }
+        cache.invalidate()
     }
 }

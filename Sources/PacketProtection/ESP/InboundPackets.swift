@@ -1,0 +1,323 @@
+internal import CPacketCipher
+internal import IPsecCrypto
+package import IPsecPrimitives
+
+// One packet through the inbound path: SPI, replay, cipher, padding, selectors (RFC 4301 §5.2,
+// RFC 4303 §3.4).
+extension InboundProcessor {
+    /// RFC 4303 §2.6: no next header, cover traffic.
+    static let nextHeaderNone: UInt8 = 59
+
+    /// Takes the payload of one UDP receive: datagrams of `segmentSize` octets behind one another
+    /// (UDP_GRO), the last may be shorter.
+    package mutating func receiveUDP(
+        _ bytes: UnsafeMutableRawPointer,
+        byteCount: Int,
+        segmentSize: Int,
+        from source: Endpoint,
+        to local: Endpoint,
+        trafficClass: UInt8,
+        at now: Instant
+    ) {
+        guard byteCount > 0, bufferCount < maximumJobs else { return }
+        let size = segmentSize > 0 ? segmentSize : byteCount
+        unsafe buffers[bufferCount] = Buffer(
+            source: source,
+            local: local,
+            trafficClass: trafficClass,
+            isUDP: true
+        )
+        bufferCount &+= 1
+        var offset = 0
+        while offset < byteCount {
+            let count = min(size, byteCount &- offset)
+            let datagram = unsafe bytes + offset
+            offset &+= count
+            if count >= 4, unsafe datagram.read32(0) != 0 {
+                unsafe enqueue(datagram, count, at: now)
+            } else if count > 4 {
+                unsafe takeControl(datagram, count)
+            } else {
+                // RFC 3948 §2.3: a keepalive is one octet 0xff; other shards are no better.
+                let isKeepalive = unsafe count == 1 && datagram.read8(0) == 0xff
+                drops.count(isKeepalive ? .keepalive : .malformedESP)
+            }
+        }
+    }
+
+    /// Takes one ESP packet, without the outer IP header.
+    package mutating func receiveESP(
+        _ bytes: UnsafeMutableRawPointer,
+        byteCount: Int,
+        from source: IPAddress,
+        to local: IPAddress,
+        trafficClass: UInt8,
+        at now: Instant
+    ) {
+        guard bufferCount < maximumJobs else { return }
+        unsafe buffers[bufferCount] = Buffer(
+            source: Endpoint(address: source, port: 0),
+            local: Endpoint(address: local, port: 0),
+            trafficClass: trafficClass,
+            isUDP: false
+        )
+        bufferCount &+= 1
+        unsafe enqueue(bytes, byteCount, at: now)
+    }
+
+    /// RFC 3948 §2.2: four octets of zero where an SPI would be mean IKE.
+    @inline(never)
+    private mutating func takeControl(_ datagram: UnsafeMutableRawPointer, _ count: Int) {
+        guard controlCount < maximumJobs else { return drops.count(.batchOverflow) }
+        let buffer = unsafe buffers[bufferCount - 1]
+        unsafe (control + controlCount).initialize(
+            to: ControlDatagram(
+                bytes: UnsafeRawBufferPointer(start: datagram + 4, count: count - 4),
+                source: buffer.source,
+                local: buffer.local
+            )
+        )
+        controlCount += 1
+    }
+
+    @inline(__always)
+    private mutating func enqueue(
+        _ esp: UnsafeMutableRawPointer,
+        _ count: Int,
+        at now: Instant
+    ) {
+        guard count >= 8 else { return drops.count(.malformedESP) }
+        let slot = spis.find(unsafe esp.read32(0))
+        guard slot >= 0 else { return unsafe reportUnknown(esp.read32(0), at: now) }
+        let association = unsafe associations.elements + slot
+        let overhead =
+            unsafe TunnelMTU.headerLength &+ association.pointee.ivLength
+            &+ association.pointee.icvLength
+        let body = count &- overhead
+        guard body >= 2, unsafe body & association.pointee.blockMask == 0 else {
+            return drops.count(.malformedESP)
+        }
+        let low = unsafe esp.read32(4)
+        let number =
+            unsafe association.pointee.isExtended
+            ? association.pointee.window.inferred(low: low) : UInt64(low)
+        guard let number, unsafe association.pointee.window.mayAccept(number) else {
+            unsafe association.pointee.replayDrops &+= 1
+            return drops.count(.replayed)
+        }
+        guard jobCount < maximumJobs, maximumOctets &- octets >= count else {
+            return drops.count(.batchOverflow)
+        }
+        unsafe jobs[jobCount] = cygnet_packet_job(
+            esp: esp.assumingMemoryBound(to: UInt8.self),
+            body_length: UInt32(body),
+            sequence_high: association.pointee.isExtended
+                ? UInt32(truncatingIfNeeded: number >> 32) : 0,
+            status: 0
+        )
+        unsafe arrivals[jobCount] = Arrival(
+            slot: slot,
+            sequence: number,
+            buffer: bufferCount &- 1
+        )
+        jobCount &+= 1
+        octets &+= count
+    }
+
+    @inline(never)
+    private mutating func reportUnknown(_ spi: UInt32, at now: Instant) {
+        drops.count(.unknownSPI)
+        guard unknownLimit.allows(atNanoseconds: now.nanoseconds) else { return }
+        let source = unsafe buffers[bufferCount - 1].source
+        events.post(.unknownSPI(SPI(rawValue: spi), from: source))
+    }
+
+    /// Opens the batch; `deviceWrites` and `controlDatagrams` are then complete.
+    package mutating func open(at now: Instant) {
+        var first = 0
+        while first < jobCount {
+            let slot = unsafe arrivals[first].slot
+            var end = first &+ 1
+            while end < jobCount, unsafe arrivals[end].slot == slot { end &+= 1 }
+            let job = unsafe jobs + first
+            unsafe associations.elements[slot].cipher._withUnsafeGuaranteedRef {
+                unsafe $0.open(job, count: end &- first)
+            }
+            while first < end {
+                octets &-= Int(unsafe jobs[first].body_length)
+                unsafe finish(first, associations.elements + slot, at: now.nanoseconds)
+                first &+= 1
+            }
+        }
+        jobCount = 0
+        coalescer.flush()
+    }
+
+    /// What follows once the cipher has had its say.
+    @inline(__always)
+    private mutating func finish(
+        _ index: Int,
+        _ association: UnsafeMutablePointer<InboundSA>,
+        at now: UInt64
+    ) {
+        let job = unsafe jobs[index]
+        let arrival = unsafe arrivals[index]
+        guard unsafe job.status == 0 else { return unsafe reject(job, association) }
+        let wasNewest = unsafe arrival.sequence > association.pointee.window.highest
+        // Another copy may have come in the same batch.
+        guard unsafe association.pointee.window.accept(arrival.sequence) else {
+            unsafe association.pointee.replayDrops &+= 1
+            return drops.count(.replayed)
+        }
+        let body = unsafe Int(job.body_length)
+        guard unsafe account(association, body, at: now) else { return }
+        let buffer = unsafe buffers + arrival.buffer
+        if unsafe association.pointee.followsPeer, wasNewest, unsafe buffer.pointee.isUDP,
+            unsafe association.pointee.reportedPeer != buffer.pointee.source
+        {
+            unsafe association.pointee.reportedPeer = buffer.pointee.source
+            events.post(
+                .peerEndpointChanged(
+                    SAIdentifier(rawValue: unsafe association.pointee.identifier),
+                    unsafe buffer.pointee.source
+                )
+            )
+        }
+        let inner =
+            unsafe UnsafeMutableRawPointer(job.esp)
+            + (TunnelMTU.headerLength &+ association.pointee.ivLength)
+        let padding = Int(unsafe inner.read8(body &- 2))
+        guard unsafe hasValidPadding(inner, body: body, padding: padding) else {
+            return drops.count(.badPadding)
+        }
+        unsafe deliver(
+            inner,
+            available: body &- 2 &- padding,
+            nextHeader: inner.read8(body &- 1),
+            outerTrafficClass: buffer.pointee.trafficClass,
+            association
+        )
+    }
+
+    /// The inner packet's own checks, and its way out.
+    @inline(__always)
+    private mutating func deliver(
+        _ inner: UnsafeMutableRawPointer,
+        available: Int,
+        nextHeader: UInt8,
+        outerTrafficClass: UInt8,
+        _ association: UnsafeMutablePointer<InboundSA>
+    ) {
+        let isV4 = nextHeader == OutboundProcessor.nextHeaderV4
+        guard isV4 || nextHeader == OutboundProcessor.nextHeaderV6 else {
+            let isDummy = nextHeader == InboundProcessor.nextHeaderNone
+            return drops.count(isDummy ? .dummy : .unexpectedNextHeader)
+        }
+        // RFC 4303 §2.7: octets behind the inner packet's own length are TFC padding.
+        guard var packet = unsafe InnerPacket(inner, available: available), packet.isV4 == isV4
+        else { return drops.count(.malformedInner) }
+        // RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors.
+        guard unsafe association.pointee.selectors.matchesInbound(packet) else {
+            unsafe association.pointee.selectorMismatches &+= 1
+            return drops.count(.selectorMismatch)
+        }
+        let field = packet.trafficClass & 3
+        guard let ecn = ExplicitCongestion.decapsulated(inner: field, outer: outerTrafficClass)
+        else { return drops.count(.congestionMark) }
+        if ecn != field {
+            unsafe ExplicitCongestion.set(ecn, in: inner, isV4: isV4)
+            packet.trafficClass = packet.trafficClass & ~3 | ecn
+        }
+        unsafe SegmentSizeClamp.apply(
+            inner,
+            packet,
+            limit: isV4 ? association.pointee.segmentSizeV4 : association.pointee.segmentSizeV6,
+            isChecksumPartial: false
+        )
+        unsafe coalescer.add(inner, packet, pending: octets)
+    }
+
+    /// RFC 4303 §2.4: a receiver should look whether the padding counts 1, 2, 3 …
+    @inline(__always)
+    private func hasValidPadding(
+        _ inner: UnsafeMutableRawPointer,
+        body: Int,
+        padding: Int
+    ) -> Bool {
+        guard padding &+ 2 <= body else { return false }
+        let start = body &- 2 &- padding
+        var index = 0
+        while index < padding {
+            if unsafe inner.read8(start &+ index) != UInt8(truncatingIfNeeded: index &+ 1) {
+                return false
+            }
+            index &+= 1
+        }
+        return true
+    }
+
+    /// Counts an authenticated packet on its SA; false when the SA's life is over.
+    @inline(__always)
+    private mutating func account(
+        _ association: UnsafeMutablePointer<InboundSA>,
+        _ body: Int,
+        at now: UInt64
+    ) -> Bool {
+        guard
+            unsafe association.pointee.packets < association.pointee.lifetime.hardPackets
+                && UInt64(body) <= association.pointee.lifetime.hardOctets
+                    &- association.pointee.octets
+                && !association.pointee.hasReportedHard
+        else {
+            unsafe refuse(association)
+            return false
+        }
+        if unsafe association.pointee.packets == 0 {
+            events.post(
+                .firstPacketReceived(
+                    SAIdentifier(rawValue: unsafe association.pointee.identifier)
+                )
+            )
+        }
+        unsafe association.pointee.packets &+= 1
+        unsafe association.pointee.octets &+= UInt64(body)
+        unsafe association.pointee.lastUse = now
+        if unsafe !association.pointee.hasReportedSoft
+            && (association.pointee.octets >= association.pointee.lifetime.softOctets
+                || association.pointee.packets >= association.pointee.lifetime.softPackets)
+        {
+            unsafe association.pointee.hasReportedSoft = true
+            events.post(
+                .softLifetimeReached(
+                    SAIdentifier(rawValue: unsafe association.pointee.identifier)
+                )
+            )
+        }
+        return true
+    }
+
+    @inline(never)
+    private mutating func refuse(_ association: UnsafeMutablePointer<InboundSA>) {
+        drops.count(.lifetimeExceeded)
+        guard unsafe !association.pointee.hasReportedHard else { return }
+        unsafe association.pointee.hasReportedHard = true
+        events.post(
+            .hardLifetimeReached(
+                SAIdentifier(rawValue: unsafe association.pointee.identifier)
+            )
+        )
+    }
+
+    @inline(never)
+    private mutating func reject(
+        _ job: cygnet_packet_job,
+        _ association: UnsafeMutablePointer<InboundSA>
+    ) {
+        if unsafe job.status == CYGNET_PACKET_AUTHENTICATION_FAILED.rawValue {
+            unsafe association.pointee.authenticationFailures &+= 1
+            drops.count(.authenticationFailed)
+        } else {
+            drops.count(.malformedESP)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+internal import IPsecPrimitives
+
+// Packets that wait for their SA (RFC 4301 §4.4.1: the packet that brings a tunnel up need not be
+// lost).
+extension OutboundProcessor {
+    /// A second acquire for a policy waits for so long.
+    private static let acquireInterval: UInt64 = 1_000_000_000
+
+    @inline(never)
+    mutating func hold(
+        _ frame: UnsafeMutableRawPointer,
+        byteCount: Int,
+        _ packet: InnerPacket,
+        policy: Int,
+        at now: UInt64
+    ) {
+        let entry = unsafe database.policies + policy
+        if unsafe !entry.pointee.hasAcquired
+            || now &- entry.pointee.lastAcquire >= OutboundProcessor.acquireInterval
+        {
+            unsafe entry.pointee.hasAcquired = true
+            unsafe entry.pointee.lastAcquire = now
+            let identifier = PolicyIdentifier(rawValue: unsafe entry.pointee.identifier)
+            events.post(.acquire(identifier, packet.tuple))
+        }
+        guard
+            unsafe held.hold(
+                frame,
+                byteCount: byteCount,
+                policy: entry.pointee.identifier,
+                since: now,
+                octetsOfPolicy: entry.pointee.heldOctets,
+                packetsOfPolicy: entry.pointee.heldPackets
+            )
+        else { return drops.count(.holdQueueFull) }
+        unsafe entry.pointee.heldPackets += 1
+        unsafe entry.pointee.heldOctets += byteCount
+    }
+
+    mutating func removeHeld(at index: Int) {
+        let entry = held.entries[index]
+        let policy = database.index(of: entry.policy)
+        if policy >= 0 {
+            unsafe database.policies[policy].heldPackets -= 1
+            unsafe database.policies[policy].heldOctets -= entry.byteCount
+        }
+        held.remove(at: index)
+    }
+
+    mutating func dropHeld(of policy: PolicyIdentifier) {
+        var index = 0
+        while index < held.entries.count {
+            if held.entries[index].policy == policy.rawValue {
+                removeHeld(at: index)
+                drops.count(.holdAbandoned)
+            } else {
+                index += 1
+            }
+        }
+        if releaseCursor != nil { releaseCursor = 0 }
+    }
+
+    /// After the policies were replaced: the packets of those that are gone go too, the others
+    /// are counted anew.
+    mutating func recountHeld() {
+        var index = 0
+        while index < held.entries.count {
+            let policy = database.index(of: held.entries[index].policy)
+            if policy < 0 {
+                held.remove(at: index)
+                drops.count(.holdAbandoned)
+                continue
+            }
+            unsafe database.policies[policy].heldPackets += 1
+            unsafe database.policies[policy].heldOctets += held.entries[index].byteCount
+            index += 1
+        }
+    }
+}

@@ -1,0 +1,289 @@
+internal import CPacketCipher
+internal import IPsecPrimitives
+
+// One packet through the outbound path: policy, SA, headers (RFC 4301 §5.1).
+extension OutboundProcessor {
+    /// What the outer header takes from the inner one and from the SA, and what must fit.
+    struct Outer {
+        var slot: Int
+        var nextHeader: UInt8
+        var trafficClass: UInt8
+        var dontFragment: Bool
+        /// The largest inner packet in octets.
+        var limit: Int
+    }
+
+    /// RFC 4303 §2.6: the protocol number of the inner packet in tunnel mode.
+    static let nextHeaderV4: UInt8 = 4
+    static let nextHeaderV6: UInt8 = 41
+
+    func innerPacket(
+        of frame: UnsafeMutableRawPointer,
+        byteCount: Int
+    ) -> InnerPacket? {
+        guard byteCount > OffloadHeader.length, byteCount <= OutboundProcessor.readOctets
+        else { return nil }
+        return unsafe InnerPacket(
+            frame + OffloadHeader.length,
+            available: byteCount &- OffloadHeader.length
+        )
+    }
+
+    /// Takes one frame, a virtio_net_hdr and a packet, whereever it lies.
+    @inline(__always)
+    mutating func process(_ frame: UnsafeMutableRawPointer, byteCount: Int, at now: UInt64) {
+        guard let packet = unsafe innerPacket(of: frame, byteCount: byteCount) else {
+            return drops.count(.malformedInner)
+        }
+        let decision = decide(packet)
+        switch decision.kind {
+        case .protect:
+            unsafe protect(
+                frame + OffloadHeader.length,
+                packet,
+                OffloadHeader(frame),
+                slot: Int(decision.slot),
+                at: now
+            )
+        case .acquire:
+            unsafe hold(
+                frame,
+                byteCount: byteCount,
+                packet,
+                policy: Int(decision.policy),
+                at: now
+            )
+        case .discard: drops.count(.policyDiscard)
+        case .bypass: drops.count(.policyBypass)
+        case .noPolicy: drops.count(.noPolicy)
+        }
+    }
+
+    @inline(__always)
+    mutating func decide(_ packet: InnerPacket) -> FlowDecision {
+        if let decision = cache.find(packet) { return decision }
+        let decision = search(packet)
+        cache.remember(packet, decision)
+        return decision
+    }
+
+    @inline(never)
+    private func search(_ packet: InnerPacket) -> FlowDecision {
+        let index = database.lookUp(packet)
+        guard index >= 0 else { return FlowDecision(kind: .noPolicy, policy: -1, slot: -1) }
+        let policy = Int32(index)
+        switch unsafe database.policies[index].action {
+        case .discard: return FlowDecision(kind: .discard, policy: policy, slot: -1)
+        case .bypass: return FlowDecision(kind: .bypass, policy: policy, slot: -1)
+        case .protect: break
+        }
+        // RFC 7296 §2.9: an SA may have been narrowed to less than the policy.
+        var slot = unsafe database.policies[index].firstSlot
+        while slot >= 0 {
+            if unsafe associations.elements[Int(slot)].selectors.matchesOutbound(packet) {
+                return FlowDecision(kind: .protect, policy: policy, slot: slot)
+            }
+            slot = unsafe associations.elements[Int(slot)].next
+        }
+        return FlowDecision(kind: .acquire, policy: policy, slot: -1)
+    }
+
+    @inline(__always)
+    private mutating func protect(
+        _ bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        _ offload: OffloadHeader,
+        slot: Int,
+        at now: UInt64
+    ) {
+        let association = unsafe associations.elements + slot
+        unsafe SegmentSizeClamp.apply(
+            bytes,
+            packet,
+            limit: packet.isV4
+                ? association.pointee.segmentSizeV4 : association.pointee.segmentSizeV6,
+            isChecksumPartial: offload.needsChecksum
+        )
+        var outer = unsafe outerFields(association, packet, slot: slot)
+        if offload.type != OffloadHeader.typeNone {
+            return unsafe protectSegments(bytes, packet, offload, &outer, at: now)
+        }
+        if offload.needsChecksum,
+            offload.checksumStart < 20
+                || offload.checksumStart &+ offload.checksumOffset &+ 2 > packet.totalLength
+        {
+            return drops.count(.malformedInner)
+        }
+        if packet.totalLength > outer.limit {
+            return unsafe protectOversize(bytes, packet, offload, outer, at: now)
+        }
+        guard let target = unsafe begin(packet.totalLength, outer, at: now) else { return }
+        if offload.needsChecksum {
+            unsafe finishChecksum(from: bytes, to: target, packet, offload)
+        } else {
+            unsafe target.copyMemory(from: bytes, byteCount: packet.totalLength)
+        }
+    }
+
+    @inline(__always)
+    private func outerFields(
+        _ association: UnsafeMutablePointer<OutboundSA>,
+        _ packet: InnerPacket,
+        slot: Int
+    ) -> Outer {
+        let mtu = unsafe association.pointee.tunnelMTU
+        var dontFragment: Bool
+        switch unsafe association.pointee.dontFragment {
+        case .copy: dontFragment = packet.dontFragment
+        case .set: dontFragment = true
+        case .clear: dontFragment = false
+        }
+        // RFC 2473 §7.1: an IPv6 packet of up to 1280 octets must pass; if it does not fit, the
+        // outer packet is fragmented.
+        let limit = packet.isV4 ? mtu : max(mtu, 1280)
+        if packet.totalLength > mtu, !packet.isV4 { dontFragment = false }
+        return unsafe Outer(
+            slot: slot,
+            nextHeader: packet.isV4
+                ? OutboundProcessor.nextHeaderV4 : OutboundProcessor.nextHeaderV6,
+            trafficClass: association.pointee.dscpIsFixed
+                ? ExplicitCongestion.encapsulated(
+                    packet.trafficClass,
+                    dscp: association.pointee.fixedDSCP
+                )
+                : packet.trafficClass,
+            dontFragment: dontFragment,
+            limit: limit
+        )
+    }
+
+    /// Copies a packet and finishes the checksum that the kernel left to the device.
+    /// Precondition: the checksum lies within the packet.
+    @inline(__always)
+    private func finishChecksum(
+        from bytes: UnsafeMutableRawPointer,
+        to target: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        _ offload: OffloadHeader
+    ) {
+        let start = offload.checksumStart
+        unsafe target.copyMemory(from: bytes, byteCount: start)
+        let sum = unsafe InternetChecksum.copyAndSum(
+            from: bytes + start,
+            to: target + start,
+            packet.totalLength &- start
+        )
+        unsafe target.writeNative16(
+            OutboundProcessor.transmitted(~InternetChecksum.fold(sum), packet.ipProtocol),
+            start &+ offload.checksumOffset
+        )
+    }
+
+    /// RFC 768: a UDP checksum of zero means none, so that zero is sent as its other form.
+    @inline(__always)
+    static func transmitted(_ checksum: UInt16, _ ipProtocol: UInt8) -> UInt16 {
+        checksum == 0 && ipProtocol == 17 ? 0xffff : checksum
+    }
+
+    /// Takes a place in the batch for an inner packet, with the ESP header and trailer around it
+    /// written, and counts it on the SA; nil when the packet must be dropped, which is counted.
+    @inline(__always)
+    mutating func begin(
+        _ length: Int,
+        _ outer: Outer,
+        at now: UInt64
+    ) -> UnsafeMutableRawPointer? {
+        let association = unsafe associations.elements + outer.slot
+        let mask = unsafe association.pointee.blockMask
+        let body = (length &+ 2 &+ mask) & ~mask
+        // RFC 4303 §3.3.3: the number must not cycle.
+        guard
+            unsafe association.pointee.sequence < association.pointee.sequenceLimit
+                && association.pointee.packets < association.pointee.lifetime.hardPackets
+                && UInt64(body) <= association.pointee.lifetime.hardOctets
+                    &- association.pointee.octets
+                && !association.pointee.hasReportedHard
+        else {
+            unsafe refuse(association)
+            return nil
+        }
+        let ivLength = unsafe association.pointee.ivLength
+        let octets =
+            unsafe TunnelMTU.headerLength &+ ivLength &+ body
+            &+ association.pointee.icvLength
+        guard batch.fits(octets) else {
+            drops.count(.batchOverflow)
+            return nil
+        }
+        let sequence = unsafe association.pointee.sequence &+ 1
+        unsafe association.pointee.sequence = sequence
+        unsafe association.pointee.packets &+= 1
+        unsafe association.pointee.octets &+= UInt64(body)
+        unsafe association.pointee.lastUse = now
+        if unsafe !association.pointee.hasReportedSoft { unsafe reportSoft(association) }
+        let place = unsafe batch.append(
+            octets: octets,
+            bodyLength: body,
+            sequenceHigh: association.pointee.isExtended
+                ? UInt32(truncatingIfNeeded: sequence >> 32) : 0,
+            slot: outer.slot,
+            pathGeneration: association.pointee.pathGeneration,
+            trafficClass: outer.trafficClass,
+            dontFragment: outer.dontFragment
+        )
+        unsafe place.write32(association.pointee.spi, 0)
+        unsafe place.write32(UInt32(truncatingIfNeeded: sequence), 4)
+        let target = unsafe place + (TunnelMTU.headerLength &+ ivLength)
+        unsafe writeTrailer(
+            target + length,
+            padding: body &- length &- 2,
+            nextHeader: outer.nextHeader
+        )
+        return unsafe target
+    }
+
+    /// RFC 4303 §2.4: the padding counts 1, 2, 3 …
+    @inline(__always)
+    private func writeTrailer(
+        _ trailer: UnsafeMutableRawPointer,
+        padding: Int,
+        nextHeader: UInt8
+    ) {
+        var index = 0
+        while index < padding {
+            unsafe trailer.write8(UInt8(truncatingIfNeeded: index &+ 1), index)
+            index &+= 1
+        }
+        unsafe trailer.write8(UInt8(truncatingIfNeeded: padding), padding)
+        unsafe trailer.write8(nextHeader, padding &+ 1)
+    }
+
+    @inline(__always)
+    private mutating func reportSoft(_ association: UnsafeMutablePointer<OutboundSA>) {
+        guard
+            unsafe association.pointee.sequence >= association.pointee.sequenceSoft
+                || association.pointee.octets >= association.pointee.lifetime.softOctets
+                || association.pointee.packets >= association.pointee.lifetime.softPackets
+        else { return }
+        unsafe association.pointee.hasReportedSoft = true
+        events.post(
+            .softLifetimeReached(
+                SAIdentifier(rawValue: unsafe association.pointee.identifier)
+            )
+        )
+    }
+
+    @inline(never)
+    private mutating func refuse(_ association: UnsafeMutablePointer<OutboundSA>) {
+        let isExhausted =
+            unsafe association.pointee.sequence >= association.pointee.sequenceLimit
+        drops.count(isExhausted ? .sequenceExhausted : .lifetimeExceeded)
+        guard unsafe !association.pointee.hasReportedHard else { return }
+        unsafe association.pointee.hasReportedHard = true
+        events.post(
+            .hardLifetimeReached(
+                SAIdentifier(rawValue: unsafe association.pointee.identifier)
+            )
+        )
+    }
+}

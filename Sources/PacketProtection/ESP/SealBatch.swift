@@ -1,0 +1,179 @@
+internal import CPacketCipher
+internal import IPsecCrypto
+
+/// The datagrams of one outbound batch: one slab that they lie in behind one another, the jobs
+/// for the ciphers, and the runs that go out in one call each.
+@safe struct SealBatch: ~Copyable {
+    /// Jobs behind one another that belong to one SA.
+    private struct Group {
+        var slot: Int
+        var firstJob: Int
+        var count: Int
+    }
+
+    /// What UDP over IPv4 carries at most: 65,535 less both headers.
+    private static let maximumRunOctets = 65_507
+    /// A read of 64 KiB cut into segments of 536 octets (RFC 9293 §3.7.1), each with the longest
+    /// headers, still fits.
+    private static let readOctets = 160 << 10
+    private static let readJobs = 256
+
+    let slab: UnsafeMutableRawPointer
+    let runs: UnsafeMutablePointer<DatagramRun>
+    private(set) var runCount = 0
+    private let capacity: Int
+    private var used = 0
+    private let jobs: UnsafeMutablePointer<cygnet_packet_job>
+    private let groups: UnsafeMutablePointer<Group>
+    private let maximumJobs: Int
+    private let maximumSegments: Int
+    private(set) var jobCount = 0
+    private var sealedJobs = 0
+    private var groupCount = 0
+    /// Whether the last run takes more datagrams.
+    private var isRunOpen = false
+
+    init(octets: Int, jobs maximumJobs: Int, segments: Int) {
+        capacity = max(octets, SealBatch.readOctets + 64)
+        self.maximumJobs = max(maximumJobs, SealBatch.readJobs)
+        maximumSegments = max(segments, 1)
+        unsafe slab = .allocate(byteCount: capacity, alignment: 64)
+        unsafe jobs = .allocate(capacity: self.maximumJobs)
+        unsafe groups = .allocate(capacity: self.maximumJobs)
+        unsafe runs = .allocate(capacity: self.maximumJobs)
+    }
+
+    deinit {
+        unsafe slab.deallocate()
+        unsafe jobs.deallocate()
+        unsafe groups.deallocate()
+        unsafe runs.deallocate()
+    }
+
+    var hasRoom: Bool {
+        capacity - used >= SealBatch.readOctets && maximumJobs - jobCount >= SealBatch.readJobs
+    }
+
+    var isSealed: Bool { sealedJobs == jobCount }
+
+    @inline(__always)
+    func fits(_ octets: Int) -> Bool { capacity &- used >= octets && jobCount < maximumJobs }
+
+    /// Takes the place of the next datagram, whose ESP header begins where the result points.
+    /// Precondition: `fits(octets)`.
+    @inline(__always)
+    mutating func append(
+        octets: Int,
+        bodyLength: Int,
+        sequenceHigh: UInt32,
+        slot: Int,
+        pathGeneration: UInt32,
+        trafficClass: UInt8,
+        dontFragment: Bool
+    ) -> UnsafeMutableRawPointer {
+        let place = unsafe slab + used
+        unsafe jobs[jobCount] = cygnet_packet_job(
+            esp: place.assumingMemoryBound(to: UInt8.self),
+            body_length: UInt32(bodyLength),
+            sequence_high: sequenceHigh,
+            status: 0
+        )
+        if groupCount > 0, unsafe groups[groupCount &- 1].slot == slot,
+            unsafe groups[groupCount &- 1].firstJob >= sealedJobs
+        {
+            unsafe groups[groupCount &- 1].count &+= 1
+        } else {
+            unsafe groups[groupCount] = Group(slot: slot, firstJob: jobCount, count: 1)
+            groupCount &+= 1
+        }
+        jobCount &+= 1
+        extendRun(
+            octets: octets,
+            slot: slot,
+            pathGeneration: pathGeneration,
+            trafficClass: trafficClass,
+            dontFragment: dontFragment
+        )
+        used &+= octets
+        return unsafe place
+    }
+
+    @inline(__always)
+    private mutating func extendRun(
+        octets: Int,
+        slot: Int,
+        pathGeneration: UInt32,
+        trafficClass: UInt8,
+        dontFragment: Bool
+    ) {
+        if isRunOpen {
+            let run = unsafe runs + (runCount &- 1)
+            if unsafe run.pointee.slot == slot, unsafe octets <= run.pointee.segmentSize,
+                unsafe run.pointee.trafficClass == trafficClass,
+                unsafe run.pointee.dontFragment == dontFragment,
+                unsafe run.pointee.count < maximumSegments,
+                unsafe run.pointee.byteCount &+ octets <= SealBatch.maximumRunOctets
+            {
+                unsafe run.pointee.count &+= 1
+                unsafe run.pointee.byteCount &+= octets
+                isRunOpen = unsafe octets == run.pointee.segmentSize
+                return
+            }
+        }
+        unsafe runs[runCount] = DatagramRun(
+            offset: used,
+            byteCount: octets,
+            segmentSize: octets,
+            count: 1,
+            slot: slot,
+            pathGeneration: pathGeneration,
+            trafficClass: trafficClass,
+            dontFragment: dontFragment
+        )
+        runCount &+= 1
+        isRunOpen = true
+    }
+
+    /// Seals what is not yet; returns how many packets a cipher refused. The runs that hold one
+    /// of those are emptied: nothing that was not sealed may leave.
+    mutating func seal(_ associations: UnsafeMutablePointer<OutboundSA>) -> Int {
+        for index in 0..<groupCount where unsafe groups[index].firstJob >= sealedJobs {
+            let group = unsafe groups[index]
+            let first = unsafe jobs + group.firstJob
+            unsafe associations[group.slot].cipher._withUnsafeGuaranteedRef {
+                unsafe $0.seal(first, count: group.count)
+            }
+        }
+        var failures: UInt32 = 0
+        for index in sealedJobs..<jobCount { failures |= unsafe jobs[index].status }
+        let lost = failures == 0 ? 0 : emptyFailedRuns()
+        sealedJobs = jobCount
+        isRunOpen = false
+        return lost
+    }
+
+    @inline(never)
+    private mutating func emptyFailedRuns() -> Int {
+        var lost = 0
+        for job in sealedJobs..<jobCount where unsafe jobs[job].status != 0 {
+            let offset = unsafe UnsafeMutableRawPointer(jobs[job].esp) - slab
+            for index in 0..<runCount {
+                let run = unsafe runs[index]
+                guard run.offset <= offset, offset < run.offset + run.byteCount else { continue }
+                lost += run.count
+                unsafe runs[index].count = 0
+                unsafe runs[index].byteCount = 0
+            }
+        }
+        return lost
+    }
+
+    mutating func reset() {
+        used = 0
+        jobCount = 0
+        sealedJobs = 0
+        groupCount = 0
+        runCount = 0
+        isRunOpen = false
+    }
+}

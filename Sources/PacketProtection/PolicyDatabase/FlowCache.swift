@@ -1,0 +1,108 @@
+/// What is to be done with the packets of a flow.
+struct FlowDecision: Equatable {
+    enum Kind: UInt8 {
+        case protect
+        /// Protect, but no SA covers the packet yet.
+        case acquire
+        case discard
+        case bypass
+        case noPolicy
+    }
+
+    var kind: Kind
+    /// Index of the policy; -1 for none.
+    var policy: Int32
+    /// Slot of the SA where the kind is `protect`.
+    var slot: Int32
+}
+
+/// Remembers the decision for the last packets' exact tuples, so that the policy database is
+/// searched once a flow. A change of policies or SAs makes every entry stale at once.
+@safe struct FlowCache: ~Copyable {
+    private struct Entry {
+        var source: UInt128
+        var destination: UInt128
+        var ports: UInt32
+        /// Protocol, version and whether ports are visible.
+        var kind: UInt32
+        var generation: UInt32
+        var decision: FlowDecision
+    }
+
+    private let entries: UnsafeMutablePointer<Entry>
+    private let mask: Int
+    private var generation: UInt32 = 1
+
+    /// Precondition: `count` is a power of two.
+    init(count: Int) {
+        precondition(count > 0 && count & (count - 1) == 0)
+        unsafe entries = .allocate(capacity: count)
+        unsafe entries.initialize(
+            repeating: Entry(
+                source: 0,
+                destination: 0,
+                ports: 0,
+                kind: 0,
+                generation: 0,
+                decision: FlowDecision(kind: .noPolicy, policy: -1, slot: -1)
+            ),
+            count: count
+        )
+        mask = count - 1
+    }
+
+    deinit { unsafe entries.deallocate() }
+
+    mutating func invalidate() {
+        generation &+= 1
+        guard generation == 0 else { return }
+        // Entries of 2^32 changes ago must not come to life again.
+        for index in 0...mask { unsafe entries[index].generation = 0 }
+        generation = 1
+    }
+
+    @inline(__always)
+    func find(_ packet: InnerPacket) -> FlowDecision? {
+        let entry = unsafe entries + slot(packet)
+        guard unsafe entry.pointee.generation == generation,
+            unsafe entry.pointee.destination == packet.destination,
+            unsafe entry.pointee.source == packet.source,
+            unsafe entry.pointee.ports == FlowCache.ports(packet),
+            unsafe entry.pointee.kind == FlowCache.kind(packet)
+        else { return nil }
+        return unsafe entry.pointee.decision
+    }
+
+    @inline(__always)
+    mutating func remember(_ packet: InnerPacket, _ decision: FlowDecision) {
+        unsafe entries[slot(packet)] = Entry(
+            source: packet.source,
+            destination: packet.destination,
+            ports: FlowCache.ports(packet),
+            kind: FlowCache.kind(packet),
+            generation: generation,
+            decision: decision
+        )
+    }
+
+    @inline(__always)
+    private static func ports(_ packet: InnerPacket) -> UInt32 {
+        UInt32(packet.sourcePort) << 16 | UInt32(packet.destinationPort)
+    }
+
+    @inline(__always)
+    private static func kind(_ packet: InnerPacket) -> UInt32 {
+        UInt32(packet.ipProtocol) | (packet.isV4 ? 0x100 : 0) | (packet.hasPorts ? 0x200 : 0)
+    }
+
+    @inline(__always)
+    private func slot(_ packet: InnerPacket) -> Int {
+        var hash = UInt64(truncatingIfNeeded: packet.source ^ packet.source >> 64)
+        hash = hash &* 0x9e37_79b9_7f4a_7c15
+        hash ^= UInt64(truncatingIfNeeded: packet.destination ^ packet.destination >> 64)
+        hash = (hash ^ hash >> 29) &* 0xbf58_476d_1ce4_e5b9
+        hash ^= UInt64(FlowCache.ports(packet)) << 8 | UInt64(packet.ipProtocol)
+        hash = (hash ^ hash >> 32) &* 0x94d0_49bb_1331_11eb
+        return Int(truncatingIfNeeded: hash >> 33) & mask
+    }
+}

@@ -16,7 +16,7 @@ struct ConfigurationFile: ParsableArguments {
         guard let handle = FileHandle(forReadingAtPath: file) else {
             let why =
                 FileManager.default.fileExists(atPath: file) ? "may not be read" : "is missing"
-            throw ValidationError(
+            throw ConfigurationFile.failure(
                 "\(file) \(why). Name a configuration file, or copy one from Examples."
             )
         }
@@ -27,7 +27,7 @@ struct ConfigurationFile: ParsableArguments {
             return GatewayConfiguration.read(Array(data), file: file)
         } catch {
             throw ConfigurationFile.failure(
-                "\(file) cannot be read: \(error.localizedDescription) "
+                "\(file) cannot be read: it is not a file of text. "
                     + "Name a configuration file."
             )
         }

@@ -70,9 +70,8 @@ struct ConfigurationReader {
         _ settings: GatewaySettings
     ) -> [ConnectionConfiguration] {
         guard let node = reader.node("connections") else {
-            problems.error(
-                at: reader.location,
-                "the configuration has no \"connections\"",
+            reader.reportMissing(
+                "connections",
                 hint: "write `connections:` with a name for the peer below it"
             )
             return []

@@ -135,11 +135,7 @@ struct ConnectionSection {
         let example = "write `tunnels:` with a name and `local:` and `remote:` networks below it"
         let subject = "tunnels of connection \"\(name)\""
         guard let node = reader.node("tunnels") else {
-            problems.error(
-                at: reader.location,
-                "connection \"\(name)\" has no \"tunnels\"",
-                hint: example
-            )
+            reader.reportMissing("tunnels", hint: example)
             return []
         }
         guard

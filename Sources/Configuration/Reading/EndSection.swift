@@ -13,9 +13,8 @@ struct EndSection {
         let problems = reader.problems
         let subject = "\(key) of \(reader.subject)"
         guard let node else {
-            problems.error(
-                at: reader.location,
-                "\(reader.subject) has no \"\(key)\"",
+            reader.reportMissing(
+                key,
                 hint: EndSection.hint(key, isRemote)
             )
             self.init(address: Located(nil, at: reader.location), identity: nil)

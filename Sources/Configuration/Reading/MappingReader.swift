@@ -60,16 +60,18 @@ struct MappingReader {
         }
     }
 
+    /// The key that was probably meant.
     private static func reportUnknown(
         _ entry: YAMLEntry,
         _ subject: String,
         _ keys: [String],
         _ problems: Problems
-    ) {
+    ) -> String? {
+        let near = NearestWord.to(entry.key, among: keys)
         let hint: String =
             if let foreign = ForeignKey.hint(for: entry.key) {
                 foreign
-            } else if let near = NearestWord.to(entry.key, among: keys) {
+            } else if let near {
                 "did you mean \"\(near)\"?"
             } else {
                 "known keys are \(keys.joined(separator: ", "))"
@@ -79,6 +81,13 @@ struct MappingReader {
             "unknown key \"\(shown(entry.key))\" in \(subject)",
             hint: hint
         )
+        return near
+    }
+
+    /// Reports that `key` is missing, unless a misspelt one was reported in its place.
+    func reportMissing(_ key: String, hint: String) {
+        guard !misspelt.contains(key) else { return }
+        problems.error(at: location, "\(subject) has no \"\(key)\"", hint: hint)
     }
 
     func node(_ key: String) -> YAMLNode? { values[key] }

@@ -83,9 +83,8 @@ struct TunnelSection {
                 SelectorText.parse
             )
         else {
-            problems.error(
-                at: reader.location,
-                "\(reader.subject) has no \"\(key)\"",
+            reader.reportMissing(
+                key,
                 hint: "write the \(key) networks, as in `\(key): 10.1.0.0/16`"
             )
             return []

@@ -1,0 +1,80 @@
+import Configuration
+import Inspection
+import Testing
+
+@Suite("A configuration in words")
+struct PolicyExplanationTests {
+    private func configuration(_ text: String) throws -> GatewayConfiguration {
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "a.yaml")
+        return try #require(result.configuration)
+    }
+
+    @Test func everyKindOfPolicyIsExplained() throws {
+        let configuration = try configuration(
+            """
+            gateway: {default-policy: discard}
+            connections:
+              branch:
+                local: {address: 192.0.2.1, id: a.example}
+                remote: {address: any, id: any}
+                secret-file: /etc/cygnet/branch.secret
+                ike-proposals: aes256gcm16-prfsha256-x25519
+                encapsulation: udp
+                liveness: off
+                tunnels:
+                  net:
+                    local: [10.1.0.0/16, "2001:db8:1::/48"]
+                    remote: [10.2.0.0/16, "2001:db8:2::/48"]
+                    esp-proposals: aes128gcm16-esn
+                    lifetime-packets: 1000
+            policies:
+              - bypass: {remote: 10.2.0.1, protocol: tcp, remote-port: 22}
+              - discard: {local: 10.1.9.0/24}
+            """
+        )
+        #expect(
+            PolicyExplanation(configuration).text == """
+                a.yaml is valid: 1 connection, 1 tunnel.
+
+                What happens to a packet, in either direction; the first line that fits decides:
+                  1. between any IPv4 address [tcp] here and 10.2.0.1/32[tcp/22] there
+                     passes in clear, untouched (line 17)
+                  2. between 10.1.9.0/24 here and any IPv4 address there
+                     is dropped (line 18)
+                  3. between 10.1.0.0/16 and 2001:db8:1::/48 here and 10.2.0.0/16 and \
+                2001:db8:2::/48 there
+                     is protected by tunnel branch/net, never in clear (line 11)
+                  4. everything else
+                     is dropped (default-policy: discard)
+
+                Connection branch (line 3)
+                  here  a.example, at 192.0.2.1
+                  there whoever has the secret, at any address
+                  both prove who they are by the secret in /etc/cygnet/branch.secret
+                  ESP always travels in UDP
+                  a silent peer is not asked whether it is alive
+                  the IKE SA lives 4h; offered and accepted for it:
+                    aes256gcm16-prfsha256-x25519
+                  Tunnel net (line 11)
+                    the peer brings it up
+                    its keys live 1h or 1000 packets; offered and accepted for it:
+                      aes128gcm16-esn
+
+                Gateway
+                  answers on every address, UDP ports 500 and 4500
+                  tunnels pass through device cygnet0, routing table 4367
+                  is controlled at /run/cygnet/control.sock
+
+                """
+        )
+    }
+
+    @Test func theReportSaysWhetherTheFileCanBeUsed() throws {
+        let broken = GatewayConfiguration.read(Array("x: 1".utf8), file: "b.yaml")
+        let report = CheckReport(broken, file: "b.yaml")
+        #expect(!report.valid)
+        #expect(report.policies == nil)
+        #expect(report.findings.map(\.line) == [1, 1])
+        #expect(report.findings.allSatisfy { $0.severity == "error" && !$0.hint.isEmpty })
+    }
+}

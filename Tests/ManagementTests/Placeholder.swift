@@ -1,5 +1,0 @@
-internal import Testing
-
-@Suite struct ManagementPlaceholderTests {
-    @Test func builds() {}
-}

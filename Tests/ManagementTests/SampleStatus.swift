@@ -1,0 +1,75 @@
+import Management
+
+/// A status in which every member has a value.
+enum SampleStatus {
+    static let failure = FailureStatus(
+        kind: "no-proposal-chosen",
+        summary: "The peer accepts none of our IKE proposals.",
+        offered: ["aes256gcm16-prfsha256-x25519"],
+        accepted: ["aes128-sha256-modp2048"],
+        nearest: "aes256gcm16-prfsha256-x25519 lacks modp2048",
+        configurationLine: "a.yaml:6:20",
+        remedy: "Add aes128-sha256-modp2048 to ike-proposals.",
+        ageSeconds: 12.5
+    )
+
+    static let whole = GatewayStatus(
+        version: "0.1.0",
+        configurationFile: "a.yaml",
+        uptimeSeconds: 3725,
+        interface: InterfaceStatus(name: "cygnet0", mtu: 1438, packetCipher: "multi-buffer"),
+        guardState: .set,
+        defaultPolicy: "bypass",
+        connections: [
+            ConnectionStatus(
+                name: "branch",
+                state: .established,
+                localAddress: "192.0.2.1",
+                remoteAddress: "192.0.2.2",
+                localIdentity: "a.example",
+                remoteIdentity: "b.example",
+                ikeSA: ikeSA,
+                tunnels: [tunnel],
+                lastFailure: failure
+            )
+        ],
+        drops: [DropCount(reason: "replayed", packets: 3)]
+    )
+
+    private static let ikeSA = IKESAStatus(
+        initiatorSPI: "0123456789abcdef",
+        responderSPI: "fedcba9876543210",
+        role: .initiator,
+        localEndpoint: "192.0.2.1:4500",
+        remoteEndpoint: "192.0.2.2:4500",
+        remoteIdentity: "b.example",
+        algorithms: "aes256gcm16-prfsha256-x25519",
+        ageSeconds: 60,
+        rekeyInSeconds: 12_900,
+        nat: .remote
+    )
+
+    private static let tunnel = TunnelStatus(
+        name: "net",
+        state: .established,
+        policyOrder: 1,
+        start: "on-traffic",
+        localSelectors: ["10.1.0.0/16"],
+        remoteSelectors: ["10.2.0.0/16"],
+        securityAssociations: [
+            ChildSAStatus(
+                inboundSPI: "0xc0000001",
+                outboundSPI: "0xc0000002",
+                algorithms: "aes256gcm16-esn",
+                udpEncapsulation: true,
+                isOutbound: true,
+                localSelectors: ["10.1.0.0/16"],
+                remoteSelectors: ["10.2.0.0/16"],
+                inbound: TrafficCount(packets: 10, bytes: 1000),
+                outbound: TrafficCount(packets: 20, bytes: 1_572_864),
+                ageSeconds: 60,
+                rekeyInSeconds: 3180
+            )
+        ]
+    )
+}

@@ -1,0 +1,99 @@
+extension SampleStatus {
+    /// The sample as `cygnet status --json` prints it. What is here once stays here.
+    static let json = """
+        {
+          "configurationFile" : "a.yaml",
+          "connections" : [
+            {
+              "ikeSA" : {
+                "ageSeconds" : 60,
+                "algorithms" : "aes256gcm16-prfsha256-x25519",
+                "initiatorSPI" : "0123456789abcdef",
+                "localEndpoint" : "192.0.2.1:4500",
+                "nat" : "remote",
+                "rekeyInSeconds" : 12900,
+                "remoteEndpoint" : "192.0.2.2:4500",
+                "remoteIdentity" : "b.example",
+                "responderSPI" : "fedcba9876543210",
+                "role" : "initiator"
+              },
+              "lastFailure" : {
+                "accepted" : [
+                  "aes128-sha256-modp2048"
+                ],
+                "ageSeconds" : 12.5,
+                "configurationLine" : "a.yaml:6:20",
+                "kind" : "no-proposal-chosen",
+                "nearest" : "aes256gcm16-prfsha256-x25519 lacks modp2048",
+                "offered" : [
+                  "aes256gcm16-prfsha256-x25519"
+                ],
+                "remedy" : "Add aes128-sha256-modp2048 to ike-proposals.",
+                "summary" : "The peer accepts none of our IKE proposals."
+              },
+              "localAddress" : "192.0.2.1",
+              "localIdentity" : "a.example",
+              "name" : "branch",
+              "remoteAddress" : "192.0.2.2",
+              "remoteIdentity" : "b.example",
+              "state" : "established",
+              "tunnels" : [
+                {
+                  "localSelectors" : [
+                    "10.1.0.0/16"
+                  ],
+                  "name" : "net",
+                  "policyOrder" : 1,
+                  "remoteSelectors" : [
+                    "10.2.0.0/16"
+                  ],
+                  "securityAssociations" : [
+                    {
+                      "ageSeconds" : 60,
+                      "algorithms" : "aes256gcm16-esn",
+                      "inbound" : {
+                        "bytes" : 1000,
+                        "packets" : 10
+                      },
+                      "inboundSPI" : "0xc0000001",
+                      "isOutbound" : true,
+                      "localSelectors" : [
+                        "10.1.0.0/16"
+                      ],
+                      "outbound" : {
+                        "bytes" : 1572864,
+                        "packets" : 20
+                      },
+                      "outboundSPI" : "0xc0000002",
+                      "rekeyInSeconds" : 3180,
+                      "remoteSelectors" : [
+                        "10.2.0.0/16"
+                      ],
+                      "udpEncapsulation" : true
+                    }
+                  ],
+                  "start" : "on-traffic",
+                  "state" : "established"
+                }
+              ]
+            }
+          ],
+          "defaultPolicy" : "bypass",
+          "drops" : [
+            {
+              "packets" : 3,
+              "reason" : "replayed"
+            }
+          ],
+          "guardState" : "set",
+          "interface" : {
+            "mtu" : 1438,
+            "name" : "cygnet0",
+            "packetCipher" : "multi-buffer"
+          },
+          "schema" : 1,
+          "uptimeSeconds" : 3725,
+          "version" : "0.1.0"
+        }
+        """
+}

@@ -5,7 +5,8 @@
                                                                                fd00:2, fd00:3
 
 The inner networks are addresses on each gateway's loopback. Both gateways have a default route to
-the router, so that what a gateway fails to protect shows up on the wire.
+the router and the router one to each inner network, so that what a gateway fails to protect shows
+up on the wire and arrives.
 """
 
 import os
@@ -74,6 +75,9 @@ class Network:
             gateway.ip("addr", "add", f"{site.outer[version]}/{length}", "dev", "wan", *nodad)
             gateway.ip("addr", "add", f"{site.inner[version]}/{length}", "dev", "lo", *nodad)
             gateway.ip(f"-{version}", "route", "add", "default", "via", router[version])
+            # What leaks would arrive: the router knows the way to the inner networks.
+            self.router.ip(f"-{version}", "route", "add", site.networks[version],
+                           "via", site.outer[version], "dev", here)
         # A capture must show real datagrams, not what will be cut later.
         gateway.run("ethtool", "-K", "wan", "tx-udp-segmentation", "off", check=False)
 

@@ -1,0 +1,1 @@
+"""TCP through two Cygnet gateways, two strongSwan gateways and no tunnel, in one run."""

@@ -19,8 +19,8 @@ def executable():
     return path
 
 
-def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()):
-    """The configuration of one end; the last three are further lines of its sections."""
+def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=(), top=()):
+    """The configuration of one end; the last four are further lines of its sections."""
     wanted = end.tunnel
     lines = ["gateway:", f"  control-socket: {socket}"]
     lines += [f"  {line}" for line in gateway]
@@ -51,6 +51,7 @@ def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()
     if wanted.replay_window:
         lines.append(f"        replay-window: {wanted.replay_window}")
     lines += [f"        {line}" for line in tunnel]
+    lines += top
     return "\n".join(lines) + "\n"
 
 
@@ -92,11 +93,12 @@ class Cygnet:
     def log(self):
         return os.path.join(self.folder, "cygnet.log")
 
-    def start(self, wait=True):
+    def start(self, wait=True, environment=None, prefix=()):
+        """Starts the daemon and waits until it answers; `prefix` is a command that runs it."""
         open(self.log, "w").close()
         self.process = Background(
-            self.namespace.command(self.program, "run", "--config", self.file,
-                                   "--log-level", "debug"), self.log)
+            self.namespace.command(*prefix, self.program, "run", "--config", self.file,
+                                   "--log-level", "debug"), self.log, environment)
         if not wait:
             return
         wait_until(lambda: self._answers() or not self.process.is_running(), "cygnet's status")
@@ -121,7 +123,12 @@ class Cygnet:
             self.process.stop(signal.SIGKILL)
             self.process = None
 
+    def guard(self, action):
+        """`cygnet guard show|set|lift`, which need no daemon."""
+        return self.namespace.run(self.program, "guard", action, "--config", self.file)
+
     def lift_guard(self):
+        """Leaves no guard behind, whether or not there was one."""
         status_of(*self.namespace.command(
             self.program, "guard", "lift", "--config", self.file))
 

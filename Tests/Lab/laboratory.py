@@ -40,6 +40,10 @@ class Laboratory:
             self.kernel_peer = GuestStrongSwan(self.guest)
         return self.kernel_peer
 
+    def inside(self):
+        """A host behind the left gateway, in its inner network."""
+        return self.network.inside()
+
     def logs(self):
         found = {"left.log": self.left.read_log(), "right.log": self.right.read_log()}
         if self.kernel_peer:

@@ -33,6 +33,8 @@ class Site:
 LEFT = Site("left", {4: "192.0.2.1", 6: "2001:db8:1::1"}, {4: "10.1.0.1", 6: "fd00:1::1"})
 RIGHT = Site("right", {4: "198.51.100.1", 6: "2001:db8:2::1"}, {4: "10.2.0.1", 6: "fd00:2::1"})
 GUEST = Site("guest", {4: "198.51.100.2", 6: "2001:db8:2::2"}, {4: "10.3.0.1", 6: "fd00:3::1"})
+# A host behind the left gateway.
+INSIDE = {4: "10.1.0.2", 6: "fd00:1::2"}
 ROUTER_LEFT = {4: "192.0.2.254", 6: "2001:db8:1::fe"}
 ROUTER_RIGHT = {4: "198.51.100.254", 6: "2001:db8:2::fe"}
 
@@ -49,7 +51,7 @@ table ip nat {{
 class Network:
     def __init__(self):
         prefix = f"cygnet{os.getpid()}"
-        self.router = self.left = self.right = None
+        self.router = self.left = self.right = self.host = None
         self.router = Namespace(f"{prefix}-router")
         self.left = Namespace(f"{prefix}-left")
         self.right = Namespace(f"{prefix}-right")
@@ -80,6 +82,23 @@ class Network:
                            "via", site.outer[version], "dev", here)
         # A capture must show real datagrams, not what will be cut later.
         gateway.run("ethtool", "-K", "wan", "tx-udp-segmentation", "off", check=False)
+
+    def inside(self):
+        """A host in the left inner network, behind the gateway; made when first asked for."""
+        if self.host is None:
+            self.host = Namespace(f"cygnet{os.getpid()}-inside")
+            run("ip", "-n", self.left.name, "link", "add", "lan", "type", "veth", "peer", "name",
+                "lan", "netns", self.host.name)
+            self.left.ip("link", "set", "lan", "up")
+            self.host.ip("link", "set", "lan", "up")
+            for version, length in ((4, 32), (6, 128)):
+                nodad = ["nodad"] if version == 6 else []
+                gateway, address = LEFT.inner[version], INSIDE[version]
+                self.host.ip("addr", "add", f"{address}/{length}", "dev", "lan", *nodad)
+                self.host.ip(f"-{version}", "route", "add", gateway, "dev", "lan")
+                self.host.ip(f"-{version}", "route", "add", "default", "via", gateway)
+                self.left.ip(f"-{version}", "route", "add", address, "dev", "lan")
+        return self.host
 
     def translate(self, behind, ports=None):
         """Puts the named gateway behind a NAT that hides it behind the router's address; `ports`
@@ -120,6 +139,6 @@ class Network:
         self.router.ip("link", "set", f"to-{side}", "up")
 
     def close(self):
-        for namespace in (self.left, self.right, self.router):
+        for namespace in (self.host, self.left, self.right, self.router):
             if namespace:
                 namespace.delete()

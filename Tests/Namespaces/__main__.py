@@ -1,0 +1,24 @@
+import signal
+import sys
+
+from Tests.Lab.cases import Table, arguments_of, execute
+from Tests.Lab.laboratory import Laboratory
+from Tests.Namespaces import badinput, confinement, guard, limits, messages, starting
+
+DESCRIPTION = "usage: python3 -m Tests.Namespaces [--list] [NAME...]"
+
+
+def main():
+    options, names = arguments_of(DESCRIPTION)
+    table = Table()
+    for chapter in (guard, starting, limits, messages, confinement, badinput):
+        chapter.register(table)
+    if "--list" in options:
+        for case in table.choose(names):
+            print(case.name)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return execute(table, names, Laboratory)
+
+
+sys.exit(main())

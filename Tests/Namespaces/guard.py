@@ -1,0 +1,250 @@
+"""Nothing in clear, in either direction, whatever state the daemon is in."""
+
+import contextlib
+import threading
+import time
+
+from Tests.Lab.capture import Capture
+from Tests.Lab.frames import Wire, udp_packet
+from Tests.Lab.network import INSIDE, LEFT, RIGHT
+from Tests.Lab.processes import expect, status_of
+from Tests.Lab.traffic import expect_ping
+from Tests.Lab.tunnel import Tunnel
+
+BOTH = Tunnel(inner=(4, 6))
+PORT = 9999
+
+
+def register(table):
+    for state in STATES:
+        table.add(f"guard/out/{state}", nothing_leaves, state=state)
+        table.add(f"guard/in/{state}", nothing_enters, state=state)
+    table.add("guard/out/restarting", nothing_leaves_while_restarting)
+    table.add("guard/out/coming-up", nothing_leaves_while_coming_up)
+    table.add("guard/lifted-by-hand", lifted)
+    table.add("guard/shown", shown)
+    table.add("guard/set-twice", set_twice)
+    table.add("guard/everything-remote", everything_remote)
+    table.add("guard/bypass-stays-open", bypass_stays_open)
+
+
+# The states of the daemon in which the guard must hold.
+
+def without_association(lab):
+    lab.left.apply(BOTH, RIGHT)
+
+
+def with_association(lab):
+    lab.left.apply(BOTH, RIGHT)
+    lab.right.apply(BOTH, LEFT)
+    lab.left.initiate()
+
+
+def stopped(lab):
+    with_association(lab)
+    lab.left.stop()
+
+
+def killed(lab):
+    with_association(lab)
+    lab.left.kill()
+
+
+def broken_configuration(lab):
+    with_association(lab)
+    lab.left.stop()
+    with open(lab.left.file, "a") as file:
+        file.write("nonsense: [\n")
+    lab.left.start(wait=False)
+    lab.left.process.process.wait(5)
+    expect(lab.left.process.process.returncode != 0, "a broken configuration was accepted")
+
+
+def before_the_daemon(lab):
+    lab.left.write(BOTH, RIGHT)
+    lab.left.guard("set")
+
+
+STATES = {
+    "no-association": without_association,
+    "established": with_association,
+    "stopped": stopped,
+    "killed": killed,
+    "broken-configuration": broken_configuration,
+    "before-the-daemon": before_the_daemon,
+}
+
+
+class Sending:
+    """Datagrams to the protected network every few milliseconds: from the gateway itself, bound and
+    not bound to an inner address, and forwarded from an inner host."""
+
+    def __init__(self, lab, versions=(4, 6)):
+        left = lab.network.left
+        inside = lab.inside()
+        self.sockets = []
+        for version in versions:
+            target = (RIGHT.inner[version], PORT)
+            self.sockets += [
+                (left.udp(LEFT.inner[version]), target),
+                (left.udp("::" if version == 6 else "0.0.0.0"), target),
+                (inside.udp(INSIDE[version]), target)]
+        self.running = True
+        self.sent = 0
+        self.thread = threading.Thread(target=self.send)
+        self.thread.start()
+
+    def send(self):
+        while self.running:
+            for sender, target in self.sockets:
+                with contextlib.suppress(OSError):
+                    sender.sendto(b"secret", target)
+                self.sent += 1
+            time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.running = False
+        self.thread.join()
+        for sender, _ in self.sockets:
+            sender.close()
+
+
+def leaked(capture):
+    """Frames that a stranger could read and that a policy covers."""
+    inner = tuple(LEFT.inner.values()) + tuple(RIGHT.inner.values()) + tuple(INSIDE.values())
+    return [frame for frame in capture.frames
+            if frame.is_outgoing and frame.kind in ("clear", "fragment", "icmp-error")
+            and (frame.source in inner or frame.target in inner)]
+
+
+def expect_none_leaked(capture):
+    capture.stop()
+    found = leaked(capture)
+    expect(not found, f"left in clear: {len(found)} packets such as {found[:3]}")
+
+
+def nothing_leaves(lab, state):
+    lab.inside()
+    with Capture(lab.network.left, "wan") as capture:
+        STATES[state](lab)
+        with Sending(lab) as sending:
+            time.sleep(0.4)
+        expect(sending.sent > 50, "the test sent nothing")
+    expect_none_leaked(capture)
+
+
+def arrivals(lab, count=5):
+    """Sends clear datagrams from outside that claim to come from the protected network; returns
+    what reached (a socket on the gateway, a host inside), of both IP versions."""
+    inside = lab.inside()
+    reached = []
+    with contextlib.ExitStack() as stack:
+        wire = stack.enter_context(Wire(lab.network))
+        receivers = []
+        for version in (4, 6):
+            for namespace, address in ((lab.network.left, LEFT.inner[version]),
+                                       (inside, INSIDE[version])):
+                receiver = stack.enter_context(namespace.udp(address, PORT))
+                receiver.settimeout(0.15)
+                receivers.append((receiver, address, version))
+        for _ in range(count):
+            for _, address, version in receivers:
+                wire.send(udp_packet(RIGHT.inner[version], address, 1234, PORT, b"forged"))
+        for receiver, address, _ in receivers:
+            with contextlib.suppress(TimeoutError):
+                receiver.recv(100)
+                reached.append(address)
+    return reached
+
+
+def nothing_enters(lab, state):
+    lab.inside()
+    STATES[state](lab)
+    reached = arrivals(lab)
+    expect(not reached, f"a clear packet from outside reached {reached}")
+
+
+def nothing_leaves_while_restarting(lab):
+    with_association(lab)
+    with Capture(lab.network.left, "wan") as capture, Sending(lab):
+        lab.left.kill()
+        time.sleep(0.1)
+        lab.left.start()
+        time.sleep(0.1)
+        lab.left.stop()
+        lab.left.start()
+    expect_none_leaked(capture)
+
+
+def nothing_leaves_while_coming_up(lab):
+    """From the first process to the established tunnel, with traffic from the beginning."""
+    lab.right.apply(BOTH, LEFT)
+    lab.left.write(BOTH.but(start="traffic"), RIGHT)
+    lab.left.guard("set")
+    with Capture(lab.network.left, "wan") as capture, Sending(lab):
+        lab.left.start()
+        time.sleep(0.5)
+    expect(lab.left.established(), "traffic did not bring the tunnel up")
+    expect_none_leaked(capture)
+
+
+def lifted(lab):
+    """After `guard lift` packets do pass: that is what it is for, and it shows that the other
+    cases would have seen them."""
+    stopped(lab)
+    lab.left.guard("lift")
+    with Capture(lab.network.left, "wan") as capture, Sending(lab):
+        time.sleep(0.2)
+    expect(leaked(capture), "nothing left although the guard is lifted")
+    reached = arrivals(lab)
+    expect(len(reached) == 4, f"only {reached} were reached although the guard is lifted")
+
+
+def shown(lab):
+    lab.left.write(BOTH, RIGHT)
+    before = lab.left.guard("show")
+    lab.left.guard("set")
+    during = lab.left.guard("show")
+    lab.left.guard("lift")
+    after = lab.left.guard("show")
+    expect(before != during and during != after, f"`guard show` says the same: {during}")
+    expect(RIGHT.networks[4].split("/")[0] in during, f"no selector is named: {during}")
+
+
+def set_twice(lab):
+    """Setting it again, and starting over it, changes nothing and fails nowhere."""
+    lab.left.write(BOTH, RIGHT)
+    lab.left.guard("set")
+    first = (lab.network.left.ip("rule"), lab.network.left.run("nft", "list", "ruleset"))
+    lab.left.guard("set")
+    second = (lab.network.left.ip("rule"), lab.network.left.run("nft", "list", "ruleset"))
+    expect(first == second, f"set twice is not set once:\n{first}\n{second}")
+    lab.left.start()
+
+
+def everything_remote(lab):
+    """With 0.0.0.0/0 as remote network: IKE goes out, nothing else does."""
+    lab.left.apply(Tunnel(right_networks=("0.0.0.0/0",)), RIGHT)
+    lab.left.kill()
+    with Capture(lab.network.left, "wan") as capture, Sending(lab, versions=(4,)):
+        with lab.network.left.udp(LEFT.inner[4]) as stray:
+            for _ in range(5):
+                with contextlib.suppress(OSError):
+                    stray.sendto(b"secret", ("203.0.113.77", PORT))
+        time.sleep(0.2)
+    expect_none_leaked(capture)
+
+
+def bypass_stays_open(lab):
+    """What a bypass policy names still passes, and so does what no policy covers."""
+    tunnel = Tunnel(right_networks=("198.51.100.0/24",), left_networks=("192.0.2.0/24",))
+    lab.left.apply(tunnel, RIGHT, top=[
+        "policies:", "  - bypass: {remote: 198.51.100.254}", "  - protect: peer/net"])
+    expect_ping(lab.network.left, LEFT.outer[4], "198.51.100.254")
+    expect_ping(lab.network.left, LEFT.outer[6], "2001:db8:2::fe")
+    status, _ = status_of(*lab.network.left.command(
+        "ping", "-c", "1", "-W", "0.3", "-I", LEFT.outer[4], "198.51.100.2"))
+    expect(status != 0, "a protected address answered without a tunnel")

@@ -23,6 +23,7 @@ extension ConnectionController {
                 remove(inboundSPI, at: now, into: &effects)
             case .updateEndpoints(let inboundSPI, let path):
                 guard let pair = pairs[inboundSPI] else { continue }
+                pairs[inboundSPI]?.remoteAddress = path.remote.address
                 let path = OuterPath(path)
                 effects.append(.packetPath(.updatePath(pair.outbound, path)))
                 effects.append(.packetPath(.updatePath(pair.inbound, path)))
@@ -51,6 +52,7 @@ extension ConnectionController {
             outboundSPI: child.outboundSPI,
             inbound: newIdentifier(),
             outbound: newIdentifier(),
+            remoteAddress: child.path.remote.address,
             isOutboundActive: child.isUsedOutboundAtOnce
         )
         do throws(CryptoError) {

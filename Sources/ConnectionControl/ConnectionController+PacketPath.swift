@@ -97,6 +97,17 @@ extension ConnectionController {
         )
     }
 
+    /// RFC 4301 §8.2.1 and §6.1.1: anyone may have sent it, so it is believed within bounds.
+    func pathMTU(to remote: IPAddress, octets: Int, into effects: inout [ControlEffect]) {
+        let floor = remote.version == .v4 ? 576 : 1280
+        let bounded = min(max(octets, floor), configuration.settings.linkMTU)
+        for pair in pairs.values.sorted(by: { $0.outbound.rawValue < $1.outbound.rawValue })
+        where pair.remoteAddress == remote {
+            effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: bounded)))
+            effects.append(.packetPath(.setLinkMTU(pair.inbound, octets: bounded)))
+        }
+    }
+
     /// Asks the packet path for its counters, unless an answer is on its way.
     func readCounters(at now: Instant, into effects: inout [ControlEffect]) {
         counters.schedule(from: now, every: readingInterval)

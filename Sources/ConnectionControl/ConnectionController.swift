@@ -83,6 +83,8 @@ package final class ConnectionController {
             absorb(engine.handle(.timeout, at: now), at: now, into: &effects)
         case .packetPath(let event):
             handle(event, at: now, into: &effects)
+        case .pathMTU(let remote, let octets):
+            pathMTU(to: remote, octets: octets, into: &effects)
         case .localAddressFound(let connection, let address):
             localAddressFound(connection, address, at: now, into: &effects)
         case .bringUp(let token, let connection, let tunnel):

@@ -8,6 +8,9 @@ package enum ControlEvent: Sendable {
     /// `nextTimeout` has come. Harmless when it has not.
     case timeout
     case packetPath(PacketPathEvent)
+    /// The network says that the path to a peer carries no more than so many octets (RFC 4301
+    /// §8.2.1); not authentic, so it only ever lowers a tunnel's MTU, and not below a floor.
+    case pathMTU(remote: IPAddress, octets: Int)
     /// Answers `ControlEffect.findLocalAddress`; nil when no route leads to the peer.
     case localAddressFound(connection: String, IPAddress?)
     /// Somebody asks for a tunnel, or for each of a connection. Both names must exist.

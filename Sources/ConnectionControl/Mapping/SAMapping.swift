@@ -40,6 +40,8 @@ struct SAMapping {
         parameters.lifetime = lifetime
         parameters.isActive = child.isUsedOutboundAtOnce
         parameters.linkMTU = settings.linkMTU
+        parameters.innerLimit = tunnel.mtu.value
+        parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
         parameters.dontFragment =
             switch tunnel.dontFragment.value {
             case .copy: .copy
@@ -71,6 +73,8 @@ struct SAMapping {
         parameters.replayWindow = tunnel.replayWindow.value
         parameters.followsPeer = child.path.isEncapsulated
         parameters.linkMTU = settings.linkMTU
+        parameters.innerLimit = tunnel.mtu.value
+        parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
         return parameters
     }
 
@@ -103,5 +107,16 @@ struct SAMapping {
             softPackets: soft(tunnel.lifetimePackets.value),
             hardPackets: tunnel.lifetimePackets.value ?? .max
         )
+    }
+}
+
+extension SegmentSizeLimit {
+    init(_ clamp: TunnelConfiguration.MSSClamp) {
+        self =
+            switch clamp {
+            case .off: .off
+            case .automatic: .automatic
+            case .fixed(let octets): .fixed(octets)
+            }
     }
 }

@@ -33,6 +33,8 @@ package struct ChildSAPair: Hashable, Sendable {
     package let outboundSPI: SPI
     package let inbound: SAIdentifier
     package let outbound: SAIdentifier
+    /// The peer's outer address.
+    var remoteAddress: IPAddress
     /// Whether new packets leave by it.
     package var isOutboundActive: Bool
     /// When the last inbound packet was seen by a reading of the counters.

@@ -136,6 +136,9 @@ extension InboundProcessor {
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].path = path
             unsafe associations.elements[slot].reportedPeer = path.remote
+        case .setLinkMTU(let identifier, let octets):
+            guard let slot = associations.slot(of: identifier.rawValue) else { return }
+            unsafe associations.elements[slot].setLinkMTU(octets)
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
         case .installOutbound, .activateOutbound, .replacePolicies, .dropHeldPackets,
             .setErrorSources:

@@ -187,6 +187,9 @@ extension OutboundProcessor {
         case .setErrorSources(let v4, let v6):
             errorSourceV4 = v4
             errorSourceV6 = v6
+        case .setLinkMTU(let identifier, let octets):
+            guard let slot = associations.slot(of: identifier.rawValue) else { return }
+            unsafe associations.elements[slot].setLinkMTU(octets)
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
         }
     }

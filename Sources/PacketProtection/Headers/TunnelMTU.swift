@@ -20,3 +20,14 @@ package enum TunnelMTU {
         isV4 ? UInt16(clamping: max(mtu - 40, 28)) : UInt16(clamping: max(mtu, 1280) - 60)
     }
 }
+
+extension SegmentSizeLimit {
+    /// What a SYN may announce at most in a tunnel whose inner packets have `mtu` octets.
+    func octets(mtu: Int, isV4: Bool) -> UInt16 {
+        switch self {
+        case .off: .max
+        case .automatic: TunnelMTU.segmentSize(mtu: mtu, isV4: isV4)
+        case .fixed(let octets): octets
+        }
+    }
+}

@@ -9,6 +9,8 @@ package enum PacketPathCommand: Sendable {
     case removeSA(SAIdentifier)
     /// The peer, or this end, has moved; also when a mapped port changed.
     case updatePath(SAIdentifier, OuterPath)
+    /// The path carries no more than so many octets of outer packet (RFC 1191, RFC 8201).
+    case setLinkMTU(SAIdentifier, octets: Int)
     /// The whole ordered policy database; SAs stay.
     case replacePolicies([PolicyEntry])
     /// Negotiation failed: forget what waits for an SA of this policy.
@@ -31,7 +33,7 @@ package enum PacketPathCommand: Sendable {
             .setErrorSources:
             .outbound
         case .installInbound: .inbound
-        case .removeSA, .updatePath, .query: .both
+        case .removeSA, .updatePath, .setLinkMTU, .query: .both
         }
     }
 }

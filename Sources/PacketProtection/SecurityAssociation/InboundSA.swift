@@ -12,8 +12,10 @@ internal import IPsecPrimitives
     let ivLength: Int
     let icvLength: Int
     let blockMask: Int
-    let segmentSizeV4: UInt16
-    let segmentSizeV6: UInt16
+    private(set) var segmentSizeV4: UInt16 = 0
+    private(set) var segmentSizeV6: UInt16 = 0
+    private let innerLimit: Int
+    private let segmentSizeLimit: SegmentSizeLimit
     let spi: UInt32
     let identifier: UInt32
     let policy: UInt32
@@ -44,13 +46,6 @@ internal import IPsecPrimitives
         ivLength = suite.ivLength
         icvLength = suite.icvLength
         blockMask = suite.blockLength - 1
-        let mtu = TunnelMTU.innerOctets(
-            linkMTU: parameters.linkMTU,
-            path: parameters.path,
-            suite: suite
-        )
-        segmentSizeV4 = TunnelMTU.segmentSize(mtu: mtu, isV4: true)
-        segmentSizeV6 = TunnelMTU.segmentSize(mtu: mtu, isV4: false)
         spi = parameters.spi.rawValue
         identifier = parameters.identifier.rawValue
         policy = parameters.policy.rawValue
@@ -58,6 +53,16 @@ internal import IPsecPrimitives
         lifetime = parameters.lifetime
         path = parameters.path
         reportedPeer = parameters.path.remote
+        innerLimit = parameters.innerLimit ?? .max
+        segmentSizeLimit = parameters.segmentSizeLimit
+        setLinkMTU(parameters.linkMTU)
+    }
+
+    mutating func setLinkMTU(_ octets: Int) {
+        let suite = unsafe cipher._withUnsafeGuaranteedRef { $0.suite }
+        let link = TunnelMTU.innerOctets(linkMTU: octets, path: path, suite: suite)
+        segmentSizeV4 = segmentSizeLimit.octets(mtu: min(link, innerLimit), isV4: true)
+        segmentSizeV6 = segmentSizeLimit.octets(mtu: min(link, innerLimit), isV4: false)
     }
 
     /// Gives back what the slot owns.

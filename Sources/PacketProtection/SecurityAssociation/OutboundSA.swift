@@ -28,7 +28,9 @@ internal import IPsecPrimitives
     let isExtended: Bool
     var path: OuterPath
     var pathGeneration: UInt32 = 0
-    let linkMTU: Int
+    private var linkMTU: Int
+    private let innerLimit: Int
+    private let segmentSizeLimit: SegmentSizeLimit
     let selectors: SelectorList
     /// Rank among the SAs of its policy: the highest is preferred; 0 while not active.
     var activation: UInt64 = 0
@@ -61,6 +63,8 @@ internal import IPsecPrimitives
         isExtended = parameters.isExtendedSequence
         path = parameters.path
         linkMTU = parameters.linkMTU
+        innerLimit = parameters.innerLimit ?? .max
+        segmentSizeLimit = parameters.segmentSizeLimit
         selectors = SelectorList(parameters.selectors)
         tunnelMTU = 0
         segmentSizeV4 = 0
@@ -80,11 +84,17 @@ internal import IPsecPrimitives
         updateMTU()
     }
 
+    mutating func setLinkMTU(_ octets: Int) {
+        linkMTU = octets
+        updateMTU()
+    }
+
     private mutating func updateMTU() {
         let suite = unsafe cipher._withUnsafeGuaranteedRef { $0.suite }
-        tunnelMTU = TunnelMTU.innerOctets(linkMTU: linkMTU, path: path, suite: suite)
-        segmentSizeV4 = TunnelMTU.segmentSize(mtu: tunnelMTU, isV4: true)
-        segmentSizeV6 = TunnelMTU.segmentSize(mtu: tunnelMTU, isV4: false)
+        let link = TunnelMTU.innerOctets(linkMTU: linkMTU, path: path, suite: suite)
+        tunnelMTU = min(link, innerLimit)
+        segmentSizeV4 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: true)
+        segmentSizeV6 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: false)
     }
 
     var snapshot: SASnapshot {

@@ -40,6 +40,16 @@ package enum DSCPPolicy: Hashable, Sendable {
     case fixed(UInt8)
 }
 
+/// What TCP's SYNs may announce as maximum segment size inside a tunnel.
+package enum SegmentSizeLimit: Hashable, Sendable {
+    /// Left as it is.
+    case off
+    /// What the tunnel's MTU leaves.
+    case automatic
+    /// So many octets.
+    case fixed(UInt16)
+}
+
 /// An SA to send on.
 package struct OutboundSAParameters: Sendable {
     package var identifier: SAIdentifier
@@ -57,6 +67,9 @@ package struct OutboundSAParameters: Sendable {
     package var dscp = DSCPPolicy.copy
     /// The largest outer packet in octets that the path carries.
     package var linkMTU = 1500
+    /// The largest inner packet in octets; nil: what the link leaves.
+    package var innerLimit: Int?
+    package var segmentSizeLimit = SegmentSizeLimit.automatic
     /// Whether packets may use it at once; otherwise from `activateOutbound` on (RFC 7296 §2.8:
     /// the end that did not start a rekey waits for the first packet or for the delete).
     package var isActive = true
@@ -101,6 +114,9 @@ package struct InboundSAParameters: Sendable {
     package var followsPeer = false
     /// The largest outer packet in octets that the path carries, for clamping the MSS.
     package var linkMTU = 1500
+    /// The largest inner packet in octets; nil: what the link leaves.
+    package var innerLimit: Int?
+    package var segmentSizeLimit = SegmentSizeLimit.automatic
 
     package init(
         identifier: SAIdentifier,

@@ -1,0 +1,298 @@
+internal import IPsecCrypto
+internal import IPsecPrimitives
+internal import PacketProtection
+
+/// One run of datagrams as it would go out.
+struct SentRun: Equatable {
+    var datagrams: [[UInt8]]
+    var segmentSize: Int
+    var trafficClass: UInt8
+    var dontFragment: Bool
+    var path: OuterPath
+}
+
+/// Both processors of a worker, with arrays in and out.
+final class TestGateway {
+    var outbound: OutboundProcessor
+    var inbound: InboundProcessor
+    var now = Instant(nanoseconds: 1_000_000_000)
+
+    init(_ configuration: PacketPathConfiguration = PacketPathConfiguration()) {
+        outbound = OutboundProcessor(configuration)
+        inbound = InboundProcessor(configuration)
+    }
+
+    func apply(_ command: PacketPathCommand) {
+        if command.direction != .inbound { outbound.apply(command, at: now) }
+        if command.direction != .outbound { inbound.apply(command, at: now) }
+    }
+
+    /// Reads frames as one batch.
+    @discardableResult
+    func send(_ frames: [[UInt8]]) -> [SentRun] {
+        for frame in frames {
+            unsafe outbound.readBuffer.copyBytes(from: frame)
+            outbound.processRead(byteCount: frame.count, at: now)
+        }
+        return flush()
+    }
+
+    func release() -> [SentRun] {
+        outbound.takeReleased(at: now)
+        return flush()
+    }
+
+    private func flush() -> [SentRun] {
+        outbound.seal(at: now)
+        var result: [SentRun] = []
+        let runs = unsafe Array(outbound.runs)
+        for run in runs {
+            var datagrams: [[UInt8]] = []
+            for index in 0..<run.count {
+                let offset = index * run.segmentSize
+                let size = min(run.segmentSize, run.byteCount - offset)
+                let area = unsafe UnsafeRawBufferPointer(
+                    start: outbound.datagrams + run.offset + offset,
+                    count: size
+                )
+                datagrams.append(unsafe Array(area))
+            }
+            result.append(
+                SentRun(
+                    datagrams: datagrams,
+                    segmentSize: run.segmentSize,
+                    trafficClass: run.trafficClass,
+                    dontFragment: run.dontFragment,
+                    path: outbound.path(ofSlot: run.slot)
+                )
+            )
+        }
+        errors = unsafe outbound.deviceWrites.map { write in
+            unsafe Array(
+                UnsafeRawBufferPointer(
+                    start: outbound.deviceBytes + write.offset,
+                    count: write.byteCount
+                )
+            )
+        }
+        outbound.reset()
+        return result
+    }
+
+    /// What the last `send` wrote back to the device.
+    private(set) var errors: [[UInt8]] = []
+
+    /// Receives runs as one batch and returns the frames for the device.
+    func receive(_ runs: [SentRun], trafficClass: UInt8? = nil, from source: Endpoint? = nil)
+        -> [[UInt8]]
+    {
+        var areas: [UnsafeMutableRawBufferPointer] = unsafe []
+        defer { for unsafearea in unsafe areas { unsafe area.deallocate() } }
+        for run in runs {
+            let mark = trafficClass ?? run.trafficClass
+            switch run.path.encapsulation {
+            case .udp:
+                let bytes = run.datagrams.flatMap { $0 }
+                let area = unsafe UnsafeMutableRawBufferPointer.allocate(
+                    byteCount: max(bytes.count, 1),
+                    alignment: 1
+                )
+                unsafe area.copyBytes(from: bytes)
+                unsafe areas.append(area)
+                unsafe inbound.receiveUDP(
+                    area.baseAddress!,
+                    byteCount: bytes.count,
+                    segmentSize: run.segmentSize,
+                    from: source ?? run.path.local,
+                    to: run.path.remote,
+                    trafficClass: mark,
+                    at: now
+                )
+            case .esp:
+                for datagram in run.datagrams {
+                    let area = unsafe UnsafeMutableRawBufferPointer.allocate(
+                        byteCount: max(datagram.count, 1),
+                        alignment: 1
+                    )
+                    unsafe area.copyBytes(from: datagram)
+                    unsafe areas.append(area)
+                    unsafe inbound.receiveESP(
+                        area.baseAddress!,
+                        byteCount: datagram.count,
+                        from: run.path.local.address,
+                        to: run.path.remote.address,
+                        trafficClass: mark,
+                        at: now
+                    )
+                }
+            }
+        }
+        inbound.open(at: now)
+        let frames = unsafe inbound.deviceWrites.map { write in
+            unsafe Array(
+                UnsafeRawBufferPointer(
+                    start: inbound.deviceBytes + write.offset,
+                    count: write.byteCount
+                )
+            )
+        }
+        control = unsafe inbound.controlDatagrams.map { unsafe (Array($0.bytes), $0.source) }
+        inbound.reset()
+        return frames
+    }
+
+    /// Control datagrams of the last `receive`.
+    private(set) var control: [([UInt8], Endpoint)] = []
+
+    func outboundDrops(_ reason: DropReason) -> UInt64 { outbound.snapshot().dropCount(reason) }
+    func inboundDrops(_ reason: DropReason) -> UInt64 { inbound.snapshot().dropCount(reason) }
+}
+
+/// The suites of ESP.
+enum TestSuites {
+    static let all: [CipherSuite] = {
+        let hashes: [IntegrityAlgorithm] = [.hmacSHA256_128, .hmacSHA384_192, .hmacSHA512_256]
+        var result: [CipherSuite?] = [128, 256].map {
+            CipherSuite(encryption: .encryption(.aesGCM16, keyLengthBits: $0), integrity: nil)
+        }
+        result.append(CipherSuite(encryption: .encryption(.chaCha20Poly1305), integrity: nil))
+        for hash in hashes {
+            for length: UInt16 in [128, 256] {
+                result.append(
+                    CipherSuite(
+                        encryption: .encryption(.aesCBC, keyLengthBits: length),
+                        integrity: hash
+                    )
+                )
+            }
+        }
+        result.append(
+            CipherSuite(
+                encryption: .encryption(.aesCTR, keyLengthBits: 256),
+                integrity: .hmacSHA256_128
+            )
+        )
+        return result.compactMap { $0 }
+    }()
+
+    static let gcm = all[0]
+    static let cbc = all[3]
+}
+
+/// A tunnel between two gateways, in one direction.
+struct TestTunnel {
+    static let policy = PolicyIdentifier(rawValue: 7)
+
+    var suite = TestSuites.gcm
+    var encapsulation = Encapsulation.udp
+    var outer = IPVersion.v4
+    var isExtendedSequence = false
+    var backEnd = PacketCipherBackEnd.automatic
+    var identifier: UInt32 = 1
+    var spi: UInt32 = 0x1000_0001
+    var selectors = SelectorPair.pairs(
+        local: [.everything(.v4), .everything(.v6)],
+        remote: [.everything(.v4), .everything(.v6)]
+    )
+
+    var path: OuterPath {
+        let addresses =
+            outer == .v4 ? ("192.0.2.1", "198.51.100.2") : ("2001:db8:1::1", "2001:db8:2::2")
+        return OuterPath(
+            encapsulation: encapsulation,
+            local: Endpoint(address: IPAddress(addresses.0)!, port: 4500),
+            remote: Endpoint(address: IPAddress(addresses.1)!, port: 4500)
+        )
+    }
+
+    private var keys: ESPKeys {
+        var random = SeededRandomSource(seed: UInt64(spi))
+        return ESPKeys(
+            encryption: SecretBytes(random.bytes(suite.encryptionKeyLength)),
+            integrity: SecretBytes(random.bytes(suite.integrityKeyLength))
+        )
+    }
+
+    func outbound() throws -> OutboundSAParameters {
+        OutboundSAParameters(
+            identifier: SAIdentifier(rawValue: identifier),
+            policy: TestTunnel.policy,
+            spi: SPI(rawValue: spi),
+            selectors: selectors,
+            path: path,
+            cipher: try PacketCipher(
+                suite: suite,
+                keys: keys,
+                isExtendedSequence: isExtendedSequence,
+                direction: .seal,
+                backEnd: backEnd
+            ),
+            isExtendedSequence: isExtendedSequence
+        )
+    }
+
+    func inbound() throws -> InboundSAParameters {
+        InboundSAParameters(
+            identifier: SAIdentifier(rawValue: identifier),
+            policy: TestTunnel.policy,
+            spi: SPI(rawValue: spi),
+            selectors: selectors.map { SelectorPair(local: $0.remote, remote: $0.local) },
+            path: OuterPath(encapsulation: encapsulation, local: path.remote, remote: path.local),
+            cipher: try PacketCipher(
+                suite: suite,
+                keys: keys,
+                isExtendedSequence: isExtendedSequence,
+                direction: .open,
+                backEnd: backEnd
+            ),
+            isExtendedSequence: isExtendedSequence
+        )
+    }
+
+    /// One policy that protects everything.
+    static let everything = PacketPathCommand.replacePolicies([
+        PolicyEntry(
+            identifier: policy,
+            action: .protect,
+            selectors: SelectorPair.pairs(
+                local: [.everything(.v4), .everything(.v6)],
+                remote: [.everything(.v4), .everything(.v6)]
+            )
+        )
+    ])
+
+    /// Two gateways with the tunnel up.
+    func gateways(
+        _ configuration: PacketPathConfiguration = PacketPathConfiguration(),
+        outbound changeOutbound: (inout OutboundSAParameters) -> Void = { _ in },
+        inbound changeInbound: (inout InboundSAParameters) -> Void = { _ in }
+    ) throws -> (TestGateway, TestGateway) {
+        let (near, far) = (TestGateway(configuration), TestGateway(configuration))
+        near.apply(TestTunnel.everything)
+        var sending = try outbound()
+        changeOutbound(&sending)
+        near.apply(.installOutbound(sending))
+        var receiving = try inbound()
+        changeInbound(&receiving)
+        far.apply(.installInbound(receiving))
+        return (near, far)
+    }
+}
+
+/// Hosts behind the gateways.
+enum TestHosts {
+    static let nearV4 = Endpoint(address: IPAddress("10.1.0.5")!, port: 40_000)
+    static let farV4 = Endpoint(address: IPAddress("10.2.0.9")!, port: 443)
+    static let nearV6 = Endpoint(address: IPAddress("fd00:1::5")!, port: 40_000)
+    static let farV6 = Endpoint(address: IPAddress("fd00:2::9")!, port: 443)
+
+    static func pair(_ version: IPVersion) -> (Endpoint, Endpoint) {
+        version == .v4 ? (nearV4, farV4) : (nearV6, farV6)
+    }
+}
+
+/// Bytes that repeat nowhere.
+func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var random = SeededRandomSource(seed: seed)
+    return random.bytes(count)
+}

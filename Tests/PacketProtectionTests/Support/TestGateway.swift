@@ -87,13 +87,13 @@ final class TestGateway {
         -> [[UInt8]]
     {
         var areas: [UnsafeMutableRawBufferPointer] = unsafe []
-        defer { for unsafearea in unsafe areas { unsafe area.deallocate() } }
+        defer { unsafe areas.forEach { unsafe $0.deallocate() } }
         for run in runs {
             let mark = trafficClass ?? run.trafficClass
             switch run.path.encapsulation {
             case .udp:
                 let bytes = run.datagrams.flatMap { $0 }
-                let area = unsafe UnsafeMutableRawBufferPointer.allocate(
+                let area = UnsafeMutableRawBufferPointer.allocate(
                     byteCount: max(bytes.count, 1),
                     alignment: 1
                 )
@@ -110,7 +110,7 @@ final class TestGateway {
                 )
             case .esp:
                 for datagram in run.datagrams {
-                    let area = unsafe UnsafeMutableRawBufferPointer.allocate(
+                    let area = UnsafeMutableRawBufferPointer.allocate(
                         byteCount: max(datagram.count, 1),
                         alignment: 1
                     )

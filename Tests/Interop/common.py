@@ -1,7 +1,7 @@
 """The steps that most cases share."""
 
 from Tests.Lab.network import LEFT, RIGHT
-from Tests.Lab.processes import expect, wait_until
+from Tests.Lab.processes import wait_until
 from Tests.Lab.suites import expect_agreed
 from Tests.Lab.traffic import expect_ping
 

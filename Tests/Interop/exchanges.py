@@ -1,4 +1,4 @@
-"""What follows after the tunnel stands: rekeying with traffic running, deleting, a peer that dies."""
+"""What follows once the tunnel stands: rekeying under traffic, deleting, a peer that dies."""
 
 import time
 

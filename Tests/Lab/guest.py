@@ -27,7 +27,8 @@ class Guest:
         router.ip("link", "set", self.tap, "up")
         launcher = os.path.join(folder, "init")
         with open(launcher, "w") as file:
-            file.write(f"#!/bin/sh\nmount -t devtmpfs dev /dev 2>/dev/null\nexec /usr/bin/python3 {INIT}\n")
+            file.write("#!/bin/sh\nmount -t devtmpfs dev /dev 2>/dev/null\n"
+                       f"exec /usr/bin/python3 {INIT}\n")
         os.chmod(launcher, 0o755)
         addresses = [f"lab_{place}{version}={table[version]}"
                      for place, table in (("outer", GUEST.outer), ("inner", GUEST.inner),

@@ -98,7 +98,8 @@ class StrongSwan:
 
     def initiate(self, seconds=10):
         self.vici.command(
-            "initiate", seconds, child=CONNECTION, ike=CONNECTION, timeout=str(seconds * 1000 - 500))
+            "initiate", seconds, child=CONNECTION, ike=CONNECTION,
+            timeout=str(seconds * 1000 - 500))
 
     def try_initiate(self, milliseconds=2500):
         """Initiates where success is not expected; returns the answer."""

@@ -3,8 +3,6 @@ that shows what the wire carried. Run by scripts/demo."""
 
 import json
 import os
-import re
-import secrets
 import shutil
 import signal
 import sys
@@ -78,17 +76,9 @@ def step(text):
 
 
 def prepare(folder):
-    """A copy of the example, with a secret that only its owner can read."""
+    """A copy of the example, with a secret made as its README says."""
     shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True)
-    secret = secrets.token_urlsafe(32)
-    for site in SITES:
-        with open(os.path.join(folder, f"{site}.yaml")) as file:
-            name = re.search(r"secret-file:\s*(\S+)", file.read()).group(1)
-        path = os.path.join(folder, name.strip("'\""))
-        if os.path.exists(path):
-            os.unlink(path)
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secret + "\n")
+    run(os.path.join(folder, "make-secret"))
 
 
 def transfer(west, east, version):

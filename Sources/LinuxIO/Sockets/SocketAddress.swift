@@ -1,8 +1,8 @@
-internal import CLinux
-internal import IPsecPrimitives
+package import CLinux
+package import IPsecPrimitives
 
 extension cygnet_address {
-    init(_ endpoint: Endpoint) {
+    package init(_ endpoint: Endpoint) {
         self.init(endpoint.address, port: endpoint.port)
     }
 
@@ -28,7 +28,7 @@ extension cygnet_address {
         }
     }
 
-    var endpoint: Endpoint? {
+    package var endpoint: Endpoint? {
         address.map { Endpoint(address: $0, port: port) }
     }
 }

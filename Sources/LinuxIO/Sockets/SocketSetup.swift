@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import IPsecPrimitives
+package import IPsecPrimitives
 
 /// Socket options by the kernel's numbers, which are its ABI and the same on every processor.
 enum SocketConstant {
@@ -27,6 +27,35 @@ package enum PathMTUDiscovery: Int32, Sendable {
     case on = 2
     /// DF set; the kernel's path MTU is ignored.
     case probe = 3
+}
+
+/// The DF bit of a socket's datagrams, whether UDP or raw.
+package enum DontFragment {
+    /// Switches a socket; the caller remembers the state and calls only on a change.
+    @discardableResult
+    package static func set(
+        _ discovery: PathMTUDiscovery,
+        on number: Int32,
+        version: IPVersion
+    ) -> Bool {
+        switch version {
+        case .v4:
+            cygnet_set_option(
+                number,
+                SocketConstant.ip,
+                SocketConstant.ipMTUDiscover,
+                discovery.rawValue
+            ) == 0
+        case .v6:
+            cygnet_set_option(
+                number,
+                SocketConstant.ipv6,
+                SocketConstant.ipv6MTUDiscover,
+                discovery.rawValue
+            )
+                == 0
+        }
+    }
 }
 
 /// The steps that UDP and raw sockets share.

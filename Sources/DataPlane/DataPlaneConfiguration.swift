@@ -1,0 +1,23 @@
+package import LinuxIO
+package import PacketProtection
+
+/// What the packet path reads from and writes to; the descriptors may be in use elsewhere too.
+package struct DataPlaneConfiguration: Sendable {
+    package var device: TUNDevice
+    /// ESP in UDP, and IKE behind the non-ESP marker (RFC 3948): port 4500.
+    package var udpSockets: [UDPSocket]
+    package var rawSockets: [RawESPSocket]
+    package var packetPath: PacketPathConfiguration
+
+    package init(
+        device: TUNDevice,
+        udpSockets: [UDPSocket],
+        rawSockets: [RawESPSocket] = [],
+        packetPath: PacketPathConfiguration = PacketPathConfiguration()
+    ) {
+        self.device = device
+        self.udpSockets = udpSockets
+        self.rawSockets = rawSockets
+        self.packetPath = packetPath
+    }
+}

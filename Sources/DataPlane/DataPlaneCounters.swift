@@ -1,0 +1,74 @@
+internal import Synchronization
+
+/// What the workers have done so far, as far as sockets and the device are concerned; packets by
+/// drop reason are in the packet path's own snapshots.
+package struct DataPlaneSnapshot: Hashable, Sendable {
+    /// Reads of the device; one may hold many segments.
+    package var deviceReads: UInt64 = 0
+    package var deviceReadOctets: UInt64 = 0
+    package var deviceWrites: UInt64 = 0
+    package var deviceWriteOctets: UInt64 = 0
+    package var deviceWriteFailures: UInt64 = 0
+    package var datagramsSent: UInt64 = 0
+    package var octetsSent: UInt64 = 0
+    /// Datagrams that a socket refused: no room for long, no route, too long.
+    package var datagramsUnsent: UInt64 = 0
+    /// Buffers received; one may hold many datagrams.
+    package var receives: UInt64 = 0
+    package var octetsReceived: UInt64 = 0
+    /// Longer than any packet of ours.
+    package var receivesTruncated: UInt64 = 0
+    /// IKE datagrams and events for which control had no room.
+    package var eventsLost: UInt64 = 0
+    /// Errors that the network reported about datagrams of ours (ICMP).
+    package var networkErrors: UInt64 = 0
+}
+
+/// The counters of one worker: it alone writes, anyone may read at any time.
+final class WorkerCounters: Sendable {
+    struct Counter: ~Copyable {
+        private let value = Atomic<UInt64>(0)
+
+        /// One writer, so that no locked instruction is needed.
+        func add(_ amount: Int) {
+            value.store(
+                value.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: amount),
+                ordering: .relaxed
+            )
+        }
+
+        var current: UInt64 { value.load(ordering: .relaxed) }
+    }
+
+    let deviceReads = Counter()
+    let deviceReadOctets = Counter()
+    let deviceWrites = Counter()
+    let deviceWriteOctets = Counter()
+    let deviceWriteFailures = Counter()
+    let datagramsSent = Counter()
+    let octetsSent = Counter()
+    let datagramsUnsent = Counter()
+    let receives = Counter()
+    let octetsReceived = Counter()
+    let receivesTruncated = Counter()
+    let eventsLost = Counter()
+    let networkErrors = Counter()
+
+    var snapshot: DataPlaneSnapshot {
+        DataPlaneSnapshot(
+            deviceReads: deviceReads.current,
+            deviceReadOctets: deviceReadOctets.current,
+            deviceWrites: deviceWrites.current,
+            deviceWriteOctets: deviceWriteOctets.current,
+            deviceWriteFailures: deviceWriteFailures.current,
+            datagramsSent: datagramsSent.current,
+            octetsSent: octetsSent.current,
+            datagramsUnsent: datagramsUnsent.current,
+            receives: receives.current,
+            octetsReceived: octetsReceived.current,
+            receivesTruncated: receivesTruncated.current,
+            eventsLost: eventsLost.current,
+            networkErrors: networkErrors.current
+        )
+    }
+}

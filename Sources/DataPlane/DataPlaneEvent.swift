@@ -1,0 +1,18 @@
+package import IPsecPrimitives
+package import PacketProtection
+
+/// What the data plane tells control.
+package enum DataPlaneEvent: Sendable {
+    case packetPath(PacketPathEvent)
+    /// An IKE datagram that came on port 4500, without its non-ESP marker.
+    case ikeDatagram(IKEDatagramReceived)
+    /// The path to a peer carries no more than this many octets of outer packet (RFC 1191).
+    case pathMTU(remote: Endpoint, mtu: Int)
+}
+
+/// An IKE datagram and where it came from and to.
+package struct IKEDatagramReceived: Hashable, Sendable {
+    package var bytes: [UInt8]
+    package var local: Endpoint
+    package var remote: Endpoint
+}

@@ -1,0 +1,113 @@
+internal import CLinux
+internal import Glibc
+internal import IPsecPrimitives
+internal import LinuxIO
+
+/// A socket as the worker sees it: numbers only, so that nothing is counted on the way.
+struct SourceSocket {
+    var number: Int32
+    var version: IPVersion
+    var isRaw: Bool
+    /// The port that is bound, 0 for raw sockets.
+    var port: UInt16
+    /// The address that is bound; unspecified for all.
+    var address: IPAddress
+
+    static func all(of configuration: DataPlaneConfiguration) -> [SourceSocket] {
+        configuration.udpSockets.map {
+            SourceSocket(
+                number: $0.number,
+                version: $0.version,
+                isRaw: false,
+                port: $0.local.port,
+                address: $0.local.address
+            )
+        }
+            + configuration.rawSockets.map {
+                SourceSocket(
+                    number: $0.number,
+                    version: $0.version,
+                    isRaw: true,
+                    port: 0,
+                    address: .unspecified($0.version)
+                )
+            }
+    }
+}
+
+/// Which of the worker's sources have something, by epoll (level-triggered).
+final class SourcePoll {
+    private let file: FileDescriptor
+    private let sockets: [SourceSocket]
+    private var readiness: [UInt32]
+    private var tokens = [UInt64](repeating: 0, count: SourcePoll.maximum)
+    private var events = [UInt32](repeating: 0, count: SourcePoll.maximum)
+
+    private static let maximum = 64
+    private static let commandToken = 0
+    private static let deviceToken = 1
+    private static let firstSocketToken = 2
+    private static let readable: UInt32 = 0x1
+    private static let error: UInt32 = 0x8
+
+    init(_ setup: WorkerSetup) throws(SystemCallFailure) {
+        let number = cygnet_epoll_create()
+        guard number >= 0 else {
+            throw SystemCallFailure(
+                call: "epoll_create1",
+                errorNumber: errno,
+                remedy: "Raise the limit on open files (ulimit -n, LimitNOFILE=)."
+            )
+        }
+        file = FileDescriptor(owning: number)
+        sockets = SourceSocket.all(of: setup.configuration)
+        readiness = [UInt32](repeating: 0, count: SourcePoll.firstSocketToken + sockets.count)
+        let descriptors =
+            [setup.commands.descriptor, setup.configuration.device.number] + sockets.map(\.number)
+        for (token, descriptor) in descriptors.enumerated() {
+            guard
+                cygnet_epoll_control(number, 1, descriptor, SourcePoll.readable, UInt64(token)) == 0
+            else {
+                throw SystemCallFailure(
+                    call: "epoll_ctl",
+                    errorNumber: errno,
+                    remedy: "Raise the limit fs.epoll.max_user_watches."
+                )
+            }
+        }
+    }
+
+    var socketCount: Int { sockets.count }
+
+    func socket(_ index: Int) -> SourceSocket { sockets[index] }
+
+    /// Waits until a source has something, at most so long.
+    func wait(milliseconds: Int32) {
+        for index in readiness.indices { readiness[index] = 0 }
+        let count = unsafe tokens.withUnsafeMutableBufferPointer { tokens in
+            unsafe events.withUnsafeMutableBufferPointer { events in
+                unsafe cygnet_epoll_wait(
+                    file.number,
+                    tokens.baseAddress,
+                    events.baseAddress,
+                    Int32(SourcePoll.maximum),
+                    milliseconds
+                )
+            }
+        }
+        guard count > 0 else { return }
+        for index in 0..<Int(count) { readiness[Int(tokens[index])] = events[index] }
+    }
+
+    var hasCommands: Bool { readiness[SourcePoll.commandToken] != 0 }
+
+    var isDeviceReadable: Bool { readiness[SourcePoll.deviceToken] & SourcePoll.readable != 0 }
+
+    func isReadable(_ index: Int) -> Bool {
+        readiness[SourcePoll.firstSocketToken + index] & SourcePoll.readable != 0
+    }
+
+    func hasErrors(_ index: Int) -> Bool {
+        readiness[SourcePoll.firstSocketToken + index] & SourcePoll.error != 0
+    }
+}

@@ -1,0 +1,196 @@
+internal import CLinux
+internal import Glibc
+internal import IPsecPrimitives
+internal import LinuxIO
+internal import PacketProtection
+
+/// One thread's whole state: both directions of the packet path and what feeds them.
+///
+/// Each round waits for any source, reads the clock once, carries out commands, and then gives
+/// every ready source a bounded share: up to `readBudget` superpackets from the device, up to
+/// `receiveBudget` calls on each socket. With work left over it does not wait but looks again.
+struct Worker: ~Copyable {
+    private let setup: WorkerSetup
+    private var outbound: OutboundProcessor
+    private var inbound: InboundProcessor
+    private var sender: DatagramSender
+    private let receiver: DatagramReceiver
+    private let poll: SourcePoll
+    private let device: Int32
+    private var lastExpiry = Instant.origin
+
+    private static let readBudget = 64
+    private static let receiveBudget = 4
+
+    init(_ setup: WorkerSetup, poll: consuming SourcePoll) {
+        self.setup = setup
+        outbound = OutboundProcessor(setup.configuration.packetPath)
+        inbound = InboundProcessor(setup.configuration.packetPath)
+        sender = DatagramSender(setup.configuration, counters: setup.counters)
+        receiver = DatagramReceiver()
+        self.poll = poll
+        device = setup.configuration.device.number
+    }
+
+    mutating func run() {
+        while !setup.isStopping.isSet {
+            poll.wait(milliseconds: 1000)
+            let now = BootClock.now()
+            if poll.hasCommands { carryOutCommands(at: now) }
+            for index in 0..<poll.socketCount where poll.isReadable(index) {
+                receive(from: poll.socket(index), at: now)
+            }
+            for index in 0..<poll.socketCount where poll.hasErrors(index) {
+                sender.collectErrors(of: poll.socket(index))
+            }
+            if poll.isDeviceReadable { readDevice(at: now) }
+            if now - lastExpiry >= .seconds(1) {
+                lastExpiry = now
+                outbound.expire(at: now)
+            }
+            postEvents()
+        }
+    }
+
+    // MARK: Commands and events
+
+    private mutating func carryOutCommands(at now: Instant) {
+        setup.commands.acknowledge()
+        while let command = setup.commands.receive() {
+            switch command.direction {
+            case .outbound: outbound.apply(command, at: now)
+            case .inbound: inbound.apply(command, at: now)
+            case .both:
+                outbound.apply(command, at: now)
+                inbound.apply(command, at: now)
+            }
+        }
+        while outbound.hasReleasedPackets {
+            outbound.takeReleased(at: now)
+            flushOutbound(at: now)
+        }
+    }
+
+    private mutating func postEvents() {
+        var isPosted = false
+        for event in outbound.takeEvents() { isPosted = post(.packetPath(event)) || isPosted }
+        for event in inbound.takeEvents() { isPosted = post(.packetPath(event)) || isPosted }
+        for report in sender.takeTooLong() {
+            isPosted = post(.pathMTU(remote: report.remote, mtu: report.mtu)) || isPosted
+        }
+        if isPosted { setup.events.wake() }
+    }
+
+    private func post(_ event: DataPlaneEvent) -> Bool {
+        if setup.events.send(event) { return true }
+        setup.counters.eventsLost.add(1)
+        return false
+    }
+
+    // MARK: Outbound
+
+    private mutating func readDevice(at now: Instant) {
+        var reads = 0
+        var octets = 0
+        while reads < Worker.readBudget {
+            let buffer = unsafe outbound.readBuffer
+            let count = unsafe read(device, buffer.baseAddress, buffer.count)
+            guard count > 0 else { break }
+            reads += 1
+            octets += count
+            outbound.processRead(byteCount: count, at: now)
+            if !outbound.hasRoom { flushOutbound(at: now) }
+        }
+        flushOutbound(at: now)
+        setup.counters.deviceReads.add(reads)
+        setup.counters.deviceReadOctets.add(octets)
+    }
+
+    private mutating func flushOutbound(at now: Instant) {
+        outbound.seal(at: now)
+        sender.send(outbound)
+        unsafe write(outbound.deviceWrites, of: outbound.deviceBytes)
+        outbound.reset()
+    }
+
+    // MARK: Inbound
+
+    private mutating func receive(from socket: SourceSocket, at now: Instant) {
+        for _ in 0..<Worker.receiveBudget {
+            let count = receiver.receive(socket)
+            guard count > 0 else { break }
+            for index in 0..<count {
+                if !inbound.hasRoom { flushInbound(at: now) }
+                take(index, from: socket, at: now)
+            }
+            // Packets are opened in the receiver's buffers: before they are used again.
+            flushInbound(at: now)
+            if count < DatagramReceiver.batch { break }
+        }
+    }
+
+    private mutating func take(_ index: Int, from socket: SourceSocket, at now: Instant) {
+        guard let arrival = unsafe receiver.arrival(index, from: socket) else {
+            setup.counters.receivesTruncated.add(1)
+            return
+        }
+        setup.counters.receives.add(1)
+        setup.counters.octetsReceived.add(unsafe arrival.byteCount)
+        if socket.isRaw {
+            unsafe inbound.receiveESP(
+                arrival.bytes,
+                byteCount: arrival.byteCount,
+                from: arrival.remote.address,
+                to: arrival.local.address,
+                trafficClass: arrival.trafficClass,
+                at: now
+            )
+        } else {
+            unsafe inbound.receiveUDP(
+                arrival.bytes,
+                byteCount: arrival.byteCount,
+                segmentSize: arrival.segmentSize,
+                from: arrival.remote,
+                to: arrival.local,
+                trafficClass: arrival.trafficClass,
+                at: now
+            )
+        }
+    }
+
+    private mutating func flushInbound(at now: Instant) {
+        inbound.open(at: now)
+        unsafe write(inbound.deviceWrites, of: inbound.deviceBytes)
+        var isPosted = false
+        for index in unsafe 0..<inbound.controlDatagrams.count {
+            let datagram = unsafe inbound.controlDatagrams[index]
+            let received = unsafe IKEDatagramReceived(
+                bytes: Array(datagram.bytes),
+                local: datagram.local,
+                remote: datagram.source
+            )
+            isPosted = post(.ikeDatagram(received)) || isPosted
+        }
+        if isPosted { setup.events.wake() }
+        inbound.reset()
+    }
+
+    // MARK: Device
+
+    private func write(
+        _ writes: UnsafeBufferPointer<DeviceWrite>,
+        of bytes: UnsafeMutableRawPointer
+    ) {
+        var octets = 0
+        var failures = 0
+        for index in 0..<writes.count {
+            let item = unsafe writes[index]
+            let count = unsafe Glibc.write(device, bytes + item.offset, item.byteCount)
+            if count == item.byteCount { octets += count } else { failures += 1 }
+        }
+        guard !writes.isEmpty else { return }
+        setup.counters.deviceWrites.add(writes.count)
+        setup.counters.deviceWriteOctets.add(octets)
+        setup.counters.deviceWriteFailures.add(failures)
+    }
+}

@@ -17,25 +17,20 @@ struct CheckCommand: ParsableCommand {
             """
     )
 
-    @OptionGroup var configurationFile: ConfigurationFile
+    @Argument(help: "The configuration file.", completion: .file(extensions: ["yaml", "yml"]))
+    var file = ConfigurationFile.defaultPath
 
     @Flag(help: "Print findings and policies as JSON.")
     var json = false
 
     func run() throws {
-        let result = try configurationFile.load()
+        let result = try ConfigurationFile.read(file)
         if json {
-            let report = CheckReport(result, file: configurationFile.file)
-            print(ManagementCodec.readableJSON(report))
+            print(ManagementCodec.readableJSON(CheckReport(result, file: file)))
         } else {
-            for diagnostic in result.diagnostics { CommandOutput.complain("\(diagnostic)") }
+            ConfigurationFile.report(result, of: file)
             if let valid = result.configuration {
                 print(PolicyExplanation(valid).text, terminator: "")
-            } else {
-                CommandOutput.complain(
-                    "\(configurationFile.file) cannot be used: "
-                        + "\(result.errors.count) error\(result.errors.count == 1 ? "" : "s")"
-                )
             }
         }
         if result.configuration == nil { throw ExitCode.failure }

@@ -2,35 +2,65 @@ internal import ArgumentParser
 internal import Configuration
 internal import Foundation
 
-/// The configuration file that `check` and `run` take.
-struct ConfigurationFile: ParsableArguments {
-    static let defaultPath = "/etc/cygnet/cygnet.yaml"
-
-    @Argument(help: "The configuration file.", completion: .file(extensions: ["yaml", "yml"]))
+/// The configuration that `run` and `guard` take.
+struct ConfigurationOption: ParsableArguments {
+    @Option(
+        name: [.customLong("config"), .customShort("c")],
+        help: "The configuration file.",
+        completion: .file(extensions: ["yaml", "yml"])
+    )
     var file = ConfigurationFile.defaultPath
 
-    /// Reads and validates the file.
+    /// The configuration, when it can be used; warnings go to standard error.
+    ///
+    /// - Throws: the exit code, after every diagnostic went to standard error.
+    func load() throws -> GatewayConfiguration {
+        let result = try ConfigurationFile.read(file)
+        ConfigurationFile.report(result, of: file)
+        guard let configuration = result.configuration else { throw ExitCode.failure }
+        return configuration
+    }
+}
+
+/// Reads configuration files for every command.
+enum ConfigurationFile {
+    static let defaultPath = "/etc/cygnet/cygnet.yaml"
+
+    /// Reads and validates the file at `path`.
     ///
     /// - Throws: the exit code, after a sentence for the user, when there is nothing to read.
-    func load() throws -> ConfigurationResult {
-        guard let handle = FileHandle(forReadingAtPath: file) else {
+    static func read(_ path: String) throws -> ConfigurationResult {
+        guard let handle = FileHandle(forReadingAtPath: path) else {
             let why =
-                FileManager.default.fileExists(atPath: file) ? "may not be read" : "is missing"
-            throw ConfigurationFile.failure(
-                "\(file) \(why). Name a configuration file, or copy one from Examples."
-            )
+                FileManager.default.fileExists(atPath: path) ? "may not be read" : "is missing"
+            throw failure("\(path) \(why). Name a configuration file, or copy one from Examples.")
         }
         do {
-            // One byte more than is allowed, so that the reader sees that it is too long.
-            let limit = GatewayConfiguration.maximumBytes + 1
-            let data = try handle.read(upToCount: limit) ?? Data()
-            return GatewayConfiguration.read(Array(data), file: file)
+            return GatewayConfiguration.read(try content(of: handle), file: path)
         } catch {
-            throw ConfigurationFile.failure(
-                "\(file) cannot be read: it is not a file of text. "
-                    + "Name a configuration file."
-            )
+            throw failure("\(path) is not a file of text. Name a configuration file.")
         }
+    }
+
+    /// Writes every diagnostic to standard error, and a last line when the file cannot be used.
+    static func report(_ result: ConfigurationResult, of path: String) {
+        for diagnostic in result.diagnostics { CommandOutput.complain("\(diagnostic)") }
+        guard result.configuration == nil else { return }
+        let errors = result.errors.count
+        CommandOutput.complain("\(path) cannot be used: \(errors) error\(errors == 1 ? "" : "s")")
+    }
+
+    /// All of it, but no more than one byte above the limit: the reader sees that it is too long.
+    private static func content(of handle: FileHandle) throws -> [UInt8] {
+        let limit = GatewayConfiguration.maximumBytes + 1
+        var bytes: [UInt8] = []
+        while bytes.count < limit {
+            guard let next = try handle.read(upToCount: limit - bytes.count), !next.isEmpty else {
+                break
+            }
+            bytes += next
+        }
+        return bytes
     }
 
     private static func failure(_ sentence: String) -> ExitCode {

@@ -8,9 +8,9 @@ struct Cygnet: AsyncParsableCommand {
         abstract: "IPsec for Linux: IKEv2 and a fast packet path.",
         discussion: """
             A site-to-site tunnel in three steps:
-              cygnet check /etc/cygnet/cygnet.yaml   say what the configuration means
-              cygnet run /etc/cygnet/cygnet.yaml     start the gateway
-              cygnet status                          see what it does
+              cygnet check   say what /etc/cygnet/cygnet.yaml means
+              cygnet run     start the gateway
+              cygnet status  see what it does
             """,
         version: cygnetVersion,
         subcommands: [

@@ -20,7 +20,7 @@ package struct IKEConnection: Sendable {
         case automatic
         /// UDP always, by NAT detection hashes that cannot match.
         case udp
-        /// IP protocol 50; refused where a NAT is on the way.
+        /// IP protocol 50. Where a NAT is on the way, UDP all the same, and a report why.
         case esp
     }
 

@@ -5,34 +5,100 @@ package import IPsecPrimitives
 ///
 /// Reads no clock, draws no randomness of its own and does no input or output. A class, because
 /// it is one thing that lives as long as the daemon; it belongs to one thread or actor at a time.
+///
+/// The folders of this module are its chapters: `Exchanges` holds what RFC 7296 §1.2 to §1.4
+/// describe, one exchange and role a file, as extensions of the engine; `IKESA` what an SA
+/// remembers; `Negotiation` the pure choices.
 package final class IKEEngine {
     let settings: EngineSettings
     var random: any RandomSource
-    package private(set) var counters = EngineCounters()
+    package internal(set) var counters = EngineCounters()
+
+    var connections: [IKEConnection] = []
+    var credentials = CredentialStore()
+    var sas = SATable()
+    var timers = TimerHeap()
+    var cookies = CookieJar()
+    var isCookieDemandReported = false
+    /// Answers and reports to those who have proven nothing.
+    var unprotectedAnswers: RateLimit
+    var unprotectedReports: RateLimit
+    /// What the event at hand leads to.
+    var effects: [IKEEffect] = []
 
     package init(settings: EngineSettings = EngineSettings(), random: any RandomSource) {
         self.settings = settings
         self.random = random
+        unprotectedAnswers = RateLimit(perSecond: settings.unprotectedAnswersPerSecond)
+        unprotectedReports = RateLimit(perSecond: settings.unprotectedAnswersPerSecond)
     }
 
-    /// Replaces the configuration. SAs of connections that are gone or changed in a way that
-    /// matters are closed; the effects say how.
+    /// Replaces the configuration.
+    ///
+    /// SAs of connections that are gone or speak for other identities or addresses are closed, and
+    /// so are children whose selectors changed; the others go on and use the rest of the new
+    /// configuration from their next exchange on.
     package func setConnections(
         _ connections: [IKEConnection],
         credentials: CredentialStore,
         at now: Instant
     ) -> [IKEEffect] {
-        []
+        self.connections = connections
+        self.credentials = credentials
+        for sa in sas.all() { adopt(sa, at: now) }
+        return takeEffects()
     }
 
     package func handle(_ event: IKEEvent, at now: Instant) -> [IKEEffect] {
-        []
+        switch event {
+        case .datagram(let datagram): receive(datagram, at: now)
+        case .timeout: fireTimers(at: now)
+        case .initiate(let initiation): initiate(initiation, at: now)
+        case .terminate(let connection, let child): terminate(connection, child: child, at: now)
+        case .childLifetimeReached(let spi, let limit): childAges(spi, limit, at: now)
+        case .childSAInUse(let spi): childIsInUse(spi, at: now)
+        case .trafficReceived(let spi): sas.owner(ofChild: spi)?.lastHeard = now
+        case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)
+        case .shutDown: shutDown(at: now)
+        }
+        return takeEffects()
     }
 
     /// When `timeout` is due; nil: never.
-    package var nextTimeout: Instant? { nil }
+    package var nextTimeout: Instant? {
+        while let entry = timers.first {
+            if sas[entry.sa]?.timers[entry.timer] == entry.deadline { return entry.deadline }
+            timers.removeFirst()
+        }
+        return nil
+    }
 
-    package func status(at now: Instant) -> EngineStatus {
-        EngineStatus(ikeSAs: [], halfOpenSAs: 0, counters: counters)
+    /// Whether no SA is left, not even one that waits for the answer to its Delete.
+    package var isIdle: Bool { sas.isIdle }
+
+    func connection(named name: String) -> IKEConnection? {
+        connections.first { $0.name == name }
+    }
+
+    func report(
+        _ event: IKEReport.Event,
+        of sa: IKESA,
+        child: String? = nil
+    ) {
+        effects.append(
+            .report(
+                IKEReport(
+                    connection: sa.connection.name,
+                    child: child,
+                    remote: sa.path.remote,
+                    event: event
+                )
+            )
+        )
+    }
+
+    private func takeEffects() -> [IKEEffect] {
+        defer { effects = [] }
+        return effects
     }
 }

@@ -39,6 +39,10 @@ enum TrafficSelectorMismatch {
         )
     }
 
+    static func text(_ selectors: TrafficSelectorNarrowing.Selectors) -> String {
+        text(local: selectors.local, remote: selectors.remote)
+    }
+
     static func text(local: [TrafficSelector], remote: [TrafficSelector]) -> String {
         "\(list(local)) === \(list(remote))"
     }

@@ -39,6 +39,8 @@ package struct IKEReport: Hashable, Sendable {
         case cookieDemanded(halfOpenSAs: Int)
         case otherMethodDemanded(wanted: String)
         case networkAddressTranslation(local: Bool, remote: Bool)
+        /// ESP travels in another way than the configuration says, because it has to.
+        case encapsulationDiffers(NegotiationFailure)
         case peerMoved(from: Endpoint, to: Endpoint)
         /// The peer sent an error that fits no exchange of ours.
         case errorFromPeer(notify: String)

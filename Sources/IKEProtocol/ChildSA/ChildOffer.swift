@@ -1,0 +1,51 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// A Child SA that this end has offered.
+struct ChildOffer {
+    let policy: ChildPolicy
+    let initiation: IKEEvent.Initiation
+    let inboundSPI: SPI
+    let proposals: SecurityAssociationPayload
+    let selectors: TrafficSelectorNarrowing.Selectors
+}
+
+/// A CREATE_CHILD_SA exchange of ours for a Child SA.
+struct ChildExchange {
+    let offer: ChildOffer
+    let nonce: [UInt8]
+    let keyPair: KeyExchangeKeyPair?
+    /// The inbound SPI of the child that this one is to replace.
+    let replaces: SPI?
+    /// How often the peer asked for another method.
+    var restarts = 0
+    /// The peer rekeys the same child at the same time (RFC 7296 §2.8.1).
+    var crossing: Crossing?
+
+    struct Crossing {
+        let lowestNonce: [UInt8]
+        /// The inbound SPI of the child that the peer's exchange made.
+        let inboundSPI: SPI
+    }
+}
+
+/// A CREATE_CHILD_SA exchange of ours that replaces the IKE SA.
+struct IKERekeyExchange {
+    let localSPI: IKESPI
+    let nonce: [UInt8]
+    let keyPair: KeyExchangeKeyPair
+    let offer: SecurityAssociationPayload
+    var restarts = 0
+}
+
+extension ChildOffer {
+    /// SA, TSi and TSr of a request.
+    var payloads: [Payload] {
+        [
+            .securityAssociation(proposals),
+            .trafficSelectorInitiator(TrafficSelectorPayload(selectors: selectors.local)),
+            .trafficSelectorResponder(TrafficSelectorPayload(selectors: selectors.remote)),
+        ]
+    }
+}

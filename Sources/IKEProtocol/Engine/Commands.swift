@@ -1,0 +1,99 @@
+internal import IKECredentials
+internal import IPsecPrimitives
+
+/// What the caller asks for.
+extension IKEEngine {
+    func initiate(_ initiation: IKEEvent.Initiation, at now: Instant) {
+        guard let connection = connection(named: initiation.connection) else {
+            return refuse(
+                initiation,
+                NegotiationFailure(
+                    subject: .connection,
+                    explanation: "There is no connection \(initiation.connection).",
+                    remedy: "Use one of: \(connections.map(\.name).joined(separator: ", "))."
+                )
+            )
+        }
+        if let name = initiation.child, !connection.children.contains(where: { $0.name == name }) {
+            return refuse(
+                initiation,
+                NegotiationFailure(
+                    subject: .connection,
+                    explanation: "Connection \(connection.name) has no child \(name).",
+                    source: connection.source,
+                    remedy: "Use one of: "
+                        + connection.children.map(\.name).joined(separator: ", ") + "."
+                )
+            )
+        }
+        for sa in sas.ofConnection(connection.name) {
+            if join(initiation, sa, at: now) { return }
+        }
+        startIKESA(for: initiation, connection, at: now)
+    }
+
+    func refuse(_ initiation: IKEEvent.Initiation, _ failure: NegotiationFailure) {
+        effects.append(
+            .report(
+                IKEReport(
+                    connection: initiation.connection,
+                    child: initiation.child,
+                    event: .initiationFailed(failure)
+                )
+            )
+        )
+    }
+
+    /// Uses an IKE SA that is there or on its way; false when this one will not do.
+    private func join(
+        _ initiation: IKEEvent.Initiation,
+        _ sa: IKESA,
+        at now: Instant
+    ) -> Bool {
+        switch sa.state {
+        case .initiating(var state):
+            guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
+                return true
+            }
+            state.wanted.append(initiation)
+            sa.state = .initiating(state)
+            return true
+        case .authenticating(var state):
+            let all = (state.child.map { [$0.initiation] } ?? []) + state.wanted
+            guard !all.contains(where: { $0.child == initiation.child }) else { return true }
+            state.wanted.append(initiation)
+            sa.state = .authenticating(state)
+            return true
+        case .established(let state):
+            guard !state.isReplaced else { return false }
+            enqueue(.createChild(initiation), of: sa, at: now)
+            return true
+        case .halfOpen, .closing, .closed: return false
+        }
+    }
+
+    func terminate(_ name: String, child: String?, at now: Instant) {
+        for sa in sas.ofConnection(name) {
+            guard let child else {
+                close(sa, because: .requested, at: now)
+                continue
+            }
+            guard let state = sa.established else { continue }
+            state.tasks.removeAll { task in
+                if case .createChild(let wanted) = task { wanted.child == child } else { false }
+            }
+            for spi in state.children.keys.sorted()
+            where state.children[spi]?.policy.name == child
+                && state.children[spi]?.stage == .current
+            {
+                enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
+            }
+        }
+    }
+
+    /// The policy that an initiation means: the one it names, or the connection's first.
+    func policy(for initiation: IKEEvent.Initiation, _ connection: IKEConnection) -> ChildPolicy? {
+        guard let name = initiation.child else { return connection.children.first }
+        return connection.children.first { $0.name == name }
+    }
+}

@@ -1,0 +1,44 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+extension IKEEngine {
+    /// RFC 7296 §2.10: "at least half the key size of the negotiated PRF", 16 at least; 32 octets
+    /// do for every function.
+    private static let nonceOctets = 32
+
+    func freshNonce() -> [UInt8] { random.bytes(IKEEngine.nonceOctets) }
+
+    func freshIKESPI() -> IKESPI {
+        while true {
+            let spi = IKESPI(rawValue: random.next64())
+            if spi != .zero, sas[spi] == nil { return spi }
+        }
+    }
+
+    /// An inbound SPI, reserved for `sa` until it is released.
+    func reserveSPI(for sa: IKESA) -> SPI {
+        while true {
+            let spi = SPI(rawValue: random.next32())
+            if !spi.isReserved, sas.isFree(spi) {
+                sas.assignChild(spi, to: sa)
+                return spi
+            }
+        }
+    }
+}
+
+extension IKESPI {
+    var bytes: [UInt8] {
+        var writer = ByteWriter(reserving: 8)
+        writer.write(rawValue)
+        return writer.bytes
+    }
+}
+
+extension SPI {
+    var bytes: [UInt8] {
+        var writer = ByteWriter(reserving: 4)
+        writer.write(rawValue)
+        return writer.bytes
+    }
+}

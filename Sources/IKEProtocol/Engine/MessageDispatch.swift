@@ -1,0 +1,188 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// From a datagram to the exchange that it belongs to.
+///
+/// Nothing before `receiveAuthentic` may change an SA, except in IKE_SA_INIT, which nothing
+/// protects: there, what is said is held against what was sent.
+extension IKEEngine {
+    /// RFC 7296 §2 asks for 3,000 octets; a UDP datagram cannot hold more than this.
+    private static let maximumMessageOctets = 65_507
+
+    func receive(_ datagram: IKEDatagram, at now: Instant) {
+        counters.received += 1
+        guard datagram.bytes.count <= IKEEngine.maximumMessageOctets else {
+            return counters.drop(.oversized)
+        }
+        guard let wire = try? WireHeader(reading: datagram.bytes) else {
+            return counters.drop(.malformed)
+        }
+        let header = wire.header
+        guard wire.majorVersion == MessageHeader.majorVersion else {
+            counters.drop(.unsupportedVersion)
+            // RFC 7296 §2.5: a higher version is answered, and never a response.
+            if wire.majorVersion > MessageHeader.majorVersion, !header.isResponse {
+                answerUnprotected(
+                    datagram,
+                    header,
+                    NotifyPayload(.invalidMajorVersion, data: [MessageHeader.majorVersion]),
+                    now
+                )
+            }
+            return
+        }
+        if header.exchangeType == .ikeSAInit, !header.isResponse {
+            return receiveInitRequest(datagram, header, at: now)
+        }
+        guard let sa = find(header) else {
+            counters.drop(.unknownSPI)
+            if !header.isResponse {
+                answerUnprotected(datagram, header, NotifyPayload(.invalidIKESPI), now)
+            }
+            return
+        }
+        if case .initiating(let state) = sa.state {
+            return receiveInitResponse(datagram, header, sa, state, at: now)
+        }
+        receiveProtected(datagram, header, sa, at: now)
+    }
+
+    /// The SA that both SPIs and the I flag name.
+    private func find(_ header: MessageHeader) -> IKESA? {
+        let isForResponder = header.isFromOriginalInitiator
+        let local = isForResponder ? header.responderSPI : header.initiatorSPI
+        let peer = isForResponder ? header.initiatorSPI : header.responderSPI
+        guard let sa = sas[local], sa.isOriginalInitiator != isForResponder else { return nil }
+        if case .initiating = sa.state { return sa }
+        return sa.peerSPI == peer ? sa : nil
+    }
+
+    private func receiveProtected(
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        _ sa: IKESA,
+        at now: Instant
+    ) {
+        if header.isResponse {
+            guard let outstanding = sa.requests.outstanding,
+                outstanding.messageID == header.messageID
+            else { return counters.drop(.repeatedResponse) }
+        } else {
+            if let answer = sa.responses.repeatedAnswer(to: datagram.bytes) {
+                counters.answeredAgain += 1
+                return send(answer, from: datagram.local, to: datagram.remote)
+            }
+            guard header.messageID == sa.responses.nextMessageID else {
+                return counters.drop(.unexpectedMessageID)
+            }
+        }
+        guard let keys = sa.keys else { return counters.drop(.unexpectedExchange) }
+        let message: IKEMessage
+        do {
+            message = try IKEMessage(reading: datagram.bytes)
+        } catch {
+            return counters.drop(.malformed)
+        }
+        guard let encrypted = message.encrypted else { return counters.drop(.unprotected) }
+        do {
+            let payloads = try keys.open(encrypted)
+            receiveAuthentic(payloads, datagram, header, sa, at: now)
+        } catch {
+            switch error {
+            case .cipher: counters.drop(.unauthentic)
+            case .message(let fault): receiveFaulty(fault, datagram, header, sa, at: now)
+            }
+        }
+    }
+
+    private func receiveAuthentic(
+        _ payloads: [Payload],
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        _ sa: IKESA,
+        at now: Instant
+    ) {
+        guard let content = MessageContent(payloads) else {
+            let fault = MalformedMessage(.limitExceeded("payloads of one type", limit: 1), at: 0)
+            return receiveFaulty(.malformed(fault), datagram, header, sa, at: now)
+        }
+        sa.lastHeard = now
+        followPeer(of: sa, datagram)
+        if header.isResponse {
+            receiveResponse(content, header, sa, at: now)
+        } else {
+            receiveRequest(Request(content, datagram, header), sa, at: now)
+        }
+        startNextTask(of: sa, at: now)
+    }
+
+    /// Authentic, and yet not a message: from the peer itself, so no attacker is at work.
+    private func receiveFaulty(
+        _ fault: MessageError,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        _ sa: IKESA,
+        at now: Instant
+    ) {
+        counters.drop(.malformed)
+        if !header.isResponse, let notify = fault.notify {
+            respond(to: Request(nil, datagram, header), of: sa, [.notify(notify)])
+        }
+        // RFC 7296 §2.21.3: a fault of syntax is fatal to the IKE SA; an unknown critical payload
+        // only to its exchange.
+        if case .unsupportedCriticalPayload = fault, !header.isResponse { return }
+        fail(
+            sa,
+            NegotiationFailure(
+                subject: .malformedMessage,
+                explanation: "The peer sent a message that is authentic and malformed: \(fault).",
+                remedy: "One of the two implementations errs; a capture with keys shows which."
+            ),
+            at: now
+        )
+    }
+
+    /// The answer to a request outside any SA; so many a second.
+    func answerUnprotected(
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        _ notify: NotifyPayload,
+        _ now: Instant
+    ) {
+        guard unprotectedAnswers.takes(at: now) else { return }
+        let answer = header.answering(responderSPI: header.responderSPI)
+        send(
+            IKEMessage.serialise(answer, payloads: [.notify(notify)]),
+            from: datagram.local,
+            to: datagram.remote
+        )
+    }
+}
+
+/// A request of the peer that proved authentic; nil content where it could not be read.
+struct Request {
+    let content: MessageContent
+    let datagram: IKEDatagram
+    let header: MessageHeader
+
+    init(_ content: MessageContent?, _ datagram: IKEDatagram, _ header: MessageHeader) {
+        self.content = content ?? MessageContent([])!
+        self.datagram = datagram
+        self.header = header
+    }
+}
+
+extension MessageHeader {
+    /// The header of an answer to a message with this one.
+    func answering(responderSPI: IKESPI) -> MessageHeader {
+        MessageHeader(
+            initiatorSPI: initiatorSPI,
+            responderSPI: responderSPI,
+            exchangeType: exchangeType,
+            isFromOriginalInitiator: !isFromOriginalInitiator,
+            isResponse: true,
+            messageID: messageID
+        )
+    }
+}

@@ -1,0 +1,134 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// The ways in which an IKE SA ends.
+extension IKEEngine {
+    /// An answer is repeated for so long after the SA's end.
+    private static let closedMemory: Duration = .seconds(30)
+
+    /// Forgets an SA. Its children must be gone or have moved.
+    func discard(_ sa: IKESA) {
+        sas.remove(sa)
+        sa.timers = [:]
+        sa.state = .closed
+    }
+
+    /// Ends an SA without a word to the peer, and says why.
+    func fail(_ sa: IKESA, _ failure: NegotiationFailure, at now: Instant) {
+        switch sa.state {
+        case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
+        case .authenticating(let state):
+            if let child = state.child { sas.releaseChild(child.inboundSPI) }
+            let first = state.child.map { [$0.initiation] } ?? []
+            reportFailure(failure, of: sa, wanted: first + state.wanted)
+        case .halfOpen(let state):
+            report(.refused(failure), of: sa)
+            sas.forgetHalfOpen(state.key)
+        case .established(let state):
+            let reason: IKEReport.ClosureReason =
+                failure.subject == .peerUnresponsive
+                ? .peerUnresponsive : .failed(failure.explanation)
+            end(sa, state, because: reason)
+        case .closing, .closed: break  // Said already.
+        }
+        remember(sa, at: now)
+    }
+
+    private func reportFailure(
+        _ failure: NegotiationFailure,
+        of sa: IKESA,
+        wanted: [IKEEvent.Initiation]
+    ) {
+        for initiation in wanted {
+            report(.initiationFailed(failure), of: sa, child: initiation.child)
+        }
+        if wanted.isEmpty { report(.initiationFailed(failure), of: sa) }
+    }
+
+    /// Removes the children and says that the SA is over.
+    func end(_ sa: IKESA, _ state: Established, because reason: IKEReport.ClosureReason) {
+        releaseOffer(of: sa)
+        for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
+            if child.stage == .current {
+                report(
+                    .childSAClosed(inboundSPI: child.inboundSPI, reason),
+                    of: sa,
+                    child: child.policy.name
+                )
+            }
+            removeChild(child.inboundSPI, of: sa)
+        }
+        if !state.isReplaced { report(.ikeSAClosed(reason), of: sa) }
+        reportUnstarted(state.tasks, of: sa, because: reason)
+        state.tasks = []
+    }
+
+    /// What was asked for and will not come from this SA any more.
+    private func reportUnstarted(
+        _ tasks: [IKETask],
+        of sa: IKESA,
+        because reason: IKEReport.ClosureReason
+    ) {
+        guard reason != .requested else { return }
+        for case .createChild(let initiation) in tasks {
+            report(
+                .initiationFailed(
+                    NegotiationFailure(
+                        subject: .peerUnresponsive,
+                        explanation: "The IKE SA ended before the Child SA was begun.",
+                        source: sa.connection.source,
+                        remedy: "Try again."
+                    )
+                ),
+                of: sa,
+                child: initiation.child
+            )
+        }
+    }
+
+    /// Ends an established SA and tells the peer (RFC 7296 §1.4.1).
+    func close(_ sa: IKESA, because reason: IKEReport.ClosureReason, at now: Instant) {
+        guard let state = sa.established else {
+            if case .closing = sa.state { return }
+            if case .closed = sa.state { return }
+            return discardUnestablished(sa)
+        }
+        end(sa, state, because: reason)
+        sas.forgetPeer(of: sa)
+        sa.timers = sa.timers.filter { $0.key == .retransmission }
+        sa.state = .closing(Closing(keys: state.keys))
+        if sa.requests.outstanding == nil { requestDelete(of: sa, at: now) }
+    }
+
+    func requestDelete(of sa: IKESA, at now: Instant) {
+        request(.deleteIKESA, .informational, [.delete(.ikeSA)], of: sa, at: now)
+    }
+
+    private func discardUnestablished(_ sa: IKESA) {
+        if case .authenticating(let state) = sa.state, let child = state.child {
+            sas.releaseChild(child.inboundSPI)
+        }
+        report(.ikeSAClosed(.requested), of: sa)
+        discard(sa)
+    }
+
+    /// Keeps the last answer for a while, in case the peer asks again.
+    func remember(_ sa: IKESA, at now: Instant) {
+        guard sa.responses.lastResponse != nil else { return discard(sa) }
+        if case .halfOpen(let state) = sa.state { sas.forgetHalfOpen(state.key) }
+        sas.forgetPeer(of: sa)
+        sa.timers = [:]
+        sa.requests.outstanding = nil
+        sa.state = .closed
+        arm(.oblivion, of: sa, at: now + IKEEngine.closedMemory)
+    }
+
+    func shutDown(at now: Instant) {
+        for sa in sas.all() {
+            // There is no time to wait for an answer to what is outstanding: the next message ID
+            // is in the peer's window if it has answered, and if not, nothing is lost.
+            if sa.established != nil { sa.requests.outstanding = nil }
+            close(sa, because: .requested, at: now)
+        }
+    }
+}

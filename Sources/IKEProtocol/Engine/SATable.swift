@@ -1,0 +1,117 @@
+internal import IKECredentials
+internal import IPsecPrimitives
+
+/// Every IKE SA, and the ways to find one; each costs the same however many there are.
+struct SATable {
+    private struct Peer: Hashable {
+        let local: Identity
+        let remote: Identity
+    }
+
+    private var byLocalSPI: [IKESPI: IKESA] = [:]
+    private var byConnection: [String: Set<IKESPI>] = [:]
+    private var byPeer: [Peer: Set<IKESPI>] = [:]
+    private var byFirstRequest: [HalfOpenKey: IKESPI] = [:]
+    private var halfOpenByAddress: [IPAddress: Int] = [:]
+    private var byInboundSPI: [SPI: IKESPI] = [:]
+    private(set) var halfOpenCount = 0
+
+    subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }
+
+    var count: Int { byLocalSPI.count }
+
+    var isIdle: Bool {
+        byLocalSPI.values.allSatisfy { sa in
+            if case .closed = sa.state { true } else { false }
+        }
+    }
+
+    /// All of them, in an order that does not depend on hashing.
+    func all() -> [IKESA] { ordered(byLocalSPI.values) }
+
+    func ofConnection(_ name: String) -> [IKESA] {
+        ordered((byConnection[name] ?? []).compactMap { byLocalSPI[$0] })
+    }
+
+    /// Established SAs between two identities.
+    func between(local: Identity, remote: Identity) -> [IKESA] {
+        ordered(
+            (byPeer[Peer(local: local, remote: remote)] ?? []).compactMap { byLocalSPI[$0] }
+        )
+    }
+
+    mutating func insert(_ sa: IKESA) {
+        byLocalSPI[sa.localSPI] = sa
+        byConnection[sa.connection.name, default: []].insert(sa.localSPI)
+    }
+
+    /// Forgets an SA and everything that leads to it.
+    mutating func remove(_ sa: IKESA) {
+        if case .halfOpen(let state) = sa.state { forgetHalfOpen(state.key) }
+        forgetPeer(of: sa)
+        byConnection[sa.connection.name]?.remove(sa.localSPI)
+        if byConnection[sa.connection.name]?.isEmpty == true {
+            byConnection[sa.connection.name] = nil
+        }
+        byLocalSPI[sa.localSPI] = nil
+    }
+
+    mutating func assign(_ connection: IKEConnection, to sa: IKESA) {
+        byConnection[sa.connection.name]?.remove(sa.localSPI)
+        if byConnection[sa.connection.name]?.isEmpty == true {
+            byConnection[sa.connection.name] = nil
+        }
+        sa.connection = connection
+        byConnection[connection.name, default: []].insert(sa.localSPI)
+    }
+
+    // MARK: Half-open
+
+    func halfOpen(_ key: HalfOpenKey) -> IKESA? { byFirstRequest[key].flatMap { byLocalSPI[$0] } }
+
+    func halfOpenCount(of address: IPAddress) -> Int { halfOpenByAddress[address] ?? 0 }
+
+    mutating func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA) {
+        byFirstRequest[key] = sa.localSPI
+        halfOpenByAddress[key.remote.address, default: 0] += 1
+        halfOpenCount += 1
+    }
+
+    mutating func forgetHalfOpen(_ key: HalfOpenKey) {
+        guard byFirstRequest.removeValue(forKey: key) != nil else { return }
+        halfOpenCount -= 1
+        let left = (halfOpenByAddress[key.remote.address] ?? 1) - 1
+        halfOpenByAddress[key.remote.address] = left > 0 ? left : nil
+    }
+
+    // MARK: Peers
+
+    mutating func rememberPeer(of sa: IKESA, _ state: Established) {
+        byPeer[Peer(local: state.localIdentity, remote: state.remoteIdentity), default: []]
+            .insert(sa.localSPI)
+    }
+
+    mutating func forgetPeer(of sa: IKESA) {
+        guard let state = sa.established else { return }
+        let peer = Peer(local: state.localIdentity, remote: state.remoteIdentity)
+        byPeer[peer]?.remove(sa.localSPI)
+        if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
+    }
+
+    // MARK: Children
+
+    func owner(ofChild spi: SPI) -> IKESA? { byInboundSPI[spi].flatMap { byLocalSPI[$0] } }
+
+    /// Whether no SA of ours is, or is about to be, known by `spi`.
+    func isFree(_ spi: SPI) -> Bool { byInboundSPI[spi] == nil }
+
+    mutating func assignChild(_ spi: SPI, to sa: IKESA) { byInboundSPI[spi] = sa.localSPI }
+
+    mutating func releaseChild(_ spi: SPI) { byInboundSPI[spi] = nil }
+
+    private func ordered(_ sas: some Sequence<IKESA>) -> [IKESA] {
+        sas.sorted {
+            ($0.createdAt, $0.localSPI.rawValue) < ($1.createdAt, $1.localSPI.rawValue)
+        }
+    }
+}

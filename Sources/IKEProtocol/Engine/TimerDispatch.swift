@@ -1,0 +1,50 @@
+internal import IPsecPrimitives
+
+extension IKEEngine {
+    func arm(_ timer: SATimer, of sa: IKESA, at deadline: Instant) {
+        sa.timers[timer] = deadline
+        timers.insert(TimerHeap.Entry(deadline: deadline, sa: sa.localSPI, timer: timer))
+    }
+
+    func disarm(_ timer: SATimer, of sa: IKESA) {
+        sa.timers[timer] = nil
+    }
+
+    func fireTimers(at now: Instant) {
+        while let entry = timers.first, entry.deadline <= now {
+            timers.removeFirst()
+            guard let sa = sas[entry.sa], sa.timers[entry.timer] == entry.deadline else { continue }
+            sa.timers[entry.timer] = nil
+            fire(entry.timer, of: sa, at: now)
+        }
+    }
+
+    private func fire(_ timer: SATimer, of sa: IKESA, at now: Instant) {
+        switch timer {
+        case .retransmission: retransmit(sa, at: now)
+        case .halfOpenExpiry: expireHalfOpen(sa)
+        case .oblivion: discard(sa)
+        case .rekey: enqueue(.rekeyIKESA, of: sa, at: now)
+        case .expiry: close(sa, because: .expired, at: now)
+        case .liveness: checkLiveness(of: sa, at: now)
+        case .keepalive: sendKeepalive(for: sa, at: now)
+        case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
+        case .childExpiry(let spi): expireChild(spi, of: sa, at: now)
+        case .childRemoval(let spi): removeChild(spi, of: sa)
+        case .retry(let task): enqueue(task, of: sa, at: now)
+        }
+    }
+
+    private func expireHalfOpen(_ sa: IKESA) {
+        guard case .halfOpen = sa.state else { return }
+        discard(sa)
+    }
+
+    private func sendKeepalive(for sa: IKESA, at now: Instant) {
+        guard let state = sa.established, !state.isReplaced, sa.nat.isLocalTranslated else {
+            return
+        }
+        effects.append(.sendKeepalive(local: sa.path.local, remote: sa.path.remote))
+        arm(.keepalive, of: sa, at: now + settings.keepaliveInterval)
+    }
+}

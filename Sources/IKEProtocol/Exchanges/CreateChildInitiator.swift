@@ -1,0 +1,234 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// CREATE_CHILD_SA for a new Child SA or the rekeying of one, the initiator's side
+/// (RFC 7296 §1.3.1, §1.3.3, §2.8).
+///
+///     HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+///                         <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+extension IKEEngine {
+    private static let restartLimit = 2
+
+    func startChild(
+        _ initiation: IKEEvent.Initiation,
+        of sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        guard let policy = policy(for: initiation, sa.connection) else { return }
+        if let child = state.currentChild(named: policy.name), child.carries(initiation.packet) {
+            return
+        }
+        requestChild(policy, initiation, replaces: nil, of: sa, at: now)
+    }
+
+    func startChildRekey(
+        _ spi: SPI,
+        of sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        guard let child = state.children[spi], child.stage == .current else { return }
+        let policy =
+            sa.connection.children.first { $0.name == child.policy.name } ?? child.policy
+        let initiation = IKEEvent.Initiation(connection: sa.connection.name, child: policy.name)
+        requestChild(policy, initiation, replaces: spi, of: sa, at: now)
+    }
+
+    private func requestChild(
+        _ policy: ChildPolicy,
+        _ initiation: IKEEvent.Initiation,
+        replaces: SPI?,
+        of sa: IKESA,
+        method: KeyExchangeMethod? = nil,
+        restarts: Int = 0,
+        at now: Instant
+    ) {
+        let offer = offer(policy, for: initiation, .childSA, of: sa)
+        let methods = policy.proposals.flatMap(\.proposal.keyExchangeMethods)
+        var keyPair: KeyExchangeKeyPair?
+        if let method = method ?? methods.first, method != .none {
+            keyPair = try? .generate(method, random: &random)
+        }
+        let exchange = ChildExchange(
+            offer: offer,
+            nonce: freshNonce(),
+            keyPair: keyPair,
+            replaces: replaces,
+            restarts: restarts
+        )
+        var payloads: [Payload] = []
+        if let replaces {
+            payloads.append(.notify(NotifyPayload(.rekeySA, securityProtocol: .esp, spi: replaces)))
+        }
+        payloads += [
+            .securityAssociation(offer.proposals), .nonce(NoncePayload(nonce: exchange.nonce)),
+        ]
+        if let keyPair {
+            payloads.append(
+                .keyExchange(
+                    KeyExchangePayload(method: keyPair.method, data: keyPair.publicValue)
+                )
+            )
+        }
+        payloads += offer.payloads.dropFirst()
+        request(.createChild(exchange), .createChildSA, payloads, of: sa, at: now)
+    }
+
+    func receiveChildResponse(
+        _ content: MessageContent,
+        _ exchange: ChildExchange,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        if retriesWithOtherMethod(content, exchange, sa, at: now) { return }
+        if let error = content.error, content.securityAssociation == nil {
+            return receiveChildError(error, content, exchange, sa, state, at: now)
+        }
+        let plan: ChildInstallationPlan
+        let nonce = content.nonce ?? []
+        do {
+            plan = try completeChild(
+                exchange.offer,
+                content,
+                ChildNonces(initiator: exchange.nonce, responder: nonce),
+                secret: try sharedSecret(of: exchange, content),
+                replaces: exchange.replaces,
+                sa,
+                state,
+                at: now
+            )
+        } catch {
+            return childFailed(error, exchange.offer, content, sa, at: now)
+        }
+        guard let old = exchange.replaces, state.children[old] != nil else {
+            return install(plan, of: sa, state, isUsedOutboundAtOnce: true)
+        }
+        if let crossing = exchange.crossing,
+            [exchange.nonce, nonce].contains(where: { $0.precedes(crossing.lowestNonce) })
+        {
+            // RFC 7296 §2.8.1: the SA "created with the lowest of the four nonces SHOULD be closed
+            // by the endpoint that created it". That is ours; the peer's replaces the old one.
+            install(plan, of: sa, state, isUsedOutboundAtOnce: false)
+            state.children[plan.child.inboundSPI]?.stage = .replaced(by: crossing.inboundSPI)
+            return enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
+        }
+        install(plan, of: sa, state, isUsedOutboundAtOnce: true)
+        markReplaced(old, by: plan.child.inboundSPI, of: sa, state)
+        enqueue(.deleteChild(inboundSPI: old), of: sa, at: now)
+    }
+
+    /// INVALID_KE_PAYLOAD (RFC 7296 §1.3).
+    private func retriesWithOtherMethod(
+        _ content: MessageContent,
+        _ exchange: ChildExchange,
+        _ sa: IKESA,
+        at now: Instant
+    ) -> Bool {
+        guard let method = content.wantedMethod, exchange.restarts < IKEEngine.restartLimit,
+            exchange.offer.proposals.proposals.contains(where: {
+                $0.proposal.keyExchangeMethods.contains(method)
+            })
+        else { return false }
+        sas.releaseChild(exchange.offer.inboundSPI)
+        report(
+            .otherMethodDemanded(wanted: ProposalKeyword.name(of: .keyExchange(method))),
+            of: sa,
+            child: exchange.offer.policy.name
+        )
+        requestChild(
+            exchange.offer.policy,
+            exchange.offer.initiation,
+            replaces: exchange.replaces,
+            of: sa,
+            method: method,
+            restarts: exchange.restarts + 1,
+            at: now
+        )
+        return true
+    }
+
+    private func receiveChildError(
+        _ error: NotifyPayload,
+        _ content: MessageContent,
+        _ exchange: ChildExchange,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        sas.releaseChild(exchange.offer.inboundSPI)
+        let task: IKETask =
+            exchange.replaces.map { .rekeyChild(inboundSPI: $0) }
+            ?? .createChild(exchange.offer.initiation)
+        switch error.type {
+        case .temporaryFailure:
+            // RFC 7296 §2.25: "the peer MUST NOT immediately retry".
+            retryLater(task, of: sa, at: now)
+        case .childSANotFound:
+            // RFC 7296 §2.25.1: the SA to be rekeyed "SHOULD be silently deleted" here as well.
+            guard let old = exchange.replaces, let child = state.children[old] else { return }
+            childIsDeleted(child, of: sa, state, because: .deletedByPeer, at: now)
+        default:
+            let failure = ChildAnswerFailure.refused(error.type, exchange.offer)
+            report(.initiationFailed(failure), of: sa, child: exchange.offer.policy.name)
+            if exchange.replaces != nil {
+                // The old child still carries traffic: another try before it expires.
+                arm(.retry(task), of: sa, at: now + .seconds(30))
+            }
+        }
+    }
+
+    private func sharedSecret(
+        of exchange: ChildExchange,
+        _ content: MessageContent
+    ) throws(NegotiationFailure) -> SecretBytes? {
+        guard content.nonce != nil else { throw ChildAnswerFailure.refused(nil, exchange.offer) }
+        let chosen = content.securityAssociation?.proposals.first?.proposal.keyExchangeMethods.first
+        guard let method = chosen, method != .none else { return nil }
+        guard let keyPair = exchange.keyPair, let theirs = content.keyExchange,
+            theirs.method == method, keyPair.method == method,
+            let secret = try? keyPair.sharedSecret(with: theirs.data)
+        else { throw ChildAnswerFailure.refused(.invalidKEPayload, exchange.offer) }
+        return secret
+    }
+
+    /// An answer that makes no child. Where the peer believes that there is one, it is told
+    /// otherwise.
+    func childFailed(
+        _ failure: NegotiationFailure,
+        _ offer: ChildOffer,
+        _ content: MessageContent,
+        _ sa: IKESA,
+        at now: Instant
+    ) {
+        report(.initiationFailed(failure), of: sa, child: offer.policy.name)
+        if content.securityAssociation != nil {
+            enqueue(.deleteChild(inboundSPI: offer.inboundSPI), of: sa, at: now)
+        } else {
+            sas.releaseChild(offer.inboundSPI)
+        }
+    }
+
+    /// Frees the SPI of an exchange that will not be answered.
+    func releaseOffer(of sa: IKESA) {
+        guard case .createChild(let exchange)? = sa.requests.outstanding?.exchange else { return }
+        sas.releaseChild(exchange.offer.inboundSPI)
+    }
+}
+
+extension ChildSA {
+    /// Whether a packet, if there is one, may use this SA.
+    fileprivate func carries(_ packet: PacketSelector?) -> Bool {
+        guard let packet else { return true }
+        return selectors.local.contains { $0.covers(packet.source) }
+            && selectors.remote.contains { $0.covers(packet.destination) }
+    }
+}
+
+extension [UInt8] {
+    /// RFC 7296 §2.8.1: nonces compare octet by octet; of two where one begins with the other,
+    /// the shorter one is lower.
+    func precedes(_ other: [UInt8]) -> Bool { lexicographicallyPrecedes(other) }
+}

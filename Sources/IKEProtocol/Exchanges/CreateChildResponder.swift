@@ -1,0 +1,125 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// CREATE_CHILD_SA, the responder's side: for a new Child SA, for one that replaces another, or
+/// for the IKE SA itself (RFC 7296 §1.3).
+extension IKEEngine {
+    func receiveCreateChildRequest(
+        _ request: Request,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        let content = request.content
+        guard let offer = content.securityAssociation, let theirNonce = content.nonce else {
+            return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+        }
+        // RFC 7296 §2.25.2: while the IKE SA itself is being replaced, nothing else is begun.
+        guard !state.isReplaced, !sa.isRekeying else {
+            return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
+        }
+        if offer.proposals.first?.securityProtocol == .ike {
+            return receiveIKERekeyRequest(request, offer, theirNonce, sa, state, at: now)
+        }
+        let old: ChildSA?
+        do {
+            old = try rekeyed(content, sa, state)
+        } catch {
+            return respond(to: request, of: sa, [.notify(error.notify)])
+        }
+        let nonces = ChildNonces(initiator: theirNonce, responder: freshNonce())
+        do {
+            let answer = try answerChild(
+                content,
+                .childSA,
+                nonces,
+                replacing: old,
+                sa,
+                state,
+                at: now
+            )
+            respond(to: request, of: sa, answer.payloads)
+            install(answer.child, of: sa, state, isUsedOutboundAtOnce: old == nil)
+            if let old { replace(old, by: answer.child.child.inboundSPI, nonces, sa, state) }
+        } catch {
+            respond(to: request, of: sa, [.notify(error.notify)])
+            if error.notify.type == .invalidKEPayload { return }
+            report(.refused(error.failure), of: sa, child: old?.policy.name)
+        }
+    }
+
+    /// The child that a request names in REKEY_SA by the SPI of its sender's inbound half.
+    private func rekeyed(
+        _ content: MessageContent,
+        _ sa: IKESA,
+        _ state: Established
+    ) throws(RekeyRefusal) -> ChildSA? {
+        guard let notify = content.notify(.rekeySA) else { return nil }
+        guard let spi = notify.childSPI, let child = state.child(outboundSPI: spi) else {
+            throw RekeyRefusal(notify: NotifyPayload(childSANotFound: notify))
+        }
+        // RFC 7296 §2.25.1: a child that is being closed cannot be rekeyed.
+        guard child.stage == .current, !sa.isDeleting(child.inboundSPI) else {
+            throw RekeyRefusal(notify: NotifyPayload(.temporaryFailure))
+        }
+        return child
+    }
+
+    private func replace(
+        _ old: ChildSA,
+        by new: SPI,
+        _ nonces: ChildNonces,
+        _ sa: IKESA,
+        _ state: Established
+    ) {
+        guard var outstanding = sa.requests.outstanding,
+            case .createChild(var exchange) = outstanding.exchange,
+            exchange.replaces == old.inboundSPI
+        else { return markReplaced(old.inboundSPI, by: new, of: sa, state) }
+        // RFC 7296 §2.8.1: both ends rekey the same child; the nonces decide, once all are known.
+        let lowest =
+            nonces.initiator.precedes(nonces.responder) ? nonces.initiator : nonces.responder
+        exchange.crossing = ChildExchange.Crossing(lowestNonce: lowest, inboundSPI: new)
+        outstanding = RequestWindow.Outstanding(
+            messageID: outstanding.messageID,
+            exchange: .createChild(exchange),
+            bytes: outstanding.bytes,
+            attempts: outstanding.attempts
+        )
+        sa.requests.outstanding = outstanding
+        markReplaced(old.inboundSPI, by: new, of: sa, state)
+    }
+}
+
+private struct RekeyRefusal: Error {
+    let notify: NotifyPayload
+}
+
+extension NotifyPayload {
+    /// RFC 7296 §2.25.1: the SPI is that of the request.
+    fileprivate init(childSANotFound request: NotifyPayload) {
+        self.init(.childSANotFound)
+        securityProtocol = request.securityProtocol
+        spi = request.spi
+    }
+}
+
+extension IKESA {
+    var isRekeying: Bool {
+        if case .rekeyIKESA? = requests.outstanding?.exchange { true } else { false }
+    }
+
+    /// Whether this end has begun or will begin to close a child.
+    func isDeleting(_ spi: SPI) -> Bool {
+        if case .deleteChild(spi)? = requests.outstanding?.exchange { return true }
+        return established?.tasks.contains(.deleteChild(inboundSPI: spi)) ?? false
+    }
+
+    /// Whether an exchange of ours about a Child SA is under way.
+    var isChangingChildren: Bool {
+        switch requests.outstanding?.exchange {
+        case .createChild?, .deleteChild?: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,182 @@
+internal import IKECredentials
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// IKE_AUTH, the initiator's side, by shared secrets (RFC 7296 §1.2, §2.15).
+///
+///     HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+///                         <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+extension IKEEngine {
+    /// Fails before anything is sent if there is no secret to send it with.
+    func requireSecret(
+        _ connection: IKEConnection,
+        remote: IPAddress
+    ) throws(NegotiationFailure) {
+        guard secret(of: connection, expecting: remote) == nil else { return }
+        throw SecretFailure.none(
+            local: connection.localIdentity,
+            remote: connection.remoteIdentity,
+            connection
+        )
+    }
+
+    /// Before the peer has said who it is: by the identity that we expect, or by its address.
+    private func secret(of connection: IKEConnection, expecting remote: IPAddress) -> SecretBytes? {
+        let identity: Identity =
+            if case .exactly(let identity) = connection.remoteIdentity { identity } else {
+                Identity(address: remote)
+            }
+        return credentials.presharedKey(local: connection.localIdentity, remote: identity)
+    }
+
+    func startAuthentication(
+        _ sa: IKESA,
+        _ keys: SAKeys,
+        _ transcript: InitTranscript,
+        wanted: [IKEEvent.Initiation],
+        at now: Instant
+    ) {
+        let connection = sa.connection
+        let secret = secret(of: connection, expecting: sa.path.remote.address)
+        let identity = IdentificationPayload(connection.localIdentity)
+        let code = secret.map {
+            PresharedKeyAuthentication.code(
+                secret: $0,
+                signing: transcript.signedByInitiator(identity, keys: keys),
+                prf: keys.suite.prf
+            )
+        }
+        let child = wanted.first.flatMap { initiation in
+            policy(for: initiation, connection).map {
+                offer($0, for: initiation, .firstChildSA, of: sa)
+            }
+        }
+        var payloads: [Payload] = [.identificationInitiator(identity)]
+        if case .exactly(let remote) = connection.remoteIdentity {
+            payloads.append(.identificationResponder(IdentificationPayload(remote)))
+            // RFC 7296 §2.4: "only valid if the sender has no other IKE SA with that peer".
+            if sas.between(local: connection.localIdentity, remote: remote).isEmpty {
+                payloads.append(.notify(NotifyPayload(.initialContact)))
+            }
+        }
+        payloads.append(
+            .authentication(AuthenticationPayload(method: .sharedKey, data: code ?? []))
+        )
+        if let child { payloads += child.payloads }
+        sa.state = .authenticating(
+            Authenticating(
+                keys: keys,
+                transcript: transcript,
+                child: child,
+                wanted: Array(wanted.dropFirst())
+            )
+        )
+        request(.ikeAuth, .ikeAuth, payloads, of: sa, at: now)
+    }
+
+    func receiveAuthResponse(
+        _ content: MessageContent,
+        _ sa: IKESA,
+        _ state: Authenticating,
+        at now: Instant
+    ) {
+        guard let identification = content.identificationResponder,
+            let authentication = content.authentication
+        else {
+            let failure =
+                content.error.map { AuthRefusal.explain($0, sa.connection) }
+                ?? AuthRefusal.incomplete(hasEAP: content.hasEAP, sa.connection)
+            return fail(sa, failure, at: now)
+        }
+        let identity = identification.identity
+        guard sa.connection.remoteIdentity.matches(identity) else {
+            return disbelieve(
+                sa,
+                state,
+                SecretFailure.otherIdentity(identity, sa.connection),
+                at: now
+            )
+        }
+        guard authentication.method == .sharedKey else {
+            return disbelieve(
+                sa,
+                state,
+                SecretFailure.otherMethod(authentication.method, sa.connection),
+                at: now
+            )
+        }
+        let secret = credentials.presharedKey(
+            local: sa.connection.localIdentity,
+            remote: identity
+        )
+        guard let secret,
+            PresharedKeyAuthentication.verify(
+                authentication.data,
+                secret: secret,
+                signing: state.transcript.signedByResponder(identification, keys: state.keys),
+                prf: state.keys.suite.prf
+            )
+        else {
+            return disbelieve(sa, state, SecretFailure.wrong(of: identity, sa.connection), at: now)
+        }
+        let established = Established(
+            keys: state.keys,
+            localIdentity: sa.connection.localIdentity,
+            remoteIdentity: identity,
+            now: now
+        )
+        establish(sa, established, at: now)
+        finishFirstChild(content, sa, state, established, at: now)
+        for initiation in state.wanted { enqueue(.createChild(initiation), of: sa, at: now) }
+    }
+
+    /// RFC 7296 §2.21.2: the initiator tells a responder that it does not believe, in an exchange
+    /// of its own, and forgets the SA.
+    private func disbelieve(
+        _ sa: IKESA,
+        _ state: Authenticating,
+        _ failure: NegotiationFailure,
+        at now: Instant
+    ) {
+        fail(sa, failure, at: now)
+        sas.insert(sa)
+        sa.state = .closing(Closing(keys: state.keys))
+        request(
+            .tellAuthenticationFailure,
+            .informational,
+            [.notify(NotifyPayload(.authenticationFailed))],
+            of: sa,
+            at: now
+        )
+    }
+
+    private func finishFirstChild(
+        _ content: MessageContent,
+        _ sa: IKESA,
+        _ state: Authenticating,
+        _ established: Established,
+        at now: Instant
+    ) {
+        guard let offer = state.child else { return }
+        let nonces = ChildNonces(
+            initiator: state.transcript.initiatorNonce,
+            responder: state.transcript.responderNonce
+        )
+        do {
+            let child = try completeChild(
+                offer,
+                content,
+                nonces,
+                secret: nil,
+                replaces: nil,
+                sa,
+                established,
+                at: now
+            )
+            install(child, of: sa, established, isUsedOutboundAtOnce: true)
+        } catch {
+            childFailed(error, offer, content, sa, at: now)
+        }
+    }
+}

@@ -1,0 +1,254 @@
+internal import IKECredentials
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// IKE_AUTH, the responder's side, by shared secrets (RFC 7296 §1.2, §2.15).
+///
+/// The peer hears AUTHENTICATION_FAILED and no more, whatever the reason; our report tells it.
+extension IKEEngine {
+    func receiveAuthRequest(_ request: Request, _ sa: IKESA, _ state: HalfOpen, at now: Instant) {
+        let content = request.content
+        let connection: IKEConnection
+        let identity: Identity
+        do {
+            (connection, identity) = try authenticate(content, sa, state)
+        } catch {
+            respond(
+                to: request,
+                of: sa,
+                [.notify(NotifyPayload(error.isSyntax ? .invalidSyntax : .authenticationFailed))]
+            )
+            return fail(sa, error, at: now)
+        }
+        sas.assign(connection, to: sa)
+        sas.forgetHalfOpen(state.key)
+        disarm(.halfOpenExpiry, of: sa)
+        let established = Established(
+            keys: state.keys,
+            localIdentity: connection.localIdentity,
+            remoteIdentity: identity,
+            now: now
+        )
+        let others = sas.between(local: connection.localIdentity, remote: identity)
+        establish(sa, established, at: now)
+        reportNAT(of: sa)
+        let nonces = ChildNonces(
+            initiator: state.transcript.initiatorNonce,
+            responder: state.transcript.responderNonce
+        )
+        answerAuth(request, sa, established, state, nonces, at: now)
+        // RFC 7296 §2.4: INITIAL_CONTACT, now authentic, says that older SAs with this peer are
+        // dead. After the new child, so that traffic finds one at any time.
+        if content.notify(.initialContact) != nil {
+            for other in others { supersede(other, at: now) }
+        }
+    }
+
+    /// The connection that identities and secret prove the peer to be in.
+    private func authenticate(
+        _ content: MessageContent,
+        _ sa: IKESA,
+        _ state: HalfOpen
+    ) throws(NegotiationFailure) -> (IKEConnection, Identity) {
+        guard let identification = content.identificationInitiator else {
+            throw .malformedAuth("its identity", sa.connection)
+        }
+        let identity = identification.identity
+        let wantedLocal = content.identificationResponder?.identity
+        let candidates = ConnectionChoice.candidates(
+            connections,
+            along: sa.path,
+            remote: identity,
+            wantedLocal: wantedLocal
+        )
+        guard let likeliest = candidates.first else {
+            throw ConnectionChoice.unknownIdentity(
+                identity,
+                wantedLocal: wantedLocal,
+                along: sa.path,
+                connections
+            )
+        }
+        guard let authentication = content.authentication else {
+            throw .wantsEAP(likeliest)
+        }
+        guard authentication.method == .sharedKey else {
+            throw SecretFailure.otherMethod(authentication.method, likeliest)
+        }
+        var failure = SecretFailure.wrong(of: identity, likeliest)
+        for candidate in candidates {
+            guard candidate.accepts(state.keys.suite) else {
+                failure = .suiteOfOtherConnection(state.keys.suite, candidate)
+                continue
+            }
+            guard
+                let secret = credentials.presharedKey(
+                    local: candidate.localIdentity,
+                    remote: identity
+                )
+            else {
+                failure = SecretFailure.none(
+                    local: candidate.localIdentity,
+                    remote: .exactly(identity),
+                    candidate
+                )
+                continue
+            }
+            let isRight = PresharedKeyAuthentication.verify(
+                authentication.data,
+                secret: secret,
+                signing: state.transcript.signedByInitiator(identification, keys: state.keys),
+                prf: state.keys.suite.prf
+            )
+            if isRight { return (candidate, identity) }
+            failure = SecretFailure.wrong(of: identity, candidate)
+        }
+        throw failure
+    }
+
+    private func answerAuth(
+        _ request: Request,
+        _ sa: IKESA,
+        _ established: Established,
+        _ state: HalfOpen,
+        _ nonces: ChildNonces,
+        at now: Instant
+    ) {
+        let identification = IdentificationPayload(established.localIdentity)
+        var payloads: [Payload] = [.identificationResponder(identification)]
+        if let secret = credentials.presharedKey(
+            local: established.localIdentity,
+            remote: established.remoteIdentity
+        ) {
+            let code = PresharedKeyAuthentication.code(
+                secret: secret,
+                signing: state.transcript.signedByResponder(identification, keys: state.keys),
+                prf: state.keys.suite.prf
+            )
+            payloads.append(
+                .authentication(AuthenticationPayload(method: .sharedKey, data: code))
+            )
+        }
+        var child: ChildInstallationPlan?
+        if request.content.securityAssociation != nil {
+            do {
+                let answer = try answerChild(
+                    request.content,
+                    .firstChildSA,
+                    nonces,
+                    replacing: nil,
+                    sa,
+                    established,
+                    at: now
+                )
+                payloads += answer.payloads
+                child = answer.child
+            } catch {
+                // RFC 7296 §1.2: "If creating the Child SA ... fails ..., the IKE SA is still
+                // created as usual".
+                payloads.append(.notify(error.notify))
+                report(.refused(error.failure), of: sa, child: nil)
+            }
+        }
+        respond(to: request, of: sa, payloads)
+        if let child { install(child, of: sa, established, isUsedOutboundAtOnce: true) }
+    }
+
+    private func supersede(_ sa: IKESA, at now: Instant) {
+        guard let state = sa.established else { return }
+        end(sa, state, because: .superseded)
+        discard(sa)
+    }
+
+    /// From here on both ends are who they claim to be.
+    func establish(_ sa: IKESA, _ state: Established, at now: Instant) {
+        sa.state = .established(state)
+        sas.rememberPeer(of: sa, state)
+        armLifetime(of: sa, state, at: now)
+        report(.ikeSAEstablished(sa.description(state)), of: sa)
+    }
+
+    func armLifetime(of sa: IKESA, _ state: Established, at now: Instant) {
+        let lifetime = sa.connection.lifetime
+        state.rekeyAt = lifetime.rekeyAge(random: &random).map { now + $0 }
+        if let rekeyAt = state.rekeyAt { arm(.rekey, of: sa, at: rekeyAt) }
+        if let age = lifetime.expireAfter { arm(.expiry, of: sa, at: now + age) }
+        if let interval = sa.connection.livenessInterval {
+            arm(.liveness, of: sa, at: now + interval)
+        }
+        if sa.nat.isLocalTranslated {
+            arm(.keepalive, of: sa, at: now + settings.keepaliveInterval)
+        }
+    }
+}
+
+extension IKESA {
+    func description(_ state: Established) -> IKEReport.IKESADescription {
+        IKEReport.IKESADescription(
+            initiatorSPI: initiatorSPI,
+            responderSPI: responderSPI,
+            isInitiator: isOriginalInitiator,
+            localIdentity: state.localIdentity.description,
+            remoteIdentity: state.remoteIdentity.description,
+            suite: state.keys.suite.description
+        )
+    }
+}
+
+extension IKEConnection {
+    /// Whether a suite, agreed before identities were known, is one of this connection's.
+    fileprivate func accepts(_ suite: IKESuite) -> Bool {
+        let offered = ProposalSubstructure(
+            number: 1,
+            spi: [],
+            proposal: Proposal(securityProtocol: .ike, transforms: suite.transforms)
+        )
+        let choice = try? ProposalSelection.choose(
+            from: [offered],
+            accepting: proposals,
+            for: .ikeSA
+        )
+        return choice != nil
+    }
+}
+
+extension NegotiationFailure {
+    fileprivate var isSyntax: Bool { subject == .malformedMessage }
+
+    fileprivate static func malformedAuth(
+        _ what: String,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .malformedMessage,
+            explanation: "The peer's IKE_AUTH lacks \(what).",
+            source: connection.source,
+            remedy: "The peer errs; a capture with keys shows how."
+        )
+    }
+
+    fileprivate static func wantsEAP(_ connection: IKEConnection) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .secret,
+            explanation: "The peer wants to authenticate by EAP.",
+            source: connection.secretSource,
+            remedy: "Let the peer authenticate by a shared secret."
+        )
+    }
+
+    fileprivate static func suiteOfOtherConnection(
+        _ suite: IKESuite,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .ikeProposal,
+            explanation: "The peer is of connection \(connection.name), which does not accept "
+                + "\(suite.description); another connection for the same addresses does.",
+            offered: [suite.description],
+            accepted: connection.proposals.map(\.proposal.description),
+            source: connection.proposals.first?.source,
+            remedy: "Give connections that share their addresses the same IKE proposals."
+        )
+    }
+}

@@ -1,0 +1,256 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// IKE_SA_INIT, the responder's side (RFC 7296 §1.2, §2.6).
+///
+/// Whoever sends here has proven nothing: no state and no key exchange before the limits have
+/// been asked, and so many reports a second.
+extension IKEEngine {
+    private struct FirstRequest {
+        let content: MessageContent
+        let offer: SecurityAssociationPayload
+        let keyExchange: KeyExchangePayload
+        let nonce: [UInt8]
+    }
+
+    func receiveInitRequest(_ datagram: IKEDatagram, _ header: MessageHeader, at now: Instant) {
+        guard header.isFromOriginalInitiator, header.responderSPI == .zero,
+            header.initiatorSPI != .zero, header.messageID == 0
+        else { return counters.drop(.malformed) }
+        let key = HalfOpenKey(remote: datagram.remote, request: datagram.bytes)
+        if let sa = sas.halfOpen(key), case .halfOpen(let state) = sa.state {
+            counters.answeredAgain += 1
+            return send(
+                state.transcript.responderMessage,
+                from: datagram.local,
+                to: datagram.remote
+            )
+        }
+        let message: IKEMessage
+        do {
+            message = try IKEMessage(reading: datagram.bytes)
+        } catch {
+            counters.drop(.malformed)
+            if let notify = error.notify { answerUnprotected(datagram, header, notify, now) }
+            return
+        }
+        guard message.protection == .none, let content = MessageContent(message.payloads),
+            let offer = content.securityAssociation, let keyExchange = content.keyExchange,
+            let nonce = content.nonce
+        else {
+            counters.drop(.malformed)
+            return answerUnprotected(datagram, header, NotifyPayload(.invalidSyntax), now)
+        }
+        let first = FirstRequest(
+            content: content,
+            offer: offer,
+            keyExchange: keyExchange,
+            nonce: nonce
+        )
+        guard admits(first, datagram, header, at: now) else { return }
+        answer(first, key, datagram, header, at: now)
+    }
+
+    /// The COOKIE and the limits of half-open SAs (RFC 7296 §2.6).
+    private func admits(
+        _ first: FirstRequest,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) -> Bool {
+        let address = datagram.remote.address
+        if sas.halfOpenCount >= settings.cookieThreshold {
+            reportCookieDemand()
+            let shown = first.content.notify(.cookie)?.data ?? []
+            guard
+                cookies.accepts(
+                    shown,
+                    nonce: first.nonce,
+                    address: address,
+                    initiatorSPI: header.initiatorSPI,
+                    at: now
+                )
+            else {
+                counters.drop(.cookieRequired)
+                let cookie = cookies.cookie(
+                    nonce: first.nonce,
+                    address: address,
+                    initiatorSPI: header.initiatorSPI,
+                    at: now,
+                    random: &random
+                )
+                sendClear(datagram, header, [.notify(NotifyPayload(.cookie, data: cookie))])
+                return false
+            }
+        } else {
+            isCookieDemandReported = false
+        }
+        guard sas.halfOpenCount < settings.halfOpenLimit,
+            sas.halfOpenCount(of: address) < settings.halfOpenLimitPerAddress
+        else {
+            counters.drop(.halfOpenLimit)
+            return false
+        }
+        return true
+    }
+
+    private func reportCookieDemand() {
+        guard !isCookieDemandReported else { return }
+        isCookieDemandReported = true
+        effects.append(
+            .report(IKEReport(event: .cookieDemanded(halfOpenSAs: sas.halfOpenCount)))
+        )
+    }
+
+    private func answer(
+        _ first: FirstRequest,
+        _ key: HalfOpenKey,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) {
+        let candidates = connections.filter { $0.mayMeet(datagram) }
+        guard let connection = candidates.first else {
+            counters.drop(.noConnection)
+            refuse(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
+            return answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
+        }
+        for candidate in candidates {
+            guard
+                let choice = try? ProposalSelection.choose(
+                    from: first.offer.proposals,
+                    accepting: candidate.proposals,
+                    for: .ikeSA,
+                    guessedMethod: first.keyExchange.method
+                ),
+                let suite = IKESuite(choice.transforms)
+            else { continue }
+            guard suite.keyExchange == first.keyExchange.method else {
+                // RFC 7296 §1.2: the initiator guessed another method; it has to begin anew.
+                return answerUnprotected(
+                    datagram,
+                    header,
+                    .invalidKE(wanted: suite.keyExchange),
+                    now
+                )
+            }
+            return open(candidate, first, choice, suite, key, datagram, header, at: now)
+        }
+        let failure = ProposalMismatch.explain(
+            offered: first.offer.proposals,
+            accepted: candidates.flatMap(\.proposals),
+            for: .ikeSA
+        )
+        refuse(failure, datagram, connection: connection.name, at: now)
+        answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
+    }
+
+    private func open(
+        _ connection: IKEConnection,
+        _ first: FirstRequest,
+        _ choice: ProposalSelection.Choice,
+        _ suite: IKESuite,
+        _ key: HalfOpenKey,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) {
+        let spi = freshIKESPI()
+        let nonce = freshNonce()
+        guard let keyPair = try? KeyExchangeKeyPair.generate(suite.keyExchange, random: &random),
+            let secret = try? keyPair.sharedSecret(with: first.keyExchange.data),
+            let keys = SAKeys(
+                suite: suite,
+                secret: secret,
+                isOriginalInitiator: false,
+                context: IKEKeys.Context(
+                    nonceInitiator: first.nonce,
+                    nonceResponder: nonce,
+                    spiInitiator: header.initiatorSPI,
+                    spiResponder: spi
+                )
+            )
+        else {
+            counters.drop(.malformed)
+            return answerUnprotected(datagram, header, NotifyPayload(.invalidSyntax), now)
+        }
+        let path = IKEPath(local: datagram.local, remote: datagram.remote)
+        var nat = NATDetection.situation(
+            first.content,
+            initiatorSPI: header.initiatorSPI,
+            responderSPI: .zero,
+            path: path
+        )
+        nat.isForced = connection.encapsulation == .udp && nat.isSupported
+        var payloads: [Payload] = [
+            .securityAssociation(choice.answer(purpose: .ikeSA, spi: [])),
+            .keyExchange(
+                KeyExchangePayload(method: suite.keyExchange, data: keyPair.publicValue)
+            ),
+            .nonce(NoncePayload(nonce: nonce)),
+        ]
+        if nat.isSupported {
+            payloads += NATDetection.notifies(
+                initiatorSPI: header.initiatorSPI,
+                responderSPI: spi,
+                path: path,
+                isForged: nat.isForced,
+                random: &random
+            )
+        }
+        let response = IKEMessage.serialise(header.answering(responderSPI: spi), payloads: payloads)
+        let transcript = InitTranscript(
+            initiatorMessage: datagram.bytes,
+            responderMessage: response,
+            initiatorNonce: first.nonce,
+            responderNonce: nonce
+        )
+        let sa = IKESA(
+            localSPI: spi,
+            peerSPI: header.initiatorSPI,
+            isOriginalInitiator: false,
+            connection: connection,
+            path: path,
+            state: .halfOpen(HalfOpen(keys: keys, transcript: transcript, key: key)),
+            now: now
+        )
+        sa.nat = nat
+        sa.responses.nextMessageID = 1
+        sas.insert(sa)
+        sas.rememberHalfOpen(key, sa)
+        arm(.halfOpenExpiry, of: sa, at: now + settings.halfOpenTimeout)
+        send(response, from: datagram.local, to: datagram.remote)
+    }
+
+    /// RFC 7296 §2.6: an answer before there is a responder's SPI has zero there.
+    private func sendClear(
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        _ payloads: [Payload]
+    ) {
+        send(
+            IKEMessage.serialise(header.answering(responderSPI: .zero), payloads: payloads),
+            from: datagram.local,
+            to: datagram.remote
+        )
+    }
+
+    private func refuse(
+        _ failure: NegotiationFailure,
+        _ datagram: IKEDatagram,
+        connection: String? = nil,
+        at now: Instant
+    ) {
+        guard unprotectedReports.takes(at: now) else { return }
+        effects.append(
+            .report(
+                IKEReport(
+                    connection: connection,
+                    remote: datagram.remote,
+                    event: .refused(failure)
+                )
+            )
+        )
+    }
+}

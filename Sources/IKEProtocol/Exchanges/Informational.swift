@@ -1,0 +1,75 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// INFORMATIONAL: Deletes, errors, and signs of life (RFC 7296 §1.4).
+extension IKEEngine {
+    func receiveInformationalRequest(_ request: Request, _ sa: IKESA, at now: Instant) {
+        let content = request.content
+        if content.deletes.contains(where: \.isIKESA) {
+            // RFC 7296 §1.4.1: the answer is empty; Child SAs go without being named.
+            respond(to: request, of: sa, [])
+            return deletedByPeer(sa, at: now)
+        }
+        if content.notify(.authenticationFailed) != nil, sa.established != nil {
+            // RFC 7296 §2.21.2: the initiator does not believe us; the SA "is to be deleted".
+            respond(to: request, of: sa, [])
+            return fail(sa, InformationalFailure.disbelieved(sa.connection), at: now)
+        }
+        guard let state = sa.established else { return respond(to: request, of: sa, []) }
+        var deleted: [SPI] = []
+        for payload in content.deletes where payload.securityProtocol == .esp {
+            for spi in payload.childSPIs {
+                guard let child = state.child(outboundSPI: spi) else { continue }
+                // RFC 7296 §1.4.1: a child that this end is deleting too is not named in the
+                // answer, for our own request has named it.
+                if !sa.isRequestedToDelete(child.inboundSPI), child.stage != .lingering {
+                    deleted.append(child.inboundSPI)
+                }
+                childIsDeleted(child, of: sa, state, because: .deletedByPeer, at: now)
+                state.tasks.removeAll { $0 == .deleteChild(inboundSPI: child.inboundSPI) }
+            }
+        }
+        for notify in content.notifies where notify.type.isError {
+            report(.errorFromPeer(notify: notify.type.description), of: sa)
+        }
+        respond(
+            to: request,
+            of: sa,
+            deleted.isEmpty ? [] : [.delete(DeletePayload(childSPIs: deleted))]
+        )
+    }
+
+    private func deletedByPeer(_ sa: IKESA, at now: Instant) {
+        if let state = sa.established { end(sa, state, because: .deletedByPeer) }
+        remember(sa, at: now)
+    }
+
+    func receiveChildDeleteResponse(
+        _ spi: SPI,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        guard let child = state.children[spi] else { return sas.releaseChild(spi) }
+        childIsDeleted(child, of: sa, state, because: .requested, at: now)
+    }
+}
+
+extension IKESA {
+    fileprivate func isRequestedToDelete(_ spi: SPI) -> Bool {
+        if case .deleteChild(spi)? = requests.outstanding?.exchange { true } else { false }
+    }
+}
+
+enum InformationalFailure {
+    static func disbelieved(_ connection: IKEConnection) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .refusedByPeer,
+            explanation: "The peer does not believe that we are \(connection.localIdentity) "
+                + "(AUTHENTICATION_FAILED).",
+            source: connection.secretSource,
+            remedy: "Compare the secret at \(connection.secretSource) and the identities with "
+                + "the peer's; its log says which differs."
+        )
+    }
+}

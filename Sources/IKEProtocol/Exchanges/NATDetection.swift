@@ -1,0 +1,71 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// Hashes of addresses and ports, which tell each end whether they arrive as they left
+/// (RFC 7296 §2.23).
+enum NATDetection {
+    /// SHA-1(SPIi | SPIr | address | port).
+    static func hash(
+        initiatorSPI: IKESPI,
+        responderSPI: IKESPI,
+        _ endpoint: Endpoint
+    ) -> [UInt8] {
+        var writer = ByteWriter(reserving: 34)
+        writer.write(initiatorSPI.rawValue)
+        writer.write(responderSPI.rawValue)
+        writer.write(endpoint.address.bytes)
+        writer.write(endpoint.port)
+        return SHA1Digest.compute(writer.bytes)
+    }
+
+    /// The notifications that go with a message sent along `path`.
+    ///
+    /// With `isForged`, the hash of our own address is one that cannot match: the peer then takes
+    /// us to be behind a NAT and encapsulates (RFC 7296 §2.23: "MAY be used to force UDP").
+    static func notifies(
+        initiatorSPI: IKESPI,
+        responderSPI: IKESPI,
+        path: IKEPath,
+        isForged: Bool,
+        random: inout any RandomSource
+    ) -> [Payload] {
+        let source =
+            isForged
+            ? random.bytes(20)
+            : hash(initiatorSPI: initiatorSPI, responderSPI: responderSPI, path.local)
+        let destination = hash(
+            initiatorSPI: initiatorSPI,
+            responderSPI: responderSPI,
+            path.remote
+        )
+        return [
+            .notify(NotifyPayload(.natDetectionSourceIP, data: source)),
+            .notify(NotifyPayload(.natDetectionDestinationIP, data: destination)),
+        ]
+    }
+
+    /// What the hashes in a message that came along `path` tell.
+    static func situation(
+        _ content: MessageContent,
+        initiatorSPI: IKESPI,
+        responderSPI: IKESPI,
+        path: IKEPath
+    ) -> NATSituation {
+        let sources = content.notifies.filter { $0.type == .natDetectionSourceIP }
+        let destinations = content.notifies.filter { $0.type == .natDetectionDestinationIP }
+        guard !sources.isEmpty, !destinations.isEmpty else { return NATSituation() }
+        let remote = hash(
+            initiatorSPI: initiatorSPI,
+            responderSPI: responderSPI,
+            path.remote
+        )
+        let local = hash(initiatorSPI: initiatorSPI, responderSPI: responderSPI, path.local)
+        return NATSituation(
+            isSupported: true,
+            isLocalTranslated: !destinations.contains { $0.data == local },
+            isRemoteTranslated: !sources.contains { $0.data == remote },
+            isForced: false
+        )
+    }
+}

@@ -1,0 +1,119 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// One request after the other (RFC 7296 §2.3).
+extension IKEEngine {
+    func enqueue(_ task: IKETask, of sa: IKESA, at now: Instant) {
+        guard let state = sa.established, !state.isReplaced else { return }
+        if !state.tasks.contains(task) { state.tasks.append(task) }
+        startNextTask(of: sa, at: now)
+    }
+
+    func startNextTask(of sa: IKESA, at now: Instant) {
+        if case .closing = sa.state, sa.requests.outstanding == nil {
+            return requestDelete(of: sa, at: now)
+        }
+        guard let state = sa.established else { return }
+        while sa.requests.outstanding == nil, !state.tasks.isEmpty {
+            start(state.tasks.removeFirst(), of: sa, state, at: now)
+        }
+    }
+
+    /// Begins a task that still makes sense; one that does not is dropped.
+    private func start(_ task: IKETask, of sa: IKESA, _ state: Established, at now: Instant) {
+        switch task {
+        case .createChild(let initiation): startChild(initiation, of: sa, state, at: now)
+        case .rekeyChild(let spi): startChildRekey(spi, of: sa, state, at: now)
+        case .rekeyIKESA: startIKERekey(of: sa, state, at: now)
+        case .deleteChild(let spi):
+            // Also for one that was never installed because the peer's answer made no sense.
+            guard !sas.isFree(spi) else { return }
+            request(
+                .deleteChild(inboundSPI: spi),
+                .informational,
+                [.delete(DeletePayload(childSPIs: [spi]))],
+                of: sa,
+                at: now
+            )
+        case .deleteIKESA(let reason): close(sa, because: reason, at: now)
+        case .checkLiveness:
+            request(.checkLiveness, .informational, [], of: sa, at: now)
+        }
+    }
+
+    func checkLiveness(of sa: IKESA, at now: Instant) {
+        guard let state = sa.established, !state.isReplaced,
+            let interval = sa.connection.livenessInterval
+        else { return }
+        let due = sa.lastHeard + interval
+        guard now >= due else { return arm(.liveness, of: sa, at: due) }
+        if sa.requests.outstanding == nil { enqueue(.checkLiveness, of: sa, at: now) }
+        arm(.liveness, of: sa, at: now + interval)
+    }
+
+    /// A while, so long that the peer may be ready, with a random part, so that two ends do not
+    /// collide again (RFC 7296 §2.25).
+    func retryLater(_ task: IKETask, of sa: IKESA, at now: Instant) {
+        let wait = Duration.milliseconds(1000 + Int64(random.next32() % 4000))
+        arm(.retry(task), of: sa, at: now + wait)
+    }
+
+    func receiveResponse(
+        _ content: MessageContent,
+        _ header: MessageHeader,
+        _ sa: IKESA,
+        at now: Instant
+    ) {
+        guard let outstanding = sa.requests.outstanding else { return }
+        guard outstanding.exchange.type == header.exchangeType else {
+            return counters.drop(.unexpectedExchange)
+        }
+        sa.requests.outstanding = nil
+        disarm(.retransmission, of: sa)
+        switch (outstanding.exchange, sa.state) {
+        case (.ikeAuth, .authenticating(let state)):
+            receiveAuthResponse(content, sa, state, at: now)
+        case (.createChild(let exchange), .established(let state)):
+            receiveChildResponse(content, exchange, sa, state, at: now)
+        case (.rekeyIKESA(let exchange), .established(let state)):
+            receiveIKERekeyResponse(content, exchange, sa, state, at: now)
+        case (.deleteChild(let spi), .established(let state)):
+            receiveChildDeleteResponse(spi, sa, state, at: now)
+        case (.deleteIKESA, .closing), (.tellAuthenticationFailure, _):
+            remember(sa, at: now)
+        // The SA is being closed: whatever the answer says, the Delete comes next.
+        default: break
+        }
+    }
+
+    func receiveRequest(_ request: Request, _ sa: IKESA, at now: Instant) {
+        switch (request.header.exchangeType, sa.state) {
+        case (.ikeAuth, .halfOpen(let state)):
+            receiveAuthRequest(request, sa, state, at: now)
+        case (.createChildSA, .established(let state)):
+            receiveCreateChildRequest(request, sa, state, at: now)
+        case (.informational, .established), (.informational, .closing):
+            receiveInformationalRequest(request, sa, at: now)
+        case (.createChildSA, .closing):
+            respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
+        default:
+            counters.drop(.unexpectedExchange)
+            // A half-open SA waits on for IKE_AUTH; elsewhere the peer, which is authentic, is told.
+            if sa.established != nil {
+                respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+            }
+        }
+    }
+}
+
+extension IKEExchange {
+    var type: ExchangeType {
+        switch self {
+        case .ikeSAInit: .ikeSAInit
+        case .ikeAuth: .ikeAuth
+        case .createChild, .rekeyIKESA: .createChildSA
+        case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure:
+            .informational
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import IPsecPrimitives
+
+/// One IKE SA, from its first message to its end.
+///
+/// What depends on how far it has come is in `state`; the rest is what every stage has. A class
+/// that only the engine holds: an SA is found by its SPI and changed in place.
+final class IKESA {
+    let localSPI: IKESPI
+    /// Zero until the peer's first message.
+    var peerSPI: IKESPI
+    /// Whether this end sent the IKE_SA_INIT request, or that of the rekeying.
+    let isOriginalInitiator: Bool
+    let createdAt: Instant
+    /// For a responder, before IKE_AUTH tells the identities, only the likeliest one.
+    var connection: IKEConnection
+    var path: IKEPath
+    var nat = NATSituation()
+    var state: IKESAState
+    var requests = RequestWindow()
+    var responses = ResponseWindow()
+    /// What is due when; the engine's heap may hold older entries, which do not count.
+    var timers: [SATimer: Instant] = [:]
+    /// When an authentic message or packet came last.
+    var lastHeard: Instant
+
+    init(
+        localSPI: IKESPI,
+        peerSPI: IKESPI,
+        isOriginalInitiator: Bool,
+        connection: IKEConnection,
+        path: IKEPath,
+        state: IKESAState,
+        now: Instant
+    ) {
+        self.localSPI = localSPI
+        self.peerSPI = peerSPI
+        self.isOriginalInitiator = isOriginalInitiator
+        self.connection = connection
+        self.path = path
+        self.state = state
+        createdAt = now
+        lastHeard = now
+    }
+
+    var initiatorSPI: IKESPI { isOriginalInitiator ? localSPI : peerSPI }
+    var responderSPI: IKESPI { isOriginalInitiator ? peerSPI : localSPI }
+
+    /// The state of an SA whose peer is authenticated; nil before and after.
+    var established: Established? {
+        if case .established(let state) = state { state } else { nil }
+    }
+
+    var isEncapsulated: Bool {
+        nat.isLocalTranslated || nat.isRemoteTranslated || nat.isForced
+    }
+
+    var childPath: ChildSAPath {
+        ChildSAPath(
+            local: path.local,
+            remote: path.remote,
+            isEncapsulated: isEncapsulated
+        )
+    }
+}
+
+/// The endpoints that messages travel between.
+struct IKEPath: Hashable {
+    var local: Endpoint
+    var remote: Endpoint
+}
+
+/// What the NAT detection hashes told (RFC 7296 §2.23).
+struct NATSituation: Hashable {
+    /// The peer sent the hashes: it can encapsulate.
+    var isSupported = false
+    /// Our own address arrives changed.
+    var isLocalTranslated = false
+    /// The peer's address arrives changed, or the peer pretends so.
+    var isRemoteTranslated = false
+    /// We pretend, because the configuration wants UDP.
+    var isForced = false
+}
+
+/// How far an IKE SA has come.
+///
+///     initiating -> authenticating -> established -> closing -> closed
+///                      halfOpen    ->
+///
+/// A message that makes no sense in a state is counted and dropped; nothing but an established SA
+/// has Child SAs.
+enum IKESAState {
+    /// Initiator: IKE_SA_INIT is sent.
+    case initiating(Initiating)
+    /// Initiator: IKE_AUTH is sent.
+    case authenticating(Authenticating)
+    /// Responder: IKE_SA_INIT is answered.
+    case halfOpen(HalfOpen)
+    case established(Established)
+    /// This end asked the peer to close, and waits for the answer.
+    case closing(Closing)
+    /// Over; only a last answer is repeated for a while.
+    case closed
+}

@@ -1,0 +1,53 @@
+internal import IPsecPrimitives
+
+/// Something that this end will begin as soon as the window is free.
+enum IKETask: Hashable {
+    case createChild(IKEEvent.Initiation)
+    case rekeyChild(inboundSPI: SPI)
+    case rekeyIKESA
+    case deleteChild(inboundSPI: SPI)
+    case deleteIKESA(IKEReport.ClosureReason)
+    case checkLiveness
+}
+
+/// A request on its way, with what its answer needs.
+enum IKEExchange {
+    case ikeSAInit
+    case ikeAuth
+    case createChild(ChildExchange)
+    case rekeyIKESA(IKERekeyExchange)
+    case deleteChild(inboundSPI: SPI)
+    case deleteIKESA
+    case checkLiveness
+    /// AUTHENTICATION_FAILED for a responder that we do not believe (RFC 7296 §2.21.2).
+    case tellAuthenticationFailure
+
+    /// The name that reports use.
+    var name: String {
+        switch self {
+        case .ikeSAInit: "IKE_SA_INIT"
+        case .ikeAuth: "IKE_AUTH"
+        case .createChild, .rekeyIKESA: "CREATE_CHILD_SA"
+        case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure:
+            "INFORMATIONAL"
+        }
+    }
+}
+
+/// What an SA waits for.
+enum SATimer: Hashable {
+    case retransmission
+    case halfOpenExpiry
+    case rekey
+    case expiry
+    case liveness
+    case keepalive
+    /// The end of the memory of a closed SA.
+    case oblivion
+    case childRekey(SPI)
+    case childExpiry(SPI)
+    /// The end of a replaced child's inbound half.
+    case childRemoval(SPI)
+    /// A task that the peer was not ready for.
+    case retry(IKETask)
+}

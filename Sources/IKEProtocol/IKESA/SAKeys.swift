@@ -1,0 +1,94 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// The keys of an IKE SA and the ciphers made from them.
+///
+/// A class, so that the counter for initialisation vectors exists once however often a state is
+/// copied: a vector must never come twice under one key (RFC 5282 §3.1).
+final class SAKeys {
+    let suite: IKESuite
+    let keys: IKEKeys
+    private let outbound: IKECipher
+    private let inbound: IKECipher
+    private var sealed: UInt64 = 0
+
+    /// The keys of a first IKE SA, or, with the keys of the old one, of its successor
+    /// (RFC 7296 §2.14, §2.18). Nil when the library refuses.
+    init?(
+        suite: IKESuite,
+        secret: SecretBytes,
+        isOriginalInitiator: Bool,
+        context: IKEKeys.Context,
+        replacing old: SAKeys? = nil
+    ) {
+        let keys =
+            if let old {
+                IKEKeys.deriveRekeyed(
+                    oldPRF: old.suite.prf,
+                    oldDerivation: old.keys.derivation,
+                    prf: suite.prf,
+                    cipherSuite: suite.cipherSuite,
+                    context: context,
+                    sharedSecret: secret
+                )
+            } else {
+                IKEKeys.derive(
+                    prf: suite.prf,
+                    cipherSuite: suite.cipherSuite,
+                    context: context,
+                    sharedSecret: secret
+                )
+            }
+        guard
+            let initiator = try? IKECipher(
+                suite: suite.cipherSuite,
+                encryptionKey: keys.encryptionInitiator,
+                integrityKey: keys.integrityInitiator
+            ),
+            let responder = try? IKECipher(
+                suite: suite.cipherSuite,
+                encryptionKey: keys.encryptionResponder,
+                integrityKey: keys.integrityResponder
+            )
+        else { return nil }
+        self.suite = suite
+        self.keys = keys
+        outbound = isOriginalInitiator ? initiator : responder
+        inbound = isOriginalInitiator ? responder : initiator
+    }
+
+    /// The whole message; nil when the library fails.
+    func seal(
+        _ header: MessageHeader,
+        _ payloads: [Payload],
+        random: inout any RandomSource
+    ) -> [UInt8]? {
+        let iv = initialisationVector(random: &random)
+        let lengths = SealingLengths(
+            initialisationVector: outbound.ivLength,
+            block: outbound.blockLength,
+            integrityCheckValue: outbound.icvLength
+        )
+        return try? IKEMessage.serialise(header, protected: payloads, lengths: lengths) {
+            (plaintext, associatedData) throws(CryptoError) in
+            try outbound.seal(plaintext, associatedData: associatedData, iv: iv)
+        }
+    }
+
+    func open(_ payload: EncryptedPayload) throws(OpeningFailure<CryptoError>) -> [Payload] {
+        try payload.open { (associatedData, content) throws(CryptoError) in
+            try inbound.open(content[...], associatedData: associatedData[...])
+        }
+    }
+
+    /// A counter for the AEADs, which only need it to be unique; random for CBC, which needs it
+    /// unpredictable (RFC 7296 §3.14).
+    private func initialisationVector(random: inout any RandomSource) -> [UInt8] {
+        guard outbound.ivLength == 8 else { return random.bytes(outbound.ivLength) }
+        sealed += 1
+        var writer = ByteWriter(reserving: 8)
+        writer.write(sealed)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,9 @@
+/// The initiator waits for the answer to IKE_AUTH.
+struct Authenticating {
+    let keys: SAKeys
+    let transcript: InitTranscript
+    /// The child that goes with IKE_AUTH.
+    let child: ChildOffer?
+    /// What is wanted besides.
+    var wanted: [IKEEvent.Initiation]
+}

@@ -1,0 +1,20 @@
+internal import IKEMessages
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// The initiator waits for the answer to IKE_SA_INIT.
+struct Initiating {
+    var keyPair: KeyExchangeKeyPair
+    let nonce: [UInt8]
+    let offer: SecurityAssociationPayload
+    /// What the peer demanded to hear back (RFC 7296 §2.6).
+    var cookie: [UInt8]?
+    /// The request as it is on the wire, which AUTH will cover.
+    var request: [UInt8]
+    /// What this end wants, the child of IKE_AUTH first.
+    var wanted: [IKEEvent.Initiation]
+    /// How often the peer sent us back to the beginning, with a COOKIE or another method.
+    var restarts = 0
+    /// An error that nobody vouches for: believed when no better answer comes (RFC 7296 §2.21.1).
+    var refusal: NegotiationFailure?
+}

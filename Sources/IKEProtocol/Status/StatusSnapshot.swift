@@ -1,0 +1,66 @@
+internal import IKECredentials
+package import IPsecPrimitives
+
+extension IKEEngine {
+    /// A picture of all SAs, the oldest first.
+    package func status(at now: Instant) -> EngineStatus {
+        EngineStatus(
+            ikeSAs: sas.all().compactMap { $0.status(at: now) },
+            halfOpenSAs: sas.halfOpenCount,
+            counters: counters
+        )
+    }
+}
+
+extension IKESA {
+    /// Nil for an SA that is over.
+    fileprivate func status(at now: Instant) -> IKESAStatus? {
+        let stage: IKESAStatus.Stage
+        switch state {
+        case .initiating, .authenticating, .halfOpen: stage = .connecting
+        case .established(let state):
+            stage = state.isReplaced ? .closing : isRekeying ? .rekeying : .established
+        case .closing: stage = .closing
+        case .closed: return nil
+        }
+        let established = established
+        let children = (established?.children.values).map(Array.init) ?? []
+        return IKESAStatus(
+            connection: connection.name,
+            stage: stage,
+            isInitiator: isOriginalInitiator,
+            initiatorSPI: initiatorSPI,
+            responderSPI: responderSPI,
+            local: path.local,
+            remote: path.remote,
+            localIdentity: connection.localIdentity.description,
+            remoteIdentity: established?.remoteIdentity.description,
+            suite: keys?.suite.description,
+            isLocalBehindNAT: nat.isLocalTranslated,
+            isRemoteBehindNAT: nat.isRemoteTranslated,
+            age: now - (established?.establishedAt ?? createdAt),
+            rekeyIn: established?.rekeyAt.map { $0 - now },
+            children: children.sorted {
+                ($0.createdAt, $0.inboundSPI) < ($1.createdAt, $1.inboundSPI)
+            }
+            .map { $0.status(at: now) }
+        )
+    }
+}
+
+extension ChildSA {
+    fileprivate func status(at now: Instant) -> ChildSAStatus {
+        ChildSAStatus(
+            child: policy.name,
+            inboundSPI: inboundSPI,
+            outboundSPI: outboundSPI,
+            suite: suite.description,
+            localSelectors: selectors.local,
+            remoteSelectors: selectors.remote,
+            isEncapsulated: isEncapsulated,
+            age: now - createdAt,
+            rekeyIn: rekeyAt.map { $0 - now },
+            isReplaced: stage != .current
+        )
+    }
+}

@@ -28,6 +28,7 @@ extension IKEReport {
             "\(halfOpen) half-open IKE SAs: cookies are demanded now"
         case .otherMethodDemanded(let wanted): "the peer wants key exchange \(wanted), trying it"
         case .networkAddressTranslation(let local, let remote): natText(local, remote)
+        case .encapsulationDiffers(let why): why.text
         case .peerMoved(let from, let to): "peer moved from \(from) to \(to)"
         case .errorFromPeer(let notify): "the peer reports \(notify)"
         }

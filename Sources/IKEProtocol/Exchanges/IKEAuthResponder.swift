@@ -39,9 +39,12 @@ extension IKEEngine {
         )
         answerAuth(request, sa, established, state, nonces, at: now)
         // RFC 7296 §2.4: INITIAL_CONTACT, now authentic, says that older SAs with this peer are
-        // dead. After the new child, so that traffic finds one at any time.
+        // dead. Not those that came up since the peer began this one: it could not know them. After
+        // the new child, so that traffic finds one at any time.
         if content.notify(.initialContact) != nil {
-            for other in others { supersede(other, at: now) }
+            for other in others where other.isEstablished(before: sa.createdAt) {
+                supersede(other, at: now)
+            }
         }
     }
 
@@ -184,6 +187,10 @@ extension IKEEngine {
 }
 
 extension IKESA {
+    fileprivate func isEstablished(before instant: Instant) -> Bool {
+        established.map { $0.establishedAt < instant } ?? false
+    }
+
     func description(_ state: Established) -> IKEReport.IKESADescription {
         IKEReport.IKESADescription(
             initiatorSPI: initiatorSPI,

@@ -102,7 +102,10 @@ package struct KeyExchangeKeyPair: Sendable {
             guard
                 let peer = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: peerPublic)
             else { throw .invalidPublicValue }
-            return try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
+            let result = try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
+            // The library hands out the zero that a point of small order leads to.
+            guard !isZero(result) else { throw .invalidPublicValue }
+            return result
         case .ecp256(let key):
             guard let peer = try? P256.KeyAgreement.PublicKey(rawRepresentation: peerPublic) else {
                 throw .invalidPublicValue
@@ -121,5 +124,12 @@ package struct KeyExchangeKeyPair: Sendable {
     private func secret(_ agreed: SharedSecret?) throws(CryptoError) -> SecretBytes {
         guard let agreed else { throw .invalidPublicValue }
         return unsafe agreed.withUnsafeBytes { unsafe SecretBytes($0) }
+    }
+
+    /// In time that depends on the length only (RFC 7748 §6.1).
+    private func isZero(_ secret: SecretBytes) -> Bool {
+        unsafe secret.withUnsafeBytes { bytes in
+            unsafe bytes.reduce(0) { $0 | $1 } == 0
+        }
     }
 }

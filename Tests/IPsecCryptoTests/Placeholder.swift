@@ -1,5 +1,0 @@
-internal import Testing
-
-@Suite struct IPsecCryptoPlaceholderTests {
-    @Test func builds() {}
-}

@@ -13,6 +13,7 @@ struct cygnet_packet_cipher {
     uint32_t extended_sequence;
     /// Null with OpenSSL as back end.
     struct cygnet_multi_buffer *multi_buffer;
+    /// Clear where the multi-buffer library does everything.
     struct cygnet_evp_cipher evp;
     /// AES-128 in ECB mode under a key of its own: makes the IVs of CBC. Null for the others, and
     /// where nothing is sealed.

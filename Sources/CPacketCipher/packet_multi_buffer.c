@@ -352,6 +352,12 @@ static void collect(
     for (uint32_t index = 0; index < count; index++) {
         struct cygnet_packet_job *packet = done[index]->user_data;
         const struct lane *lane = done[index]->user_data2;
+        if (!seals && cipher->extended_sequence && cipher->hash != CYGNET_HASH_NONE) {
+            // Where half of the sequence number stood for the hash; see `describe_hmac`.
+            uint8_t *icv =
+                packet->esp + ESP_HEADER_LENGTH + iv_length(cipher) + packet->body_length;
+            memcpy(icv, lane->received, cipher->icv_length);
+        }
         if (done[index]->status != IMB_STATUS_COMPLETED) {
             packet->status = CYGNET_PACKET_LIBRARY_FAILURE;
         } else if (

@@ -9,7 +9,7 @@ enum AllowedFiles {
     static let unsafe: Set<String> = [
         "Sources/Configuration/YAML/YAMLEventReader.swift",
         "Sources/Gateway/Secrets/SecretFile.swift",
-        "Sources/IPsecCrypto/CipherSuite.swift",
+        "Sources/IPsecCrypto/CipherParameters.swift",
         "Sources/IPsecCrypto/KeyDerivation/IKEKeys.swift",
         "Sources/IPsecCrypto/KeyExchange/KeyExchangeKeyPair.swift",
         "Sources/IPsecCrypto/KeyExchange/MODPGroup.swift",

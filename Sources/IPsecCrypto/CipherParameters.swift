@@ -1,0 +1,71 @@
+internal import CPacketCipher
+internal import IPsecPrimitives
+
+extension CipherSuite {
+    /// Runs `body` with the suite and the keys as the C code wants them; the pointers in them last
+    /// as long as it runs. Precondition: the keys have the suite's lengths.
+    func withParameters<Result>(
+        encryptionKey: SecretBytes,
+        integrityKey: SecretBytes,
+        seals: Bool,
+        isExtendedSequence: Bool = false,
+        _ body: (inout cygnet_cipher_parameters) -> Result
+    ) -> Result {
+        unsafe encryptionKey.withUnsafeBytes { encryption in
+            unsafe integrityKey.withUnsafeBytes { integrity in
+                var parameters = unsafe cygnet_cipher_parameters(
+                    kind: cipherKind,
+                    key_length: UInt32(cipherKeyLength),
+                    hash: hash,
+                    icv_length: UInt32(icvLength),
+                    encryption_key: encryption.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    integrity_key: integrity.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    integrity_key_length: UInt32(integrity.count),
+                    seals: seals ? 1 : 0,
+                    extended_sequence: isExtendedSequence ? 1 : 0
+                )
+                return unsafe body(&parameters)
+            }
+        }
+    }
+
+    /// Throws `invalidKeyLength` unless both keys have the lengths that the suite wants.
+    func check(encryptionKey: SecretBytes, integrityKey: SecretBytes) throws(CryptoError) {
+        guard encryptionKey.count == encryptionKeyLength else {
+            throw .invalidKeyLength(expected: encryptionKeyLength, actual: encryptionKey.count)
+        }
+        guard integrityKey.count == integrityKeyLength else {
+            throw .invalidKeyLength(expected: integrityKeyLength, actual: integrityKey.count)
+        }
+    }
+
+    private var cipherKind: UInt32 {
+        switch kind {
+        case .aesGCM16: CYGNET_AES_GCM.rawValue
+        case .chaCha20Poly1305: CYGNET_CHACHA20_POLY1305.rawValue
+        case .aesCBC: CYGNET_AES_CBC.rawValue
+        case .aesCTR: CYGNET_AES_CTR.rawValue
+        }
+    }
+
+    private var hash: UInt32 {
+        switch integrity {
+        case .hmacSHA256_128: CYGNET_SHA256.rawValue
+        case .hmacSHA384_192: CYGNET_SHA384.rawValue
+        case .hmacSHA512_256: CYGNET_SHA512.rawValue
+        default: CYGNET_HASH_NONE.rawValue
+        }
+    }
+}
+
+extension CryptoError {
+    /// The error that a status of the C code stands for; nil for success.
+    init?(status: UInt32) {
+        switch status {
+        case CYGNET_PACKET_OK.rawValue: return nil
+        case CYGNET_PACKET_AUTHENTICATION_FAILED.rawValue: self = .authenticationFailed
+        case CYGNET_PACKET_BAD_LENGTH.rawValue: self = .invalidLength
+        default: self = .libraryFailure
+        }
+    }
+}

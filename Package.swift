@@ -31,7 +31,6 @@ let strict: [SwiftSetting] = [
 #endif
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
-let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -68,7 +67,7 @@ var targets: [Target] = [
     module("IPsecPrimitives", ["CSecureMemory"]),
     module(
         "IPsecCrypto",
-        ["IPsecPrimitives", "CPacketCipher", "COpenSSL", crypto, cryptoExtras]
+        ["IPsecPrimitives", "CPacketCipher", "COpenSSL", crypto]
     ),
     module("IKEMessages", ["IPsecPrimitives"]),
     module("IKECredentials", ["IPsecPrimitives", "IPsecCrypto"]),

@@ -35,7 +35,7 @@ enum Architecture {
 
     /// Modules from elsewhere that each may use.
     static let foreign: [String: Set<String>] = [
-        "IPsecCrypto": ["Crypto", "CryptoExtras", "FoundationEssentials"],
+        "IPsecCrypto": ["Crypto"],
         "Configuration": ["Yams", "CYaml"],
         "Management": ["Foundation", "Glibc"],
         "LinuxIO": ["Glibc", "Synchronization"],

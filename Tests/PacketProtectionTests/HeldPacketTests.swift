@@ -1,0 +1,171 @@
+internal import IPsecCrypto
+internal import IPsecPrimitives
+internal import PacketProtection
+internal import Testing
+
+@Suite struct HeldPacketTests {
+    private func frame(_ number: Int, octets: Int = 100) -> [UInt8] {
+        TestPackets.plain(
+            TestPackets.udp(
+                from: TestHosts.nearV4,
+                to: TestHosts.farV4,
+                payload: pattern(octets, seed: UInt64(number))
+            )
+        )
+    }
+
+    private func gateway(_ change: (inout HeldPacketLimits) -> Void = { _ in }) -> TestGateway {
+        var configuration = PacketPathConfiguration()
+        change(&configuration.held)
+        let gateway = TestGateway(configuration)
+        gateway.apply(TestTunnel.everything)
+        return gateway
+    }
+
+    @Test func packetsWaitForTheirSAAndGoInOrder() throws {
+        let near = gateway()
+        let frames =
+            [frame(0), frame(1, octets: 5000 - 28), frame(2)]
+            + [
+                TestPackets.tso(
+                    from: TestHosts.nearV4,
+                    to: TestHosts.farV4,
+                    payload: pattern(60_000),
+                    segmentPayload: 1300
+                )
+            ]
+        let sendable = [frames[0], frames[2], frames[3]]
+        #expect(near.send(sendable) == [])
+        #expect(near.outbound.snapshot().heldPackets == 3)
+        let tuple = PacketTuple(
+            source: TestHosts.nearV4.address,
+            destination: TestHosts.farV4.address,
+            ipProtocol: 17,
+            sourcePort: 40_000,
+            destinationPort: 443
+        )
+        #expect(near.outbound.takeEvents() == [.acquire(TestTunnel.policy, tuple)])
+        let far = TestGateway()
+        far.apply(.installInbound(try TestTunnel().inbound()))
+        near.apply(.installOutbound(try TestTunnel().outbound()))
+        let isReleased = near.outbound.hasReleasedPackets
+        #expect(isReleased)
+        #expect(far.receive(near.release()) == sendable)
+        #expect(near.outbound.snapshot().heldPackets == 0)
+        let isDone = !near.outbound.hasReleasedPackets
+        #expect(isDone)
+    }
+
+    @Test func anAcquireIsRepeatedOnceASecond() {
+        let near = gateway()
+        near.send((0..<10).map { frame($0) })
+        #expect(near.outbound.takeEvents().count == 1)
+        near.now = near.now + .milliseconds(999)
+        near.send([frame(11)])
+        #expect(near.outbound.takeEvents() == [])
+        near.now = near.now + .milliseconds(1)
+        near.send([frame(12)])
+        #expect(near.outbound.takeEvents().count == 1)
+    }
+
+    @Test func everyLimitHolds() {
+        let byCount = gateway { $0.packetsPerPolicy = 4 }
+        byCount.send((0..<10).map { frame($0) })
+        #expect(byCount.outbound.snapshot().heldPackets == 4)
+        #expect(byCount.outboundDrops(.holdQueueFull) == 6)
+        let byOctets = gateway { $0.octetsPerPolicy = 138 * 3 }
+        byOctets.send((0..<10).map { frame($0) })
+        #expect(byOctets.outbound.snapshot().heldPackets == 3)
+        let byTotal = gateway { $0.totalPackets = 2 }
+        byTotal.send((0..<10).map { frame($0) })
+        #expect(byTotal.outbound.snapshot().heldPackets == 2)
+        let byMemory = gateway { $0.totalOctets = 2048 * 5 }
+        byMemory.send((0..<10).map { frame($0) })
+        #expect(byMemory.outbound.snapshot().heldPackets == 5)
+    }
+
+    @Test func oldPacketsExpire() {
+        let near = gateway { $0.maximumAge = .seconds(10) }
+        near.send([frame(0)])
+        near.now = near.now + .seconds(6)
+        near.send([frame(1)])
+        near.outbound.expire(at: near.now)
+        #expect(near.outbound.snapshot().heldPackets == 2)
+        near.now = near.now + .seconds(5)
+        near.outbound.expire(at: near.now)
+        #expect(near.outbound.snapshot().heldPackets == 1)
+        #expect(near.outboundDrops(.holdExpired) == 1)
+    }
+
+    @Test func packetsOfAFailedNegotiationGo() {
+        let near = gateway { $0.packetsPerPolicy = 3 }
+        near.send((0..<3).map { frame($0) })
+        near.apply(.dropHeldPackets(PolicyIdentifier(rawValue: 99)))
+        #expect(near.outbound.snapshot().heldPackets == 3)
+        near.apply(.dropHeldPackets(TestTunnel.policy))
+        #expect(near.outbound.snapshot().heldPackets == 0)
+        // Their room is free again.
+        near.send((0..<3).map { frame($0) })
+        #expect(near.outbound.snapshot().heldPackets == 3)
+        near.apply(.replacePolicies([]))
+        #expect(near.outbound.snapshot().heldPackets == 0)
+        #expect(near.outboundDrops(.holdAbandoned) == 6)
+    }
+
+    @Test func packetsOfOtherPoliciesGoOnWaiting() throws {
+        let near = TestGateway()
+        let second = PolicyIdentifier(rawValue: 8)
+        let narrow = TrafficSelector(prefix: IPPrefix("10.7.0.0/16")!)
+        near.apply(
+            .replacePolicies([
+                PolicyEntry(
+                    identifier: second,
+                    action: .protect,
+                    selectors: [SelectorPair(local: .everything(.v4), remote: narrow)]
+                ),
+                PolicyEntry(
+                    identifier: TestTunnel.policy,
+                    action: .protect,
+                    selectors: [SelectorPair(local: .everything(.v4), remote: .everything(.v4))]
+                ),
+            ])
+        )
+        let other = TestPackets.plain(
+            TestPackets.udp(
+                from: TestHosts.nearV4,
+                to: Endpoint(address: IPAddress("10.7.0.1")!, port: 1),
+                payload: []
+            )
+        )
+        near.send([other, frame(0), other, frame(1)])
+        near.apply(.installOutbound(try TestTunnel().outbound()))
+        #expect(near.release().flatMap(\.datagrams).count == 2)
+        #expect(near.outbound.snapshot().heldPackets == 2)
+    }
+
+    @Test func aReleaseLargerThanABatchGoesInSeveral() throws {
+        let near = gateway {
+            $0.packetsPerPolicy = 100
+            $0.octetsPerPolicy = 1 << 22
+            $0.totalOctets = 1 << 22
+        }
+        let superpackets = (0..<30).map { _ in
+            TestPackets.tso(
+                from: TestHosts.nearV4,
+                to: TestHosts.farV4,
+                payload: pattern(60_000),
+                segmentPayload: 1300
+            )
+        }
+        near.send(superpackets)
+        near.apply(.installOutbound(try TestTunnel().outbound()))
+        var datagrams = 0
+        var batches = 0
+        while near.outbound.hasReleasedPackets {
+            datagrams += near.release().flatMap(\.datagrams).count
+            batches += 1
+        }
+        #expect(datagrams == 30 * 47 && batches > 1)
+        #expect(near.outboundDrops(.batchOverflow) == 0)
+    }
+}

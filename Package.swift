@@ -168,6 +168,19 @@ var targets: [Target] = [
 ]
 targets += multiBufferTargets
 
+// A fuzz target gets its main from the compiler's fuzzer: only when scripts/fuzz asks for it.
+func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "Fuzz\(name)", dependencies: dependencies, path: "Fuzz/\(name)",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+}
+
+if Context.environment["CYGNET_FUZZ"] != nil {
+    targets += [
+        fuzz("Configuration", ["IPsecPrimitives", "Configuration"])
+    ]
+}
+
 let package = Package(
     name: "cygnet",
     products: [.executable(name: "cygnet", targets: ["cygnet"])],

@@ -22,6 +22,7 @@ enum AllowedFiles {
         "Sources/IPsecCrypto/MessageProtection/IKECipher.swift",
         "Sources/IPsecCrypto/PacketCipher/PacketCipher.swift",
         "Sources/IPsecCrypto/PseudorandomFunctions/PRF.swift",
+        "Sources/IPsecPrimitives/Randomness/RandomSource.swift",
         "Sources/IPsecPrimitives/Secrets/SecretBytes.swift",
         "Sources/LinuxIO/Confinement/FileSystemRestriction.swift",
         "Sources/LinuxIO/Confinement/Privileges.swift",

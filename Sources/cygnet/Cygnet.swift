@@ -15,6 +15,7 @@ struct Cygnet: AsyncParsableCommand {
         version: cygnetVersion,
         subcommands: [
             CheckCommand.self, StatusCommand.self, UpCommand.self, DownCommand.self,
+            DecodeCommand.self,
         ]
     )
 }

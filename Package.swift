@@ -123,7 +123,7 @@ var targets: [Target] = [
     ),
     tests(
         "IKEMessagesTests",
-        ["IPsecPrimitives", "IPsecCrypto", "IKEMessages"],
+        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "IKEMessages", "Inspection"],
         resources: [.copy("Captures")]
     ),
     tests("IKECredentialsTests", ["IPsecPrimitives", "IKECredentials"]),

@@ -177,7 +177,8 @@ func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 if Context.environment["CYGNET_FUZZ"] != nil {
     targets += [
-        fuzz("Configuration", ["IPsecPrimitives", "Configuration"])
+        fuzz("Configuration", ["IPsecPrimitives", "Configuration"]),
+        fuzz("IKEMessage", ["IPsecPrimitives", "IKEMessages", "Inspection"]),
     ]
 }
 

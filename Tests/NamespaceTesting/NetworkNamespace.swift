@@ -12,7 +12,7 @@ package final class NetworkNamespace: Sendable {
     package static let obstacle: String? = {
         if geteuid() != 0 { return "needs root to make network namespaces" }
         if unsafe access("/dev/net/tun", R_OK | W_OK) != 0 { return "needs /dev/net/tun" }
-        for tool in ["ip", "nft", "ping", "tcpdump"] where !Shell.isInstalled(tool) {
+        for tool in ["ip", "nft", "ping", "tcpdump", "iperf3"] where !Shell.isInstalled(tool) {
             return "needs the program \(tool)"
         }
         removeLeftovers()

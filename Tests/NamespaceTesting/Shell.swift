@@ -49,10 +49,11 @@ package final class BackgroundCommand {
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }
 
-    /// Asks it to end and returns what it printed.
+    /// Ends it, by a signal that cannot be blocked as the test runner's threads block others, and
+    /// returns what it printed.
     @discardableResult
     package func stop() -> String {
-        if process.isRunning { kill(process.processIdentifier, SIGINT) }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         return waitUntilDone().output
     }
 }

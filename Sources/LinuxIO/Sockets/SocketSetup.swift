@@ -95,7 +95,6 @@ enum SocketSetup {
                 ]
             case .v6:
                 [
-                    (SocketConstant.ipv6, SocketConstant.ipv6Only, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceivePacketInformation, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceiveTrafficClass, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceiveErrors, 1),

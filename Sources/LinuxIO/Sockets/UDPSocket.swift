@@ -42,6 +42,10 @@ package final class UDPSocket: Sendable {
         let version = endpoint.address.version
         file = try SocketSetup.open(version: version, ipProtocol: 0, name: "udp")
         try SocketSetup.prepare(file.number, version: version, name: "udp", mark: options.mark)
+        if version == .v6 {
+            // IPv4 has a socket of its own.
+            cygnet_set_option(file.number, SocketConstant.ipv6, SocketConstant.ipv6Only, 1)
+        }
         if options.isForPackets {
             SocketSetup.enlargeBuffers(file.number, bytes: options.bufferBytes)
             // Best effort: without it batches are merely smaller.

@@ -135,7 +135,8 @@ var targets: [Target] = [
     ),
     tests(
         "PacketProtectionTests",
-        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"]
+        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"],
+        resources: [.copy("Vectors")]
     ),
     tests(
         "ConnectionControlTests",

@@ -69,7 +69,7 @@ internal import Testing
             (udp + [0, 4], nil),
             (udp + [1, 2, 3, 4, 4, 4], nil),
             // RFC 4303 §2.7: TFC padding behind the packet.
-            (udp + Array(repeating: 0, count: 100) + [1, 2, 2, 4] + [], nil),
+            (udp + Array(repeating: 0, count: 102) + [1, 2, 2, 4], nil),
             (udp + [1, 2, 4, 3, 4, 4], .badPadding),
             (udp + [0, 0, 2, 4, 4, 4], .badPadding),
             (udp + [255, 4], .badPadding),
@@ -77,7 +77,7 @@ internal import Testing
             (udp + [0, 6], .unexpectedNextHeader),
             (udp + [0, 59], .dummy),
             ([0, 59, 0, 59], .dummy),
-            ([1, 1, 1, 59], .badPadding),
+            ([0, 9, 1, 59], .badPadding),
             ([1, 2, 2, 4], .malformedInner),
             (shortVersion + [0, 4], .malformedInner),
             (longLength + [0, 4], .malformedInner),

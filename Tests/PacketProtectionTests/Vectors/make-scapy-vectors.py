@@ -66,8 +66,16 @@ def main():
                 sealed = association.encrypt(
                     inner, seq_num=number & 0xFFFFFFFF,
                     iv=initialization_vector(kind, key, auth_key, number))
+                esp = raw(sealed[ESP])
+                if auth and extended:
+                    # Scapy 2.5 leaves the high half of the number out of ESP's HMAC, against
+                    # RFC 4303 section 2.2.1: the standard library makes this value.
+                    icv_length = auth_length // 2
+                    covered = esp[:-icv_length] + (number >> 32).to_bytes(4, "big")
+                    digest = {32: "sha256", 48: "sha384", 64: "sha512"}[auth_length]
+                    esp = esp[:-icv_length] + hmac.digest(auth_key, covered, digest)[:icv_length]
                 fields = [key, auth_key, spi.to_bytes(4, "big"), number.to_bytes(8, "big"),
-                          bytes([extended]), plain, raw(sealed[ESP])]
+                          bytes([extended]), plain, esp]
                 print(name, *(field.hex() or "-" for field in fields))
 
 

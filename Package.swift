@@ -108,6 +108,7 @@ var targets: [Target] = [
         name: "cygnet",
         dependencies: [
             "IPsecPrimitives", "Configuration", "Gateway", "Inspection", "Management",
+            "LinuxIO",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Logging", package: "swift-log"),
         ],
@@ -162,9 +163,12 @@ var targets: [Target] = [
         ]
     ),
     .target(
-        name: "NamespaceTesting", dependencies: ["CLinux"], path: "Tests/NamespaceTesting",
-        swiftSettings: strict),
-    tests("GatewayTests", ["IPsecPrimitives", "Gateway"]),
+        name: "NamespaceTesting",
+        dependencies: ["CLinux"],
+        path: "Tests/NamespaceTesting",
+        swiftSettings: strict
+    ),
+    tests("GatewayTests", ["IPsecPrimitives", "Configuration", "LinuxIO", "Gateway"]),
     tests("TidyTests", []),
 ]
 targets += multiBufferTargets

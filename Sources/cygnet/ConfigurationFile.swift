@@ -11,14 +11,22 @@ struct ConfigurationOption: ParsableArguments {
     )
     var file = ConfigurationFile.defaultPath
 
-    /// The configuration, when it can be used; warnings go to standard error.
+    /// The configuration, when it can be used, and the file's content; warnings go to standard
+    /// error.
     ///
-    /// - Throws: the exit code, after every diagnostic went to standard error.
-    func load() throws -> GatewayConfiguration {
-        let result = try ConfigurationFile.read(file)
+    /// - Parameter refused: called when it cannot be used, after every diagnostic was written.
+    /// - Throws: the exit code, then or when there is nothing to read.
+    func load(
+        orElse refused: (String) -> Void = { _ in }
+    ) throws -> (configuration: GatewayConfiguration, bytes: [UInt8]) {
+        let bytes = try ConfigurationFile.content(of: file)
+        let result = GatewayConfiguration.read(bytes, file: file)
         ConfigurationFile.report(result, of: file)
-        guard let configuration = result.configuration else { throw ExitCode.failure }
-        return configuration
+        guard let configuration = result.configuration else {
+            refused(file)
+            throw ExitCode.failure
+        }
+        return (configuration, bytes)
     }
 }
 
@@ -30,13 +38,20 @@ enum ConfigurationFile {
     ///
     /// - Throws: the exit code, after a sentence for the user, when there is nothing to read.
     static func read(_ path: String) throws -> ConfigurationResult {
+        GatewayConfiguration.read(try content(of: path), file: path)
+    }
+
+    /// The content of the file at `path`.
+    ///
+    /// - Throws: the exit code, after a sentence for the user, when there is nothing to read.
+    static func content(of path: String) throws -> [UInt8] {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             let why =
                 FileManager.default.fileExists(atPath: path) ? "may not be read" : "is missing"
             throw failure("\(path) \(why). Name a configuration file, or copy one from Examples.")
         }
         do {
-            return GatewayConfiguration.read(try content(of: handle), file: path)
+            return try content(of: handle)
         } catch {
             throw failure("\(path) is not a file of text. Name a configuration file.")
         }

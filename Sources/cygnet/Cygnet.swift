@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Management
 
 @main
-struct Cygnet: AsyncParsableCommand {
+struct Cygnet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cygnet",
         abstract: "IPsec for Linux: IKEv2 and a fast packet path.",
@@ -14,8 +14,8 @@ struct Cygnet: AsyncParsableCommand {
             """,
         version: cygnetVersion,
         subcommands: [
-            CheckCommand.self, StatusCommand.self, UpCommand.self, DownCommand.self,
-            DecodeCommand.self,
+            RunCommand.self, CheckCommand.self, StatusCommand.self, UpCommand.self,
+            DownCommand.self, GuardCommand.self, DecodeCommand.self,
         ]
     )
 }

@@ -1,0 +1,309 @@
+package import Configuration
+internal import ConnectionControl
+internal import DataPlane
+internal import IKEProtocol
+internal import IPsecCrypto
+internal import IPsecPrimitives
+package import LinuxIO
+package import Logging
+internal import Management
+internal import PacketProtection
+
+/// The running gateway: sockets, device, clock and control socket around the pure modules.
+///
+/// One thread runs it, over one event loop; the packet path has threads of its own.
+package final class GatewayDaemon {
+    /// How long peers may take to answer the Deletes of a shut-down.
+    private static let closingTime = Duration.seconds(3)
+    /// How often local addresses are looked at again.
+    private static let housekeepingInterval = Duration.seconds(10)
+
+    let configuration: GatewayConfiguration
+    private let secrets: ConnectionSecrets
+    let logger: Logger
+    let loop: EventLoop
+    let controller: ConnectionController
+    let network: NetworkConfiguration
+    let sockets: ListeningSockets
+    let device: TUNDevice
+    let deviceMTU: Int
+    let dataPlane: DataPlane
+    let management: ManagementServer
+    let backEnd: PacketCipherBackEnd
+    let startedAt: Instant
+
+    private let signals: SignalDescriptor
+    private let timer: TimerDescriptor
+    private let housekeeping: TimerDescriptor
+    private let notifier: ServiceNotifier
+    private var localAddresses: [IPAddress]
+    private var isClosing = false
+
+    /// Takes everything that needs privileges, then gives the privileges up.
+    ///
+    /// - Parameter notifySocket: the service manager's `NOTIFY_SOCKET`, if there is one.
+    package init(
+        configuration: GatewayConfiguration,
+        secrets: ConnectionSecrets,
+        logger: Logger,
+        notifySocket: String?
+    ) throws(SystemCallFailure) {
+        self.configuration = configuration
+        self.secrets = secrets
+        self.logger = logger
+        notifier = ServiceNotifier(socketPath: notifySocket)
+        startedAt = BootClock.now()
+        let settings = configuration.settings
+
+        try Privileges.demand()
+        // Before any thread is started: they inherit the blocked signals.
+        signals = try SignalDescriptor()
+        loop = try EventLoop()
+        timer = try TimerDescriptor()
+        housekeeping = try TimerDescriptor()
+        network = try NetworkConfiguration()
+        localAddresses = try network.localAddresses()
+
+        // The guard first: from here on nothing leaks, whatever fails below.
+        let plans = KernelPlans(configuration, localAddresses: localAddresses)
+        try PacketGuard.set(plans.packetGuard)
+        sockets = try ListeningSockets(settings)
+        device = try TUNDevice(name: settings.interfaceName)
+        deviceMTU = TunnelDeviceMTU.octets(for: configuration)
+        try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
+        try network.apply(plans.routing)
+        management = try ManagementServer(path: settings.controlSocket, loop: loop)
+
+        backEnd = PacketCipherBackEnd(settings.packetCipher)
+        controller = ConnectionController(
+            configuration: configuration,
+            settings: EngineSettings(configuration),
+            packetCipherBackEnd: backEnd,
+            random: SystemRandomSource(),
+            engineRandom: SystemRandomSource()
+        )
+        try GatewayDaemon.confine(controlSocket: settings.controlSocket, logger)
+        dataPlane = try DataPlane.start(
+            DataPlaneConfiguration(
+                device: device,
+                udpSockets: sockets.natTraversal,
+                rawSockets: sockets.esp,
+                packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
+            )
+        )
+    }
+
+    /// Runs until a signal or a client ends it, and leaves in good order.
+    package func run() throws(SystemCallFailure) {
+        try register()
+        let now = BootClock.now()
+        perform(controller.start(credentials: secrets.credentials, at: now), at: now)
+        housekeeping.arm(at: now + GatewayDaemon.housekeepingInterval)
+        logger.notice(
+            """
+            cygnet \(cygnetVersion) runs: \(configuration.connections.count) connections, device \
+            \(device.name) with MTU \(deviceMTU), packet cipher \(backEnd.name)
+            """
+        )
+        notifier.ready(status: "\(configuration.connections.count) connections")
+        try loop.run()
+        management.stop()
+        dataPlane.stop()
+        logger.notice("stopped; the guard stays: protected traffic cannot leave or enter in clear")
+    }
+
+    private func register() throws(SystemCallFailure) {
+        try loop.add(signals.number) { [unowned self] _ in
+            while let signal = signals.next() { handle(signal: signal) }
+        }
+        try loop.add(timer.number) { [unowned self] _ in
+            timer.acknowledge()
+            handle(.timeout)
+        }
+        try loop.add(housekeeping.number) { [unowned self] _ in
+            housekeeping.acknowledge()
+            keepHouse()
+        }
+        for socket in sockets.ike {
+            try loop.add(socket.number) { [unowned self] _ in receive(from: socket) }
+        }
+        try loop.add(dataPlane.eventDescriptor) { [unowned self] _ in
+            for event in dataPlane.drainEvents() { take(event) }
+        }
+        management.onRequest = { [unowned self] token, request in answer(request, token) }
+        management.onGone = { [unowned self] token in controller.forget(token) }
+        try management.start()
+    }
+
+    func handle(_ event: ControlEvent) {
+        let now = BootClock.now()
+        perform(controller.handle(event, at: now), at: now)
+    }
+
+    /// Carries out effects, those included that follow from them.
+    func perform(_ effects: [ControlEffect], at now: Instant) {
+        for effect in effects { perform(effect) }
+        if !isClosing { timer.arm(at: controller.nextTimeout) }
+    }
+
+    private func perform(_ effect: ControlEffect) {
+        switch effect {
+        case .send(let datagram):
+            do throws(SystemCallFailure) { try sockets.send(datagram) } catch {
+                logger.debug("cannot send to \(datagram.remote): \(error)")
+            }
+        case .sendKeepalive(let local, let remote):
+            do throws(SystemCallFailure) {
+                try sockets.sendKeepalive(local: local, remote: remote)
+            } catch {
+                logger.debug("cannot send a keepalive to \(remote): \(error)")
+            }
+        case .packetPath(let command): dataPlane.post(command)
+        case .findLocalAddress(let connection, let remote):
+            let route = try? network.route(to: remote)
+            handle(.localAddressFound(connection: connection, route?.source))
+        case .report(let report): logger.report(report)
+        case .requestProgress(let token, let line): management.reply(.progress(line), to: token)
+        case .requestEnded(let token, .done(let text)): management.reply(.done(text), to: token)
+        case .requestEnded(let token, .failed(let failure)):
+            management.reply(.failed(FailureStatus(failure)), to: token)
+        case .countersReady(let token):
+            management.reply(.status(statusReport()), to: token)
+        case .allClosed: if isClosing { loop.stop() }
+        }
+    }
+
+    private func take(_ event: DataPlaneEvent) {
+        switch event {
+        case .packetPath(let event): handle(.packetPath(event))
+        case .ikeDatagram(let datagram):
+            guard sockets.mayReceive(on: datagram.local) else { return }
+            handle(
+                .datagram(
+                    IKEDatagram(
+                        bytes: datagram.bytes,
+                        local: datagram.local,
+                        remote: datagram.remote
+                    )
+                )
+            )
+        case .pathMTU(let remote, let mtu):
+            logger.info("the path to \(remote) carries no more than \(mtu) octets")
+            handle(.pathMTU(remote: remote.address, octets: mtu))
+        }
+    }
+
+    private func receive(from socket: UDPSocket) {
+        // Bounded, so that a flood on this socket cannot keep the loop to itself.
+        for _ in 0..<64 {
+            guard let datagram = socket.receive() else { return }
+            guard sockets.mayReceive(on: datagram.local) else { continue }
+            handle(
+                .datagram(
+                    IKEDatagram(
+                        bytes: datagram.bytes,
+                        local: datagram.local,
+                        remote: datagram.remote
+                    )
+                )
+            )
+        }
+    }
+
+    private func handle(signal: Int32) {
+        if signal == SignalDescriptor.hangUp {
+            logger.warning("a running gateway cannot read its configuration again; restart it")
+            return
+        }
+        if isClosing { loop.stop() } else { close() }
+    }
+
+    /// Tells every peer, waits a little for their answers, and ends the loop.
+    private func close() {
+        isClosing = true
+        logger.notice("stopping: telling the peers")
+        notifier.stopping()
+        let now = BootClock.now()
+        do throws(SystemCallFailure) {
+            let deadline = try TimerDescriptor()
+            deadline.arm(at: now + GatewayDaemon.closingTime)
+            try loop.add(deadline.number) { [unowned self] _ in
+                loop.remove(deadline.number)
+                loop.stop()
+            }
+        } catch {
+            loop.stop()
+        }
+        perform(controller.handle(.shutDown, at: now), at: now)
+    }
+
+    private func answer(_ request: ManagementRequest, _ token: RequestToken) {
+        switch request {
+        case .status: handle(.readCounters(token))
+        case .up(let connection, let tunnel):
+            if let failure = unknown(connection, tunnel) {
+                management.reply(.failed(failure), to: token)
+            } else {
+                handle(.bringUp(token, connection: connection, tunnel: tunnel))
+            }
+        case .down(let connection, let tunnel):
+            if let failure = unknown(connection, tunnel) {
+                management.reply(.failed(failure), to: token)
+            } else {
+                handle(.takeDown(token, connection: connection, tunnel: tunnel))
+            }
+        case .stop:
+            management.reply(.done("stopping"), to: token)
+            if !isClosing { close() }
+        }
+    }
+
+    private func unknown(_ connection: String, _ tunnel: String?) -> FailureStatus? {
+        guard let found = configuration.connection(named: connection) else {
+            let names = configuration.connections.map(\.name).joined(separator: ", ")
+            return FailureStatus(
+                kind: "unknown-name",
+                summary: "\(configuration.file) has no connection \(connection)",
+                remedy: "name one of: \(names)"
+            )
+        }
+        guard let tunnel, !found.tunnels.contains(where: { $0.name == tunnel }) else { return nil }
+        let names = found.tunnels.map(\.name).joined(separator: ", ")
+        return FailureStatus(
+            kind: "unknown-name",
+            summary: "connection \(connection) has no tunnel \(tunnel)",
+            remedy: "name one of: \(names)"
+        )
+    }
+
+    private func statusReport() -> GatewayStatus {
+        StatusReport(
+            controller,
+            at: BootClock.now(),
+            startedAt: startedAt,
+            interface: InterfaceStatus(
+                name: device.name,
+                mtu: deviceMTU,
+                packetCipher: backEnd.name
+            ),
+            guardState: GuardInspection.state(),
+            deviceDrops: DropCount.device(dataPlane.snapshot())
+        ).status
+    }
+
+    /// Local addresses that came or went change which one our own sockets should send from.
+    private func keepHouse() {
+        housekeeping.arm(at: BootClock.now() + GatewayDaemon.housekeepingInterval)
+        do throws(SystemCallFailure) {
+            let addresses = try network.localAddresses()
+            guard Set(addresses) != Set(localAddresses) else { return }
+            localAddresses = addresses
+            let plans = KernelPlans(configuration, localAddresses: addresses)
+            try network.apply(plans.routing)
+            dataPlane.post(.setErrorSources(addresses, for: configuration))
+            logger.info("local addresses changed; routes to \(device.name) follow")
+        } catch {
+            logger.warning("cannot follow the change of local addresses: \(error)")
+        }
+    }
+}

@@ -1,0 +1,21 @@
+internal import ConnectionControl
+internal import IKEProtocol
+internal import Logging
+
+extension Logger {
+    /// One line for one event, at the level that it deserves.
+    func report(_ report: IKEReport) {
+        let level: Logger.Level =
+            switch report.event {
+            case .initiationFailed, .refused: .error
+            case .peerUnresponsive, .cookieDemanded, .encapsulationDiffers: .warning
+            case .errorFromPeer: .warning
+            case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
+            case .ikeSARekeyed, .childSARekeyed, .peerMoved: .notice
+            case .retransmitting, .cookieDemandedByPeer, .otherMethodDemanded,
+                .networkAddressTranslation:
+                .info
+            }
+        log(level: level, "\(report.summary)")
+    }
+}

@@ -1,0 +1,29 @@
+package import Configuration
+internal import IPsecPrimitives
+package import LinuxIO
+
+/// Sets, shows and lifts the guard by hand, without a running gateway.
+package enum GuardOperations {
+    /// Puts the guard of a configuration in force: the filter, and the rules that lead protected
+    /// traffic to the tunnel device or, without one, nowhere.
+    package static func set(_ configuration: GatewayConfiguration) throws(SystemCallFailure) {
+        try Privileges.demand([.networkAdministration])
+        let network = try NetworkConfiguration()
+        let plans = KernelPlans(configuration, localAddresses: try network.localAddresses())
+        try PacketGuard.set(plans.packetGuard)
+        try network.apply(plans.routing)
+    }
+
+    /// The filter as the kernel has it; nil when the guard is not set.
+    package static func show() throws(SystemCallFailure) -> String? {
+        try Privileges.demand([.networkAdministration])
+        return try PacketGuard.show()
+    }
+
+    /// Takes filter, rules and routes away: what policies protect can then pass in clear.
+    package static func lift() throws(SystemCallFailure) {
+        try Privileges.demand([.networkAdministration])
+        try PacketGuard.lift()
+        try NetworkConfiguration().withdraw()
+    }
+}

@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// A copy of the last configuration that was valid, so that a broken one cannot open the guard
+/// when the machine starts. It holds no secret: those are in files of their own.
+package enum LastGoodConfiguration {
+    package static let defaultPath = "/var/lib/cygnet/last-good.yaml"
+
+    /// A configuration file is smaller than this.
+    private static let byteLimit = 16 << 20
+
+    /// Keeps `bytes`, in one step: a crash leaves the old copy or the new one.
+    ///
+    /// - Returns: whether it was kept; a read-only system is no reason not to run.
+    @discardableResult
+    package static func keep(_ bytes: [UInt8], at path: String = defaultPath) -> Bool {
+        guard let slash = path.lastIndex(of: "/") else { return false }
+        _ = unsafe mkdir(String(path[..<slash]), 0o700)
+        let draft = path + ".new"
+        let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return false }
+        let isWritten = writeAll(bytes, to: descriptor) && fsync(descriptor) == 0
+        close(descriptor)
+        guard isWritten, unsafe rename(draft, path) == 0 else {
+            _ = unsafe unlink(draft)
+            return false
+        }
+        return true
+    }
+
+    /// The copy, or nil when there is none.
+    package static func load(from path: String = defaultPath) -> [UInt8]? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var result: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while result.count <= byteLimit {
+            let count = unsafe chunk.withUnsafeMutableBytes {
+                unsafe read(descriptor, $0.baseAddress, $0.count)
+            }
+            if count < 0 { return nil }
+            if count == 0 { return result }
+            result += chunk[..<count]
+        }
+        return nil
+    }
+
+    private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe write(descriptor, $0.baseAddress, $0.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+}

@@ -1,0 +1,36 @@
+package import Configuration
+internal import ConnectionControl
+internal import IKECredentials
+
+/// Every secret that a configuration names, read from its file.
+package struct ConnectionSecrets: Sendable {
+    let credentials: CredentialStore
+
+    /// A secret that cannot be used, and where the configuration names it.
+    package struct Refused: Hashable, Sendable {
+        package let location: SourceLocation
+        package let refusal: SecretFile.Refusal
+    }
+
+    /// All that cannot be used, not only the first.
+    package struct Refusals: Error, Hashable, Sendable {
+        package let refused: [Refused]
+    }
+
+    package init(reading configuration: GatewayConfiguration) throws(Refusals) {
+        var credentials = CredentialStore()
+        var refused: [Refused] = []
+        for connection in configuration.connections {
+            do throws(SecretFile.Refusal) {
+                let secret = try SecretFile.load(connection.secretFile.value)
+                credentials.addPresharedKey(secret, for: connection)
+            } catch {
+                refused.append(
+                    Refused(location: connection.secretFile.location, refusal: error)
+                )
+            }
+        }
+        guard refused.isEmpty else { throw Refusals(refused: refused) }
+        self.credentials = credentials
+    }
+}

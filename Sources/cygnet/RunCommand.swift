@@ -1,0 +1,86 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Foundation
+internal import Gateway
+internal import LinuxIO
+internal import Logging
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run the gateway in the foreground.",
+        discussion: """
+            Takes its sockets, the tunnel device, routes and the guard, then gives up every \
+            privilege but CAP_NET_ADMIN and CAP_NET_RAW. SIGTERM and SIGINT end it in good order: \
+            peers are told, the device goes, and the guard stays, so that protected traffic never \
+            passes in clear.
+
+            Examples:
+              cygnet run --config /etc/cygnet/cygnet.yaml
+              cygnet run --config a.yaml --log-level debug
+            """
+    )
+
+    @OptionGroup var source: ConfigurationOption
+
+    @Option(help: "trace, debug, info, notice, warning or error; else the configuration's.")
+    var logLevel: GatewaySettings.LogLevel?
+
+    func run() throws {
+        let (configuration, bytes) = try source.load(orElse: GuardFallback.apply)
+        LastGoodConfiguration.keep(bytes)
+        do {
+            let daemon = try GatewayDaemon(
+                configuration: configuration,
+                secrets: ConnectionSecrets(reading: configuration),
+                logger: logger(configuration),
+                notifySocket: ProcessInfo.processInfo.environment["NOTIFY_SOCKET"]
+            )
+            try daemon.run()
+        } catch let error as ConnectionSecrets.Refusals {
+            for refused in error.refused {
+                CommandOutput.complain("\(refused.location): error: \(refused.refusal.reason)")
+                CommandOutput.complain("    hint: \(refused.refusal.remedy)")
+            }
+            throw ExitCode.failure
+        } catch let error as SystemCallFailure {
+            CommandOutput.complain("error: \(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func logger(_ configuration: GatewayConfiguration) -> Logger {
+        var logger = Logger(label: "cygnet") { StreamLogHandler.standardError(label: $0) }
+        let level = logLevel ?? configuration.settings.logLevel
+        logger.logLevel = Logger.Level(rawValue: level.rawValue) ?? .info
+        return logger
+    }
+}
+
+extension GatewaySettings.LogLevel: ExpressibleByArgument {}
+
+/// What a broken configuration must not do: open the guard.
+enum GuardFallback {
+    /// Sets the guard of the last valid configuration, and says so.
+    static func apply(insteadOf file: String) {
+        guard let bytes = LastGoodConfiguration.load(),
+            let configuration = GatewayConfiguration.read(
+                bytes,
+                file: LastGoodConfiguration.defaultPath
+            ).configuration
+        else {
+            CommandOutput.complain(
+                "\(file) cannot be used, and there is no valid one from before to guard by"
+            )
+            return
+        }
+        do throws(SystemCallFailure) {
+            try GuardOperations.set(configuration)
+            CommandOutput.complain(
+                "\(file) cannot be used; the guard of the last valid configuration is in force"
+            )
+        } catch {
+            CommandOutput.complain("error: the guard cannot be set: \(error)")
+        }
+    }
+}

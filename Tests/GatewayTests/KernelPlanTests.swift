@@ -1,0 +1,89 @@
+internal import Configuration
+internal import IPsecPrimitives
+internal import LinuxIO
+internal import Testing
+
+@testable internal import Gateway
+
+/// A valid configuration with `policies` and `gateway` lines of the test's own.
+func configuration(gateway: String = "", policies: String = "") throws -> GatewayConfiguration {
+    let text = """
+        gateway:
+          interface: swan0
+        \(gateway)
+        connections:
+          b:
+            local: { address: 192.0.2.1, id: a.example }
+            remote: { address: 192.0.2.2, id: b.example }
+            secret-file: /dev/null
+            tunnels:
+              net:
+                local: [10.1.0.0/16, "fd00:1::/64"]
+                remote: [10.2.0.0/16, "fd00:2::/64"]
+        \(policies)
+        """
+    let result = GatewayConfiguration.read(Array(text.utf8), file: "test.yaml")
+    return try #require(result.configuration, "\(result.diagnostics)")
+}
+
+@Suite struct KernelPlanTests {
+    @Test func eachPairOfNetworksIsOnePolicyInOrder() throws {
+        let plans = KernelPlans(try configuration(), localAddresses: [IPAddress("10.1.0.1")!])
+        #expect(
+            plans.routing.policies.map(\.local.description) == ["10.1.0.0/16", "fd00:1::/64"]
+        )
+        #expect(plans.routing.policies.map(\.action) == [.protect, .protect])
+        // Only an address inside the local network may be the source of our own packets.
+        #expect(
+            plans.routing.policies.map(\.preferredSource) == [IPAddress("10.1.0.1"), nil]
+        )
+        #expect(plans.routing.device == "swan0")
+        #expect(plans.packetGuard.policies == plans.routing.policies)
+        #expect(plans.packetGuard.mark == plans.routing.mark)
+    }
+
+    @Test func bypassBeforeProtectStaysBefore() throws {
+        let policies = """
+            policies:
+              - bypass: { local: 10.1.0.0/16, remote: 10.2.0.5, protocol: tcp, remote-port: 22 }
+            """
+        let plans = KernelPlans(try configuration(policies: policies), localAddresses: [])
+        let first = try #require(plans.routing.policies.first)
+        #expect(first.action == .bypass)
+        #expect(first.ipProtocol == 6)
+        #expect(first.remotePorts == PortRange(22))
+        #expect(plans.routing.policies.count == 3)
+    }
+
+    @Test func aDefaultOfDiscardProhibitsTheRest() throws {
+        let plans = KernelPlans(
+            try configuration(gateway: "  default-policy: discard"),
+            localAddresses: []
+        )
+        #expect(plans.routing.policies.suffix(2).map(\.action) == [.prohibit, .prohibit])
+        #expect(plans.routing.policies.last?.remote.length == 0)
+    }
+
+    // The default proposals end with AES-CBC and HMAC-SHA2-512, over IPv4 and perhaps UDP:
+    // 1500 - 20 - 8 - 8 (ESP) - 16 (IV) - 32 (ICV) = 1416, in blocks of 16, less the trailer.
+    @Test func theDeviceTakesWhatEverySuiteCarries() throws {
+        #expect(TunnelDeviceMTU.octets(for: try configuration()) == 1406)
+        #expect(TunnelDeviceMTU.octets(for: try configuration(gateway: "  mtu: 1400")) == 1400)
+    }
+
+    @Test func neverBelowWhatIPv6Needs() throws {
+        let small = try configuration(gateway: "  link-mtu: 1300")
+        #expect(TunnelDeviceMTU.octets(for: small) == 1280)
+    }
+}
+
+@Suite struct LastGoodConfigurationTests {
+    @Test func keepsAndLoads() {
+        let path = "/tmp/cygnet-last-good-\(UInt64.random(in: 0 ..< .max))/copy.yaml"
+        #expect(LastGoodConfiguration.load(from: path) == nil)
+        #expect(LastGoodConfiguration.keep([1, 2, 3], at: path))
+        #expect(LastGoodConfiguration.keep([4, 5], at: path))
+        #expect(LastGoodConfiguration.load(from: path) == [4, 5])
+        #expect(!LastGoodConfiguration.keep([1], at: "/proc/nowhere/copy.yaml"))
+    }
+}

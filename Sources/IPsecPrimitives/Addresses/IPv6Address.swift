@@ -1,15 +1,21 @@
 /// An IPv6 address; `bits` is in host order, so that addresses compare and count naturally.
 package struct IPv6Address: Hashable, Comparable, Sendable {
-    package let bits: UInt128
+    // Two words rather than one of 128 bits: Swift 6.3 gives an enum that holds a `UInt128` less
+    // than the alignment that its own aligned loads need, and such loads then trap.
+    private let high: UInt64
+    private let low: UInt64
 
     package init(bits: UInt128) {
-        self.bits = bits
+        high = UInt64(truncatingIfNeeded: bits >> 64)
+        low = UInt64(truncatingIfNeeded: bits)
     }
+
+    package var bits: UInt128 { UInt128(high) << 64 | UInt128(low) }
 
     /// The address in sixteen bytes, network order; nil when there are not sixteen.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 16 else { return nil }
-        bits = bytes.reduce(0) { $0 << 8 | UInt128($1) }
+        self.init(bits: bytes.reduce(0) { $0 << 8 | UInt128($1) })
     }
 
     /// Text as in RFC 4291 §2.2 (`::` once, an IPv4 tail allowed), without a zone; nil otherwise.
@@ -34,7 +40,7 @@ package struct IPv6Address: Hashable, Comparable, Sendable {
         guard halves.count == 2 ? present <= 7 : present == 8 else { return nil }
         let zeros = Array(repeating: UInt16(0), count: 8 - present)
         let all = halves.count == 2 ? groups[0] + zeros + groups[1] : groups[0]
-        bits = all.reduce(0) { $0 << 16 | UInt128($1) }
+        self.init(bits: all.reduce(0) { $0 << 16 | UInt128($1) })
     }
 
     package var bytes: [UInt8] {

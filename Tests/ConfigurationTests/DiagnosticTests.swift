@@ -348,6 +348,28 @@ struct DiagnosticTests {
         Expected(Sample.tunnel("lifetime-packets: +200"), 10, 27, "not a whole", hint: "100 to"),
         Expected(Sample.tunnel("dscp: 64"), 10, 15, "out of range", hint: "0 to 63"),
         Expected(Sample.tunnel("mss-clamp: big"), 10, 20, "not a whole number", hint: "auto, off"),
+        Expected(
+            Sample.tunnel("mtu: 1500"),
+            10,
+            14,
+            "leaves nothing of link-mtu 1500",
+            hint: "raise link-mtu"
+        ),
+        Expected(
+            Sample.tunnel("mtu: 1000").replacing("10.1.0.0/16", with: "\"2001:db8:1::/48\"")
+                .replacing("10.2.0.0/16", with: "\"2001:db8:2::/48\""),
+            10,
+            14,
+            "too small for the IPv6 networks",
+            hint: "1280"
+        ),
+        Expected(
+            Sample.top("gateway: {mtu: 9000}"),
+            10,
+            10,
+            "leaves nothing",
+            hint: "auto"
+        ),
         Expected(Sample.tunnel("mtu: 100"), 10, 14, "out of range", hint: "or auto"),
         Expected(Sample.tunnel("df: maybe"), 10, 13, "not one of", hint: "copy, set or clear"),
         Expected(Sample.tunnel("replay-window: 8"), 10, 24, "out of range", hint: "32 to 65536"),

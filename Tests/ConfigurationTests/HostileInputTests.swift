@@ -78,4 +78,18 @@ struct HostileInputTests {
         let result = read(Array(Sample.tenLines.replacing("10.1.0.0/16", with: "[\(list)]").utf8))
         #expect(result.errors.contains { $0.hint.contains("1 to 255") })
     }
+
+    /// Each of these once cost a comparison with every name for each entry.
+    @Test func largeFilesOfMistakesDoNotStall() {
+        let unknown = (0..<60_000).map { "z\($0): 1\n" }.joined()
+        #expect(read(Array(unknown.utf8)).diagnostics.count == 100)
+        let tunnels = (0..<1000).map {
+            "      t\($0): {local: 10.1.0.0/16, remote: 10.2.0.\($0 % 256)}\n"
+        }.joined()
+        let policies = (0..<20_000).map { "  - protect: branch/x\($0)\n" }.joined()
+        let text =
+            String(Sample.tenLines.split(separator: "      net:")[0]) + tunnels + "policies:\n"
+            + policies
+        #expect(read(Array(text.utf8)).diagnostics.count == 100)
+    }
 }

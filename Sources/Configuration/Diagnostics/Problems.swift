@@ -5,6 +5,9 @@ final class Problems {
 
     private(set) var found: [Diagnostic] = []
 
+    /// Whether more would not be told: no work should go into saying it.
+    var isFull: Bool { found.count >= Problems.limit && hasErrors }
+
     var hasErrors: Bool { found.contains { $0.severity == .error } }
 
     func error(at location: SourceLocation, _ message: String, hint: String) {

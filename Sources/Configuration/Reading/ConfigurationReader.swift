@@ -53,6 +53,7 @@ struct ConfigurationReader {
         let connections = readConnections(reader, settings)
         let policies = PolicySection(connections: connections, problems: problems)
             .read(reader.node("policies"))
+        MTUCheck.run(settings, connections, problems)
         if !problems.hasErrors {
             PeerCheck.run(connections, problems)
             ShadowCheck.run(policies, problems)

@@ -67,6 +67,7 @@ struct MappingReader {
         _ keys: [String],
         _ problems: Problems
     ) -> String? {
+        guard !problems.isFull else { return nil }
         let near = NearestWord.to(entry.key, among: keys)
         let hint: String =
             if let foreign = ForeignKey.hint(for: entry.key) {

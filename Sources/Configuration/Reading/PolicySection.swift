@@ -5,8 +5,19 @@ struct PolicySection {
     static let actions = ["bypass", "discard", "protect"]
     static let keys = ["local", "remote", "protocol", "local-port", "remote-port"]
 
-    let connections: [ConnectionConfiguration]
-    let problems: Problems
+    private let connections: [ConnectionConfiguration]
+    private let problems: Problems
+    /// By `connection/tunnel`.
+    private let tunnels: [String: TunnelConfiguration]
+
+    init(connections: [ConnectionConfiguration], problems: Problems) {
+        self.connections = connections
+        self.problems = problems
+        tunnels = Dictionary(
+            connections.flatMap(\.tunnels).map { ($0.path.description, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
 
     func read(_ node: YAMLNode?) -> [PolicyConfiguration] {
         var policies: [PolicyConfiguration] = []
@@ -89,7 +100,6 @@ struct PolicySection {
     }
 
     private func protect(_ entry: YAMLEntry) -> PolicyConfiguration? {
-        let tunnels = connections.flatMap(\.tunnels)
         guard case .scalar(let text) = entry.value.content else {
             problems.error(
                 at: entry.value.location,
@@ -98,8 +108,9 @@ struct PolicySection {
             )
             return nil
         }
-        guard let tunnel = tunnels.first(where: { $0.path.description == text }) else {
-            let names = tunnels.map(\.path.description)
+        guard let tunnel = tunnels[text] else {
+            guard !problems.isFull else { return nil }
+            let names = tunnels.keys.sorted()
             let near = NearestWord.to(text, among: names).map { "did you mean \"\($0)\"?" }
             problems.error(
                 at: entry.value.location,

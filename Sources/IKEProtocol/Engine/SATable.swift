@@ -12,7 +12,7 @@ struct SATable {
     private var byConnection: [String: Set<IKESPI>] = [:]
     private var byPeer: [Peer: Set<IKESPI>] = [:]
     private var byFirstRequest: [HalfOpenKey: IKESPI] = [:]
-    private var halfOpenByAddress: [IPAddress: Int] = [:]
+    private var halfOpenByAddress: [[UInt8]: Int] = [:]
     private var byInboundSPI: [SPI: IKESPI] = [:]
     private(set) var halfOpenCount = 0
 
@@ -69,19 +69,19 @@ struct SATable {
 
     func halfOpen(_ key: HalfOpenKey) -> IKESA? { byFirstRequest[key].flatMap { byLocalSPI[$0] } }
 
-    func halfOpenCount(of address: IPAddress) -> Int { halfOpenByAddress[address] ?? 0 }
+    func halfOpenCount(of address: IPAddress) -> Int { halfOpenByAddress[address.bytes] ?? 0 }
 
     mutating func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA) {
         byFirstRequest[key] = sa.localSPI
-        halfOpenByAddress[key.remote.address, default: 0] += 1
+        halfOpenByAddress[key.address, default: 0] += 1
         halfOpenCount += 1
     }
 
     mutating func forgetHalfOpen(_ key: HalfOpenKey) {
         guard byFirstRequest.removeValue(forKey: key) != nil else { return }
         halfOpenCount -= 1
-        let left = (halfOpenByAddress[key.remote.address] ?? 1) - 1
-        halfOpenByAddress[key.remote.address] = left > 0 ? left : nil
+        let left = (halfOpenByAddress[key.address] ?? 1) - 1
+        halfOpenByAddress[key.address] = left > 0 ? left : nil
     }
 
     // MARK: Peers

@@ -9,7 +9,17 @@ struct HalfOpen {
 }
 
 /// A first request: from whom it came and what it was, for a repetition has the same octets.
+///
+/// Octets and not an `Endpoint`: Swift 6.3 passes a structure of four words that holds a 128-bit
+/// integer through a stack slot that is not aligned for it, and the program ends there.
 struct HalfOpenKey: Hashable {
-    let remote: Endpoint
+    let address: [UInt8]
+    let port: UInt16
     let request: [UInt8]
+
+    init(remote: Endpoint, request: [UInt8]) {
+        address = remote.address.bytes
+        port = remote.port
+        self.request = request
+    }
 }

@@ -1,0 +1,69 @@
+import IKECredentials
+import IKEProtocol
+import IPsecPrimitives
+
+/// One engine with what it has done so far.
+final class Party {
+    let name: String
+    let address: IPAddress
+    let engine: IKEEngine
+    private(set) var reports: [IKEReport] = []
+    /// Every SA pair ever installed, by inbound SPI.
+    private(set) var installed: [SPI: ChildSAInstallation] = [:]
+    /// Inbound SPIs of the pairs that are there, in the order of their installation.
+    private(set) var present: [SPI] = []
+    /// The inbound SPI of the pair that outbound traffic of a child uses.
+    private(set) var active: [String: SPI] = [:]
+    private(set) var keepalives = 0
+    private(set) var endpointUpdates: [ChildSAPath] = []
+    var outbox: [IKEDatagram] = []
+
+    init(_ name: String, _ address: String, settings: EngineSettings, seed: UInt64) {
+        self.name = name
+        self.address = IPAddress(address)!
+        engine = IKEEngine(settings: settings, random: SeededRandomSource(seed: seed))
+    }
+
+    func absorb(_ effects: [IKEEffect]) {
+        for effect in effects {
+            switch effect {
+            case .send(let datagram): outbox.append(datagram)
+            case .sendKeepalive: keepalives += 1
+            case .installChildSA(let child):
+                installed[child.inboundSPI] = child
+                present.append(child.inboundSPI)
+                if child.isUsedOutboundAtOnce { active[child.child] = child.inboundSPI }
+            case .useChildSAOutbound(let spi):
+                if let child = installed[spi] { active[child.child] = spi }
+            case .removeChildSA(let spi, _):
+                present.removeAll { $0 == spi }
+                for (child, active) in active where active == spi { self.active[child] = nil }
+            case .updateEndpoints(_, let path): endpointUpdates.append(path)
+            case .report(let report): reports.append(report)
+            }
+        }
+    }
+
+    var children: [ChildSAInstallation] { present.compactMap { installed[$0] } }
+
+    func activeChild(_ name: String) -> ChildSAInstallation? {
+        active[name].flatMap { installed[$0] }
+    }
+
+    var failures: [NegotiationFailure] {
+        reports.compactMap { report in
+            switch report.event {
+            case .initiationFailed(let failure), .refused(let failure): failure
+            default: nil
+            }
+        }
+    }
+
+    func count(_ isWanted: (IKEReport.Event) -> Bool) -> Int {
+        reports.count { isWanted($0.event) }
+    }
+
+    var establishedIKESAs: [IKESAStatus] {
+        engine.status(at: .origin).ikeSAs.filter { $0.stage == .established }
+    }
+}

@@ -1,0 +1,96 @@
+import IKECredentials
+import IKEProtocol
+import IPsecPrimitives
+
+/// A configuration of one end, as a test wants it.
+struct Setup {
+    var localAddress = "192.0.2.1"
+    var remoteAddress = "192.0.2.2"
+    var localIdentity = "left.example"
+    var remoteIdentity = "right.example"
+    var secret = "a secret between two"
+    var ikeProposals = ["aes256gcm16-prfsha256-x25519"]
+    var espProposals = ["aes256gcm16"]
+    var children = ["net": ("10.1.0.0/16", "10.2.0.0/16")]
+    var encapsulation = IKEConnection.Encapsulation.automatic
+    var ikeLifetime = SALifetime.ikeDefault
+    var childLifetime = SALifetime.childDefault
+    var livenessInterval: Duration? = .seconds(30)
+
+    /// The same from the other end.
+    var mirrored: Setup {
+        var other = self
+        swap(&other.localAddress, &other.remoteAddress)
+        swap(&other.localIdentity, &other.remoteIdentity)
+        other.children = children.mapValues { ($0.1, $0.0) }
+        return other
+    }
+
+    var connections: [IKEConnection] {
+        let children = children.sorted { $0.key < $1.key }.map { name, networks in
+            var policy = ChildPolicy(
+                name: name,
+                source: "\(localIdentity).yaml:20",
+                proposals: espProposals.enumerated().map {
+                    Setup.proposal($1, .esp, line: 30 + $0, of: localIdentity)
+                },
+                localSelectors: Setup.selectors(networks.0),
+                remoteSelectors: Setup.selectors(networks.1)
+            )
+            policy.selectorsSource = "\(localIdentity).yaml:21"
+            policy.lifetime = childLifetime
+            return policy
+        }
+        var connection = IKEConnection(
+            name: "site",
+            source: "\(localIdentity).yaml:1",
+            localAddress: IPAddress(localAddress),
+            remoteAddress: IPAddress(remoteAddress),
+            localIdentity: Identity(localIdentity)!,
+            remoteIdentity: IdentityPattern(remoteIdentity)!,
+            proposals: ikeProposals.enumerated().map {
+                Setup.proposal($1, .ike, line: 10 + $0, of: localIdentity)
+            },
+            children: children
+        )
+        connection.localIdentitySource = "\(localIdentity).yaml:3"
+        connection.remoteIdentitySource = "\(localIdentity).yaml:4"
+        connection.secretSource = "\(localIdentity).yaml:5"
+        connection.encapsulation = encapsulation
+        connection.encapsulationSource = "\(localIdentity).yaml:6"
+        connection.lifetime = ikeLifetime
+        connection.livenessInterval = livenessInterval
+        return [connection]
+    }
+
+    var credentials: CredentialStore {
+        var store = CredentialStore()
+        store.addPresharedKey(
+            SecretBytes(Array(secret.utf8)),
+            local: IdentityPattern(localIdentity)!,
+            remote: IdentityPattern(remoteIdentity)!
+        )
+        return store
+    }
+
+    static func proposal(
+        _ text: String,
+        _ securityProtocol: SecurityProtocol,
+        line: Int,
+        of file: String
+    ) -> ConfiguredProposal {
+        ConfiguredProposal(
+            Proposal(
+                securityProtocol: securityProtocol,
+                transforms: text.split(separator: "-").map {
+                    ProposalKeyword.transform(for: String($0))!
+                }
+            ),
+            source: "\(file).yaml:\(line)"
+        )
+    }
+
+    static func selectors(_ text: String) -> [TrafficSelector] {
+        text.split(separator: " ").map { TrafficSelector(prefix: IPPrefix($0)!) }
+    }
+}

@@ -1,5 +1,0 @@
-internal import Testing
-
-@Suite struct IKEProtocolPlaceholderTests {
-    @Test func builds() {}
-}

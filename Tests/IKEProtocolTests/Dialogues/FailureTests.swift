@@ -1,0 +1,89 @@
+import IKEProtocol
+import IPsecPrimitives
+import Testing
+
+@Suite("Failures and what is said of them")
+struct FailureTests {
+    private func failures(_ change: (inout Setup) -> Void) -> (
+        left: NegotiationFailure?, right: NegotiationFailure?
+    ) {
+        var right = Setup().mirrored
+        change(&right)
+        let dialogue = Dialogue(Setup(), right)
+        dialogue.initiate()
+        dialogue.advance(by: .seconds(60))
+        return (dialogue.left.failures.first, dialogue.right.failures.first)
+    }
+
+    @Test("IKE proposals that do not meet")
+    func ikeProposals() throws {
+        let (left, right) = failures { $0.ikeProposals = ["aes128gcm16-prfsha256-x25519"] }
+        let told = try #require(right)
+        #expect(told.subject == .ikeProposal)
+        #expect(told.offered == ["aes256gcm16-prfsha256-x25519"])
+        #expect(told.accepted == ["aes128gcm16-prfsha256-x25519"])
+        #expect(told.nearest?.contains("encryption: they offer aes256gcm16") == true)
+        #expect(told.source == "right.example.yaml:10")
+        #expect(left?.subject == .ikeProposal)
+        #expect(left?.source == "left.example.yaml:10")
+    }
+
+    @Test("ESP proposals that do not meet")
+    func espProposals() throws {
+        let (left, right) = failures { $0.espProposals = ["aes128gcm16"] }
+        #expect(right?.source == "right.example.yaml:30")
+        #expect(right?.nearest?.contains("encryption") == true)
+        #expect(left?.subject == .childProposal)
+    }
+
+    @Test("traffic selectors that do not meet")
+    func trafficSelectors() throws {
+        let (left, right) = failures { $0.children = ["net": ("10.9.0.0/16", "10.1.0.0/16")] }
+        #expect(right?.subject == .trafficSelectors)
+        #expect(right?.nearest?.contains("local: they want 10.2.0.0/16") == true)
+        #expect(right?.source == "right.example.yaml:21")
+        #expect(left?.subject == .trafficSelectors)
+    }
+
+    @Test("a wrong secret is told to our side and not to the peer")
+    func wrongSecret() {
+        let (left, right) = failures { $0.secret = "another" }
+        #expect(right?.subject == .secret)
+        #expect(right?.source == "right.example.yaml:5")
+        #expect(left?.subject == .refusedByPeer)
+        #expect(left?.explanation.contains("AUTHENTICATION_FAILED") == true)
+    }
+
+    @Test("an unknown identity")
+    func unknownIdentity() {
+        let (left, right) = failures { $0.remoteIdentity = "somebody.example" }
+        #expect(right?.subject == .identity)
+        #expect(right?.offered == ["left.example"])
+        #expect(right?.source == "right.example.yaml:4")
+        #expect(left?.subject == .refusedByPeer)
+    }
+
+    @Test("a local identity that the peer does not expect")
+    func otherLocalIdentity() {
+        let (_, right) = failures { $0.localIdentity = "renamed.example" }
+        #expect(right?.subject == .identity)
+        #expect(right?.explanation.contains("right.example") == true)
+    }
+
+    @Test("a peer for which there is no connection")
+    func noConnection() {
+        let (left, right) = failures { $0.remoteAddress = "198.51.100.7" }
+        #expect(right?.subject == .connection)
+        #expect(left?.subject == .ikeProposal)
+    }
+
+    @Test("a peer that does not answer")
+    func noAnswer() {
+        let dialogue = Dialogue()
+        dialogue.link = { _ in [] }
+        dialogue.initiate()
+        dialogue.advance(by: .seconds(600))
+        #expect(dialogue.left.failures.map(\.subject) == [.peerUnresponsive])
+        #expect(dialogue.left.engine.isIdle)
+    }
+}

@@ -21,7 +21,7 @@ def register(table):
         table.add(f"refusal/secret/{role}", refusal, initiator=initiator,
                   change={"secret": "not-the-same-at-all"}, kind="secret", needs_offer=False)
         table.add(f"refusal/identity/{role}", refusal, initiator=initiator,
-                  change={"right_identity": "someone-else.example"}, kind="identity",
+                  change={"right_identity": "someone-else.example"}, kind="identit",
                   needs_offer=False)
         table.add(f"refusal/ike-proposal/{role}", refusal, initiator=initiator,
                   change={"ike": "aes128-sha256-modp3072"}, kind="proposal", needs_offer=True)

@@ -71,7 +71,7 @@ class Cygnet:
 
     # Configuration
 
-    def write(self, tunnel, other, **extra):
+    def write(self, tunnel, other, /, **extra):
         """Writes the configuration and the secret without starting anything."""
         if os.path.exists(self.secret):
             os.unlink(self.secret)
@@ -82,7 +82,7 @@ class Cygnet:
             file.write(configuration(
                 tunnel.end(self.site, other), self.secret, self.socket, **extra))
 
-    def apply(self, tunnel, other, **extra):
+    def apply(self, tunnel, other, /, **extra):
         self.stop()
         self.write(tunnel, other, **extra)
         self.start()
@@ -125,12 +125,15 @@ class Cygnet:
 
     def guard(self, action):
         """`cygnet guard show|set|lift`, which need no daemon."""
-        return self.namespace.run(self.program, "guard", action, "--config", self.file)
+        return self.namespace.run(*self._guard(action))
 
     def lift_guard(self):
         """Leaves no guard behind, whether or not there was one."""
-        status_of(*self.namespace.command(
-            self.program, "guard", "lift", "--config", self.file))
+        status_of(*self.namespace.command(*self._guard("lift")))
+
+    def _guard(self, action):
+        words = [self.program, "guard", action]
+        return words + ["--config", self.file] if action == "set" else words
 
     def read_log(self):
         try:

@@ -23,7 +23,7 @@ def states(lab):
     tasks = f"/proc/{lab.left.process.pid}/task"
     for task in os.listdir(tasks):
         with open(f"{tasks}/{task}/status") as file:
-            yield dict(line.strip().split(":\t", 1) for line in file if ":\t" in line)
+            yield dict(line.split(":\t", 1) for line in file if ":\t" in line)
 
 
 def running(lab):

@@ -204,14 +204,16 @@ def lifted(lab):
 
 
 def shown(lab):
+    """`guard show` says by its status whether the guard is set, and names what it covers."""
     lab.left.write(BOTH, RIGHT)
-    before = lab.left.guard("show")
+    show = lab.network.left.command(lab.left.program, "guard", "show")
+    expect(status_of(*show)[0] != 0, "a guard is shown before it is set")
     lab.left.guard("set")
-    during = lab.left.guard("show")
+    status, text = status_of(*show)
+    expect(status == 0, f"the guard is set and not shown: {text}")
+    expect(RIGHT.networks[4].split("/")[0] in text, f"no selector is named: {text}")
     lab.left.guard("lift")
-    after = lab.left.guard("show")
-    expect(before != during and during != after, f"`guard show` says the same: {during}")
-    expect(RIGHT.networks[4].split("/")[0] in during, f"no selector is named: {during}")
+    expect(status_of(*show)[0] != 0, "a guard is shown after it is lifted")
 
 
 def set_twice(lab):

@@ -75,7 +75,9 @@ class Network:
             nodad = ["nodad"] if version == 6 else []
             self.router.ip("addr", "add", f"{router[version]}/{length}", "dev", here, *nodad)
             gateway.ip("addr", "add", f"{site.outer[version]}/{length}", "dev", "wan", *nodad)
-            gateway.ip("addr", "add", f"{site.inner[version]}/{length}", "dev", "lo", *nodad)
+            # The host alone: a whole prefix on the loopback would be local to its last address.
+            host = 32 if version == 4 else 128
+            gateway.ip("addr", "add", f"{site.inner[version]}/{host}", "dev", "lo", *nodad)
             gateway.ip(f"-{version}", "route", "add", "default", "via", router[version])
             # What leaks would arrive: the router knows the way to the inner networks.
             self.router.ip(f"-{version}", "route", "add", site.networks[version],
@@ -91,12 +93,17 @@ class Network:
                 "lan", "netns", self.host.name)
             self.left.ip("link", "set", "lan", "up")
             self.host.ip("link", "set", "lan", "up")
+            # IPv6 answers for an address on the link it belongs to alone.
+            self.left.ip("addr", "add", "fe80::1/64", "dev", "lan", "nodad")
             for version, length in ((4, 32), (6, 128)):
                 nodad = ["nodad"] if version == 6 else []
-                gateway, address = LEFT.inner[version], INSIDE[version]
+                address = INSIDE[version]
+                gateway = LEFT.inner[4] if version == 4 else "fe80::1"
                 self.host.ip("addr", "add", f"{address}/{length}", "dev", "lan", *nodad)
-                self.host.ip(f"-{version}", "route", "add", gateway, "dev", "lan")
-                self.host.ip(f"-{version}", "route", "add", "default", "via", gateway)
+                if version == 4:
+                    self.host.ip("route", "add", gateway, "dev", "lan")
+                self.host.ip(f"-{version}", "route", "add", "default", "via", gateway,
+                             "dev", "lan")
                 self.left.ip(f"-{version}", "route", "add", address, "dev", "lan")
         return self.host
 

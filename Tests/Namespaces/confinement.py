@@ -54,11 +54,11 @@ def memory(lab):
 
 
 def few_suffice(lab):
-    """It starts with the two capabilities alone, none of root's others."""
+    """It starts with the two capabilities and the one for ports below 1024, none of root's others."""
     lab.right.apply(Tunnel(), LEFT)
     lab.left.write(Tunnel(), RIGHT)
     lab.left.start(prefix=(
-        "setpriv", "--bounding-set=-all,+net_admin,+net_raw",
-        "--inh-caps=-all,+net_admin,+net_raw"))
+        "setpriv", "--bounding-set=-all,+net_admin,+net_raw,+net_bind_service",
+        "--inh-caps=-all,+net_admin,+net_raw,+net_bind_service"))
     lab.left.initiate()
     expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4])

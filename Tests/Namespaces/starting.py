@@ -16,7 +16,7 @@ def register(table):
     table.add("start/held-packets-arrive", held)
     table.add("start/held-packets-are-bounded", held_bound)
     table.add("start/at-boot-tries-again", at_boot_tries_again)
-    table.add("start/down-then-traffic", down_then_traffic)
+    table.add("start/down-then-up", down_then_up)
     table.add("stop/in-good-order", stop)
     table.add("stop/interrupted", interrupted)
     table.add("stop/again-and-again", again)
@@ -77,13 +77,14 @@ def at_boot_tries_again(lab):
     wait_until(lab.right.established, "the tunnel begins once the peer is there", 15)
 
 
-def down_then_traffic(lab):
-    """After `down` the next packet begins the tunnel anew."""
+def down_then_up(lab):
+    """What was taken down by hand comes up by hand."""
     lab.right.apply(Tunnel(), LEFT)
     lab.left.apply(Tunnel(start="traffic"), RIGHT)
     expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], wait=3)
     lab.left.delete_ike()
     wait_until(lambda: not lab.right.associations(), "the peer forgets")
+    lab.left.initiate()
     expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], wait=3)
 
 

@@ -183,6 +183,11 @@ func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 if Context.environment["CYGNET_FUZZ"] != nil {
     targets += [
         fuzz("Configuration", ["IPsecPrimitives", "Configuration"]),
+        fuzz(
+            "Engine",
+            [
+                "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+            ]),
         fuzz("IKEMessage", ["IPsecPrimitives", "IKEMessages", "Inspection"]),
     ]
 }

@@ -129,22 +129,13 @@ extension IKEEngine {
                 TrafficSelectorMismatch.explain(offered, policies: policies)
             )
         }
-        let choice: ProposalSelection.Choice
-        do {
-            choice = try ProposalSelection.choose(
-                from: offer.proposals,
-                accepting: policy.proposals,
-                for: purpose,
-                guessedMethod: content.keyExchange?.method
-            )
-        } catch {
-            throw ChildRefusal(.noProposalChosen, error)
-        }
-        guard let suite = ESPSuite(choice.transforms), choice.peerSPI.count == 4 else {
-            throw .incomplete(sa.connection)
-        }
-        let outbound = SPI(rawValue: choice.peerSPI.reduce(0) { $0 << 8 | UInt32($1) })
-        guard !outbound.isReserved else { throw .incomplete(sa.connection) }
+        let (choice, suite, outbound) = try chooseSuite(
+            offer,
+            content,
+            policy,
+            purpose,
+            sa.connection
+        )
         let keyExchange = try answerKeyExchange(suite, content, policy)
         let keys = ChildKeys.derive(
             prf: state.keys.suite.prf,
@@ -166,9 +157,8 @@ extension IKEEngine {
             replaces: old?.inboundSPI,
             isUsedOutbound: old == nil
         )
-        var payloads: [Payload] = [
-            .securityAssociation(choice.answer(purpose: purpose, spi: inbound.bytes))
-        ]
+        let answer = choice.answer(purpose: purpose, spi: inbound.bytes)
+        var payloads: [Payload] = [.securityAssociation(answer)]
         if purpose == .childSA { payloads.append(.nonce(NoncePayload(nonce: nonces.responder))) }
         if let keyExchange { payloads.append(.keyExchange(keyExchange.payload)) }
         payloads += [
@@ -183,6 +173,33 @@ extension IKEEngine {
                 outboundKeys: keys.responderToInitiator
             )
         )
+    }
+
+    /// The suite of a policy that the offer meets, and the peer's SPI.
+    private func chooseSuite(
+        _ offer: SecurityAssociationPayload,
+        _ content: MessageContent,
+        _ policy: ChildPolicy,
+        _ purpose: NegotiationPurpose,
+        _ connection: IKEConnection
+    ) throws(ChildRefusal) -> (ProposalSelection.Choice, ESPSuite, outbound: SPI) {
+        let choice: ProposalSelection.Choice
+        do {
+            choice = try ProposalSelection.choose(
+                from: offer.proposals,
+                accepting: policy.proposals,
+                for: purpose,
+                guessedMethod: content.keyExchange?.method
+            )
+        } catch {
+            throw ChildRefusal(.noProposalChosen, error)
+        }
+        guard let suite = ESPSuite(choice.transforms), choice.peerSPI.count == 4 else {
+            throw .incomplete(connection)
+        }
+        let outbound = SPI(rawValue: choice.peerSPI.reduce(0) { $0 << 8 | UInt32($1) })
+        guard !outbound.isReserved else { throw .incomplete(connection) }
+        return (choice, suite, outbound)
     }
 
     /// The responder's half of a fresh key exchange, where the suite has one (RFC 7296 §1.3.1).

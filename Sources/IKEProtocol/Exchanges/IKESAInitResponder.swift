@@ -183,22 +183,14 @@ extension IKEEngine {
             path: path
         )
         nat.isForced = connection.encapsulation == .udp && nat.isSupported
-        var payloads: [Payload] = [
-            .securityAssociation(choice.answer(purpose: .ikeSA, spi: [])),
-            .keyExchange(
-                KeyExchangePayload(method: suite.keyExchange, data: keyPair.publicValue)
-            ),
-            .nonce(NoncePayload(nonce: nonce)),
-        ]
-        if nat.isSupported {
-            payloads += NATDetection.notifies(
-                initiatorSPI: header.initiatorSPI,
-                responderSPI: spi,
-                path: path,
-                isForged: nat.isForced,
-                random: &random
-            )
-        }
+        let payloads = answerPayloads(
+            choice,
+            keyPair,
+            nonce,
+            header.answering(responderSPI: spi),
+            path,
+            nat
+        )
         let response = IKEMessage.serialise(header.answering(responderSPI: spi), payloads: payloads)
         let transcript = InitTranscript(
             initiatorMessage: datagram.bytes,
@@ -221,6 +213,33 @@ extension IKEEngine {
         sas.rememberHalfOpen(key, sa)
         arm(.halfOpenExpiry, of: sa, at: now + settings.halfOpenTimeout)
         send(response, from: datagram.local, to: datagram.remote)
+    }
+
+    private func answerPayloads(
+        _ choice: ProposalSelection.Choice,
+        _ keyPair: KeyExchangeKeyPair,
+        _ nonce: [UInt8],
+        _ header: MessageHeader,
+        _ path: IKEPath,
+        _ nat: NATSituation
+    ) -> [Payload] {
+        var payloads: [Payload] = [
+            .securityAssociation(choice.answer(purpose: .ikeSA, spi: [])),
+            .keyExchange(
+                KeyExchangePayload(method: keyPair.method, data: keyPair.publicValue)
+            ),
+            .nonce(NoncePayload(nonce: nonce)),
+        ]
+        if nat.isSupported {
+            payloads += NATDetection.notifies(
+                initiatorSPI: header.initiatorSPI,
+                responderSPI: header.responderSPI,
+                path: path,
+                isForged: nat.isForced,
+                random: &random
+            )
+        }
+        return payloads
     }
 
     /// RFC 7296 §2.6: an answer before there is a responder's SPI has zero there.

@@ -75,4 +75,10 @@ import Testing
         #expect(decoded.frames.count == 55)
         #expect(decoded.problems.first?.reason == "a record is cut off")
     }
+
+    /// Found by the fuzzer: such a file left nothing to show.
+    @Test func captureWithoutAFrameIsSaidToBeOne() throws {
+        let header: [UInt8] = [0x4d, 0x3c, 0xb2, 0xa1] + Array(repeating: 0, count: 20)
+        #expect(try CaptureDecoder.decode(header).lines == ["a capture without a frame"])
+    }
 }

@@ -5,6 +5,7 @@ extension DecodedCapture {
         for frame in frames { writer.write(frame) }
         for problem in problems { writer.line("problem: \(problem.text)") }
         if otherFrames > 0 { writer.line("\(otherFrames) frames with neither IKE nor ESP") }
+        if writer.lines.isEmpty { writer.line("a capture without a frame") }
         return writer.lines
     }
 }

@@ -188,6 +188,7 @@ if Context.environment["CYGNET_FUZZ"] != nil {
             [
                 "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
             ]),
+        fuzz("ESP", ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"]),
         fuzz("IKEMessage", ["IPsecPrimitives", "IKEMessages", "Inspection"]),
     ]
 }

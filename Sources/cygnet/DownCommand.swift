@@ -6,7 +6,8 @@ struct DownCommand: ParsableCommand {
         commandName: "down",
         abstract: "End a connection, or one tunnel of it.",
         discussion: """
-            The peer is told. What the tunnel protects still does not pass in clear.
+            The peer is told. What the tunnel protects still does not pass in clear. Traffic brings a \
+            tunnel that starts on traffic up again.
 
             Examples:
               cygnet down branch

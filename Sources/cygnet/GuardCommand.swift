@@ -66,7 +66,7 @@ struct GuardCommand: ParsableCommand {
             try GuardCommand.attempt { () throws(SystemCallFailure) in
                 try GuardOperations.set(configuration)
             }
-            LastGoodConfiguration.keep(bytes)
+            LastGoodConfiguration.keep(bytes, at: LastGoodConfiguration.path(for: source.file))
             print("the guard of \(source.file) is set")
         }
     }

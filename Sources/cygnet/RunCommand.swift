@@ -28,7 +28,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let (configuration, bytes) = try source.load(orElse: GuardFallback.apply)
-        LastGoodConfiguration.keep(bytes)
+        LastGoodConfiguration.keep(bytes, at: LastGoodConfiguration.path(for: source.file))
         do {
             let daemon = try GatewayDaemon(
                 configuration: configuration,
@@ -63,11 +63,9 @@ extension GatewaySettings.LogLevel: ExpressibleByArgument {}
 enum GuardFallback {
     /// Sets the guard of the last valid configuration, and says so.
     static func apply(insteadOf file: String) {
-        guard let bytes = LastGoodConfiguration.load(),
-            let configuration = GatewayConfiguration.read(
-                bytes,
-                file: LastGoodConfiguration.defaultPath
-            ).configuration
+        let copy = LastGoodConfiguration.path(for: file)
+        guard let bytes = LastGoodConfiguration.load(from: copy),
+            let configuration = GatewayConfiguration.read(bytes, file: copy).configuration
         else {
             CommandOutput.complain(
                 "\(file) cannot be used, and there is no valid one from before to guard by"

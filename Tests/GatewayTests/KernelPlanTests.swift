@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Glibc
 internal import IPsecPrimitives
 internal import LinuxIO
 internal import Testing
@@ -78,8 +79,20 @@ func configuration(gateway: String = "", policies: String = "") throws -> Gatewa
 }
 
 @Suite struct LastGoodConfigurationTests {
+    @Test func eachFileHasACopyOfItsOwn() {
+        let one = LastGoodConfiguration.path(for: "/etc/cygnet/a.yaml")
+        #expect(one == LastGoodConfiguration.directory + "/%2Fetc%2Fcygnet%2Fa.yaml")
+        #expect(one != LastGoodConfiguration.path(for: "/etc/cygnet%2Fa.yaml"))
+        #expect(LastGoodConfiguration.path(for: "a.yaml").hasSuffix("%2Fa.yaml"))
+    }
+
     @Test func keepsAndLoads() {
-        let path = "/tmp/cygnet-last-good-\(UInt64.random(in: 0 ..< .max))/copy.yaml"
+        let directory = "/tmp/cygnet-last-good-\(UInt64.random(in: 0 ..< .max))"
+        let path = directory + "/copy.yaml"
+        defer {
+            _ = unsafe unlink(path)
+            _ = unsafe rmdir(directory)
+        }
         #expect(LastGoodConfiguration.load(from: path) == nil)
         #expect(LastGoodConfiguration.keep([1, 2, 3], at: path))
         #expect(LastGoodConfiguration.keep([4, 5], at: path))

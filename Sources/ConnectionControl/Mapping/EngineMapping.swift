@@ -33,6 +33,12 @@ extension IKEConnection {
             }
         lifetime = SALifetime(ending: connection.lifetime.value)
         livenessInterval = connection.liveness.value
+        keepaliveInterval = connection.keepalive.value
+        retransmission = RetransmissionSchedule(
+            interval: connection.retransmission.initial,
+            growthPerMille: Int(connection.retransmission.factor * 1000),
+            tries: connection.retransmission.tries
+        )
     }
 }
 

@@ -38,7 +38,7 @@ extension IKEReport {
         switch (local, remote) {
         case (true, true): "both ends are behind NATs"
         case (true, false): "this end is behind a NAT"
-        case (false, true): "the peer is behind a NAT"
+        case (false, true): "the peer is behind a NAT, or asks for UDP by saying so"
         case (false, false): "no NAT between the ends"
         }
     }

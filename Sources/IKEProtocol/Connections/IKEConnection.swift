@@ -46,6 +46,9 @@ package struct IKEConnection: Sendable {
     package var lifetime: SALifetime
     /// Without a sign of life for so long, the peer is asked for one; nil: never.
     package var livenessInterval: Duration?
+    package var retransmission = RetransmissionSchedule()
+    /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.
+    package var keepaliveInterval: Duration? = .seconds(20)
     package var children: [ChildPolicy]
 
     package init(

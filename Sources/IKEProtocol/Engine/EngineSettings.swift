@@ -2,11 +2,6 @@
 package struct EngineSettings: Hashable, Sendable {
     package var ikePort: UInt16 = 500
     package var natTraversalPort: UInt16 = 4500
-    /// First wait for a response; each further one is 1.8 times as long (RFC 7296 §2.1 leaves
-    /// the times open), with up to 20 % more or less at random.
-    package var retransmissionInterval: Duration = .seconds(2)
-    /// Sendings of one request, the first included, before the peer counts as dead.
-    package var retransmissionLimit = 7
     /// Half-open SAs from which on a COOKIE is demanded (RFC 7296 §2.6).
     package var cookieThreshold = 32
     /// Half-open SAs that are kept at most; further requests are dropped.
@@ -15,7 +10,6 @@ package struct EngineSettings: Hashable, Sendable {
     package var halfOpenLimitPerAddress = 64
     /// How long a half-open SA waits for IKE_AUTH.
     package var halfOpenTimeout: Duration = .seconds(30)
-    package var keepaliveInterval: Duration = .seconds(20)
     /// How long the inbound half of a replaced SA is kept after its Delete.
     package var replacedSALinger: Duration = .seconds(5)
     /// Answers a second outside any SA (INVALID_IKE_SPI, INVALID_MAJOR_VERSION).

@@ -68,11 +68,8 @@ extension IKEEngine {
     }
 
     private func armRetransmission(of sa: IKESA, attempt: Int, at now: Instant) {
-        let wait = RetransmissionSchedule.wait(
-            afterAttempt: attempt,
-            settings: settings,
-            random: &random
-        )
+        let schedule = sa.connection.retransmission
+        let wait = schedule.wait(afterAttempt: attempt, random: &random)
         arm(.retransmission, of: sa, at: now + wait)
     }
 
@@ -81,7 +78,7 @@ extension IKEEngine {
         if case .initiating(let state) = sa.state, let refusal = state.refusal {
             return fail(sa, refusal, at: now)
         }
-        guard outstanding.attempts < settings.retransmissionLimit else {
+        guard outstanding.attempts < sa.connection.retransmission.tries else {
             return giveUp(sa, at: now)
         }
         outstanding.attempts += 1
@@ -91,7 +88,7 @@ extension IKEEngine {
             .retransmitting(
                 exchange: outstanding.exchange.name,
                 attempt: outstanding.attempts,
-                limit: settings.retransmissionLimit
+                limit: sa.connection.retransmission.tries
             ),
             of: sa
         )
@@ -108,7 +105,7 @@ extension IKEEngine {
             NegotiationFailure(
                 subject: .peerUnresponsive,
                 explanation: "\(sa.path.remote) did not answer "
-                    + "\(settings.retransmissionLimit) sendings of "
+                    + "\(sa.connection.retransmission.tries) sendings of "
                     + "\(sa.requests.outstanding?.exchange.name ?? "a request").",
                 source: sa.connection.source,
                 remedy: "See that the peer runs, that its address at \(sa.connection.source) is "

@@ -41,10 +41,10 @@ extension IKEEngine {
     }
 
     private func sendKeepalive(for sa: IKESA, at now: Instant) {
-        guard let state = sa.established, !state.isReplaced, sa.nat.isLocalTranslated else {
-            return
-        }
+        guard let state = sa.established, !state.isReplaced, sa.nat.isLocalTranslated,
+            let interval = sa.connection.keepaliveInterval
+        else { return }
         effects.append(.sendKeepalive(local: sa.path.local, remote: sa.path.remote))
-        arm(.keepalive, of: sa, at: now + settings.keepaliveInterval)
+        arm(.keepalive, of: sa, at: now + interval)
     }
 }

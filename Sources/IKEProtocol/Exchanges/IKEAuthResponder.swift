@@ -180,8 +180,8 @@ extension IKEEngine {
         if let interval = sa.connection.livenessInterval {
             arm(.liveness, of: sa, at: now + interval)
         }
-        if sa.nat.isLocalTranslated {
-            arm(.keepalive, of: sa, at: now + settings.keepaliveInterval)
+        if sa.nat.isLocalTranslated, let interval = sa.connection.keepaliveInterval {
+            arm(.keepalive, of: sa, at: now + interval)
         }
     }
 }

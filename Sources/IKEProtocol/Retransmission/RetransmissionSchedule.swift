@@ -1,20 +1,35 @@
 internal import IPsecPrimitives
 
-/// When a request that is not answered is sent again (RFC 7296 §2.1, §2.4).
-enum RetransmissionSchedule {
-    /// The wait behind the sending number `attempt`, counted from one: 1.8 times as long each
-    /// time, with up to a fifth more or less, so that many SAs do not send at once.
-    static func wait(
-        afterAttempt attempt: Int,
-        settings: EngineSettings,
-        random: inout any RandomSource
-    ) -> Duration {
-        var wait = settings.retransmissionInterval
-        for _ in 1..<max(attempt, 1) { wait = wait * 9 / 5 }
-        return jittered(min(wait, longestWait), perMille: 200, random: &random)
+/// When a request that is not answered is sent again (RFC 7296 §2.1 and §2.4 leave it open).
+package struct RetransmissionSchedule: Hashable, Sendable {
+    /// The wait behind the first sending.
+    package var interval: Duration
+    /// Each further wait is this many thousandths of the one before.
+    package var growthPerMille: Int
+    /// Sendings of one request, the first included, before the peer counts as dead.
+    package var tries: Int
+
+    package init(
+        interval: Duration = .seconds(2),
+        growthPerMille: Int = 1800,
+        tries: Int = 7
+    ) {
+        self.interval = interval
+        self.growthPerMille = growthPerMille
+        self.tries = tries
     }
 
     private static let longestWait: Duration = .seconds(120)
+
+    /// The wait behind the sending number `attempt`, counted from one, with up to a fifth more or
+    /// less, so that many SAs do not send at once.
+    func wait(afterAttempt attempt: Int, random: inout any RandomSource) -> Duration {
+        var wait = interval
+        for _ in 1..<max(attempt, 1) where wait < Self.longestWait {
+            wait = wait / 1000 * growthPerMille
+        }
+        return Self.jittered(min(wait, Self.longestWait), perMille: 200, random: &random)
+    }
 
     private static func jittered(
         _ duration: Duration,

@@ -130,7 +130,13 @@ enum SocketSetup {
     ) throws(SystemCallFailure) {
         var address = cygnet_address(endpoint)
         guard unsafe cygnet_bind(number, &address) == 0 else {
-            throw .last("bind(\(name) \(endpoint))")
+            let isPrivilegedPort = errno == EACCES && endpoint.port < 1024
+            throw .last(
+                "bind(\(name) \(endpoint))",
+                remedy: isPrivilegedPort
+                    ? "Start as root or with CAP_NET_BIND_SERVICE, which is given up afterwards."
+                    : nil
+            )
         }
     }
 

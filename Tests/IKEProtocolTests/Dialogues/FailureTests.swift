@@ -86,4 +86,24 @@ struct FailureTests {
         #expect(dialogue.left.failures.map(\.subject) == [.peerUnresponsive])
         #expect(dialogue.left.engine.isIdle)
     }
+
+    @Test("each connection has a patience of its own")
+    func ownPatience() {
+        var setup = Setup()
+        setup.retransmission = RetransmissionSchedule(
+            interval: .milliseconds(500),
+            growthPerMille: 1000,
+            tries: 3
+        )
+        let dialogue = Dialogue(setup)
+        var sendings = 0
+        dialogue.link = { _ in
+            sendings += 1
+            return []
+        }
+        dialogue.initiate()
+        dialogue.advance(by: .seconds(2))
+        #expect(sendings == 3)
+        #expect(dialogue.left.failures.map(\.subject) == [.peerUnresponsive])
+    }
 }

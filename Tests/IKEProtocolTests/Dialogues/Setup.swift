@@ -16,6 +16,7 @@ struct Setup {
     var ikeLifetime = SALifetime.ikeDefault
     var childLifetime = SALifetime.childDefault
     var livenessInterval: Duration? = .seconds(30)
+    var retransmission = RetransmissionSchedule()
 
     /// The same from the other end.
     var mirrored: Setup {
@@ -60,6 +61,7 @@ struct Setup {
         connection.encapsulationSource = "\(localIdentity).yaml:6"
         connection.lifetime = ikeLifetime
         connection.livenessInterval = livenessInterval
+        connection.retransmission = retransmission
         return [connection]
     }
 

@@ -136,7 +136,10 @@ var targets: [Target] = [
     ),
     tests(
         "PacketProtectionTests",
-        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"],
+        [
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection",
+            "AllocationCounting",
+        ],
         resources: [.copy("Vectors")]
     ),
     tests(
@@ -168,6 +171,7 @@ var targets: [Target] = [
         path: "Tests/NamespaceTesting",
         swiftSettings: strict
     ),
+    .target(name: "AllocationCounting", path: "Tests/AllocationCounting"),
     tests("GatewayTests", ["IPsecPrimitives", "Configuration", "LinuxIO", "Gateway"]),
     tests("TidyTests", []),
 ]
@@ -191,6 +195,17 @@ if Context.environment["CYGNET_FUZZ"] != nil {
         fuzz("ESP", ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"]),
         fuzz("IKEMessage", ["IPsecPrimitives", "IKEMessages", "Inspection"]),
     ]
+}
+
+if Context.environment["CYGNET_BENCHMARKS"] != nil {
+    targets.append(
+        .executableTarget(
+            name: "esp-benchmark",
+            dependencies: ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"],
+            path: "Benchmarks/ESP",
+            swiftSettings: strict
+        )
+    )
 }
 
 let package = Package(

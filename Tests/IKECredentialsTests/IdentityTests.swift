@@ -28,6 +28,18 @@ struct IdentityTests {
         #expect(Identity(text) == nil)
     }
 
+    @Test(
+        "names with characters that play tricks on a log are shown octet by octet",
+        arguments: ["gw\u{9b}31m", "gw\u{202e}elpmaxe", "gw\u{2028}x", "gw\u{a0}x"]
+    )
+    func trickyNames(text: String) {
+        for wireType: UInt8 in [2, 3] {
+            let identity = Identity(wireType: wireType, content: Array(text.utf8))
+            #expect(identity == .other(type: wireType, content: Array(text.utf8)))
+            #expect(identity.description.utf8.allSatisfy { $0 < 0x80 })
+        }
+    }
+
     @Test("descriptions read back")
     func descriptionsReadBack() {
         let identities: [Identity] = [

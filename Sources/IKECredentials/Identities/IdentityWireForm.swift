@@ -52,10 +52,21 @@ extension Identity {
         .other(type: type, content: content)
     }
 
-    // RFC 7296 §3.5: names "MUST NOT contain any terminators". Control octets would also let a
-    // peer forge lines of the log.
+    // RFC 7296 §3.5: names "MUST NOT contain any terminators". Control characters would also let
+    // a peer forge lines of the log or play tricks on the terminal that shows it.
     private static func text(_ content: [UInt8]) -> String? {
-        guard content.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { return nil }
-        return String(validating: content, as: UTF8.self)
+        guard content.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
+            let text = String(validating: content, as: UTF8.self),
+            text.unicodeScalars.allSatisfy(isHarmless)
+        else { return nil }
+        return text
+    }
+
+    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator: false
+        case .privateUse, .unassigned, .surrogate: false
+        default: true
+        }
     }
 }

@@ -143,8 +143,12 @@ extension IKEEngine {
     /// The end of a child that nothing has replaced in time.
     func expireChild(_ spi: SPI, of sa: IKESA, at now: Instant) {
         guard let state = sa.established, let child = state.children[spi] else { return }
-        if child.stage == .current {
+        switch child.stage {
+        case .current:
             report(.childSAClosed(inboundSPI: spi, .expired), of: sa, child: child.policy.name)
+        // The peer never deleted what it replaced: its successor is all that is left.
+        case .replaced(let successor): useOutbound(successor, of: state)
+        case .lingering: return removeChild(spi, of: sa)
         }
         removeChild(spi, of: sa)
         // The SPI stays ours until the peer has answered.

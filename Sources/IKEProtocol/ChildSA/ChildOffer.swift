@@ -22,6 +22,8 @@ struct ChildExchange {
     var restarts = 0
     /// The peer rekeys the same child at the same time (RFC 7296 §2.8.1).
     var crossing: Crossing?
+    /// The caller has changed its mind: the child that comes of this is closed at once.
+    var isUnwanted = false
 
     struct Crossing {
         let lowestNonce: [UInt8]

@@ -59,6 +59,11 @@ extension IKEEngine {
             sa.state = .initiating(state)
             return true
         case .authenticating(var state):
+            if state.isChildUnwanted, state.child?.policy.name == initiation.child {
+                state.isChildUnwanted = false
+                sa.state = .authenticating(state)
+                return true
+            }
             let all = (state.child.map { [$0.initiation] } ?? []) + state.wanted
             guard !all.contains(where: { $0.child == initiation.child }) else { return true }
             state.wanted.append(initiation)
@@ -66,28 +71,10 @@ extension IKEEngine {
             return true
         case .established(let state):
             guard !state.isReplaced else { return false }
+            if sa.changeOutstandingChild(named: initiation.child, isUnwanted: false) { return true }
             enqueue(.createChild(initiation), of: sa, at: now)
             return true
         case .halfOpen, .closing, .closed: return false
-        }
-    }
-
-    func terminate(_ name: String, child: String?, at now: Instant) {
-        for sa in sas.ofConnection(name) {
-            guard let child else {
-                close(sa, because: .requested, at: now)
-                continue
-            }
-            guard let state = sa.established else { continue }
-            state.tasks.removeAll { task in
-                if case .createChild(let wanted) = task { wanted.child == child } else { false }
-            }
-            for spi in state.children.keys.sorted()
-            where state.children[spi]?.policy.name == child
-                && state.children[spi]?.stage == .current
-            {
-                enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
-            }
         }
     }
 

@@ -20,6 +20,8 @@ package final class IKEEngine {
     var timers = TimerHeap()
     var cookies = CookieJar()
     var isCookieDemandReported = false
+    /// Nobody may begin anything any more.
+    var isShuttingDown = false
     /// Answers and reports to those who have proven nothing.
     var unprotectedAnswers: RateLimit
     var unprotectedReports: RateLimit

@@ -9,6 +9,9 @@ internal import IPsecPrimitives
 extension IKEEngine {
     /// RFC 7296 §2 asks for 3,000 octets; a UDP datagram cannot hold more than this.
     private static let maximumMessageOctets = 65_507
+    /// The same for requests of those who have proven nothing, for these are kept: what a thousand
+    /// strangers can make us keep must stay small.
+    static let maximumUnprovenOctets = 8192
 
     func receive(_ datagram: IKEDatagram, at now: Instant) {
         counters.received += 1
@@ -75,6 +78,9 @@ extension IKEEngine {
             }
             guard header.messageID == sa.responses.nextMessageID else {
                 return counters.drop(.unexpectedMessageID)
+            }
+            if case .halfOpen = sa.state, datagram.bytes.count > IKEEngine.maximumUnprovenOctets {
+                return counters.drop(.oversized)
             }
         }
         guard let keys = sa.keys else { return counters.drop(.unexpectedExchange) }

@@ -23,7 +23,9 @@ extension IKEEngine {
             reportFailure(failure, of: sa, wanted: first + state.wanted)
         case .halfOpen(let state):
             report(.refused(failure), of: sa)
-            sas.forgetHalfOpen(state.key)
+            // Counts as half-open as long as it is remembered: it costs as much, and whoever
+            // fails has proven nothing.
+            sa.refusedKey = state.key
         case .established(let state):
             let reason: IKEReport.ClosureReason =
                 failure.subject == .peerUnresponsive
@@ -59,23 +61,29 @@ extension IKEEngine {
             removeChild(child.inboundSPI, of: sa)
         }
         if !state.isReplaced { report(.ikeSAClosed(reason), of: sa) }
-        reportUnstarted(state.tasks, of: sa, because: reason)
+        if reason != .requested { reportUnfinished(sa, state) }
         state.tasks = []
     }
 
-    /// What was asked for and will not come from this SA any more.
-    private func reportUnstarted(
-        _ tasks: [IKETask],
-        of sa: IKESA,
-        because reason: IKEReport.ClosureReason
-    ) {
-        guard reason != .requested else { return }
-        for case .createChild(let initiation) in tasks {
+    /// What was asked for and will not come from this SA any more: under way, waiting for its
+    /// turn, or waiting for the peer to be ready.
+    private func reportUnfinished(_ sa: IKESA, _ state: Established) {
+        var unfinished: [IKEEvent.Initiation] = []
+        if case .createChild(let exchange)? = sa.requests.outstanding?.exchange,
+            exchange.replaces == nil
+        {
+            unfinished.append(exchange.offer.initiation)
+        }
+        for case .createChild(let initiation) in state.tasks { unfinished.append(initiation) }
+        for (timer, _) in sa.timers.sorted(by: { $0.value < $1.value }) {
+            if case .retry(.createChild(let initiation)) = timer { unfinished.append(initiation) }
+        }
+        for initiation in unfinished {
             report(
                 .initiationFailed(
                     NegotiationFailure(
                         subject: .peerUnresponsive,
-                        explanation: "The IKE SA ended before the Child SA was begun.",
+                        explanation: "The IKE SA ended before the Child SA was there.",
                         source: sa.connection.source,
                         remedy: "Try again."
                     )
@@ -105,17 +113,18 @@ extension IKEEngine {
     }
 
     private func discardUnestablished(_ sa: IKESA) {
-        if case .authenticating(let state) = sa.state, let child = state.child {
-            sas.releaseChild(child.inboundSPI)
-        }
         report(.ikeSAClosed(.requested), of: sa)
-        discard(sa)
+        guard case .authenticating(let state) = sa.state else { return discard(sa) }
+        // For the peer the SA is there as soon as it has our request: its answer is awaited, and
+        // then comes the Delete.
+        if let child = state.child { sas.releaseChild(child.inboundSPI) }
+        sa.timers = sa.timers.filter { $0.key == .retransmission }
+        sa.state = .closing(Closing(keys: state.keys))
     }
 
     /// Keeps the last answer for a while, in case the peer asks again.
     func remember(_ sa: IKESA, at now: Instant) {
         guard sa.responses.lastResponse != nil else { return discard(sa) }
-        if case .halfOpen(let state) = sa.state { sas.forgetHalfOpen(state.key) }
         sas.forgetPeer(of: sa)
         sa.timers = [:]
         sa.requests.outstanding = nil
@@ -124,6 +133,7 @@ extension IKEEngine {
     }
 
     func shutDown(at now: Instant) {
+        isShuttingDown = true
         for sa in sas.all() {
             // There is no time to wait for an answer to what is outstanding: the next message ID
             // is in the peer's window if it has answered, and if not, nothing is lost.

@@ -14,6 +14,8 @@ struct SATable {
     private var byFirstRequest: [HalfOpenKey: IKESPI] = [:]
     private var halfOpenByAddress: [[UInt8]: Int] = [:]
     private var byInboundSPI: [SPI: IKESPI] = [:]
+    /// The other way round: reserved SPIs end with their SA.
+    private var spisOfSA: [IKESPI: Set<SPI>] = [:]
     private(set) var halfOpenCount = 0
 
     subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }
@@ -48,6 +50,8 @@ struct SATable {
     /// Forgets an SA and everything that leads to it.
     mutating func remove(_ sa: IKESA) {
         if case .halfOpen(let state) = sa.state { forgetHalfOpen(state.key) }
+        if let key = sa.refusedKey { forgetHalfOpen(key) }
+        for spi in spisOfSA.removeValue(forKey: sa.localSPI) ?? [] { byInboundSPI[spi] = nil }
         forgetPeer(of: sa)
         byConnection[sa.connection.name]?.remove(sa.localSPI)
         if byConnection[sa.connection.name]?.isEmpty == true {
@@ -105,9 +109,24 @@ struct SATable {
     /// Whether no SA of ours is, or is about to be, known by `spi`.
     func isFree(_ spi: SPI) -> Bool { byInboundSPI[spi] == nil }
 
-    mutating func assignChild(_ spi: SPI, to sa: IKESA) { byInboundSPI[spi] = sa.localSPI }
+    mutating func assignChild(_ spi: SPI, to sa: IKESA) {
+        releaseChild(spi)
+        byInboundSPI[spi] = sa.localSPI
+        spisOfSA[sa.localSPI, default: []].insert(spi)
+    }
 
-    mutating func releaseChild(_ spi: SPI) { byInboundSPI[spi] = nil }
+    mutating func releaseChild(_ spi: SPI) {
+        guard let owner = byInboundSPI.removeValue(forKey: spi) else { return }
+        spisOfSA[owner]?.remove(spi)
+        if spisOfSA[owner]?.isEmpty == true { spisOfSA[owner] = nil }
+    }
+
+    mutating func moveChildren(from old: IKESA, to new: IKESA) {
+        for spi in spisOfSA[old.localSPI] ?? [] { assignChild(spi, to: new) }
+    }
+
+    /// SPIs that are in use or reserved.
+    var reservedSPICount: Int { byInboundSPI.count }
 
     private func ordered(_ sas: some Sequence<IKESA>) -> [IKESA] {
         sas.sorted {

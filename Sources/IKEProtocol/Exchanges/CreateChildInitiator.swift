@@ -101,12 +101,16 @@ extension IKEEngine {
                 at: now
             )
         } catch {
-            return childFailed(error, exchange.offer, content, sa, at: now)
+            childFailed(error, exchange.offer, content, sa, at: now)
+            if let old = exchange.replaces { retryRekey(of: old, sa, at: now) }
+            return
         }
-        guard let old = exchange.replaces, state.children[old] != nil else {
-            return install(plan, of: sa, state, isUsedOutboundAtOnce: true)
+        defer {
+            if exchange.isUnwanted {
+                enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
+            }
         }
-        if let crossing = exchange.crossing,
+        if let crossing = exchange.crossing, state.children[crossing.inboundSPI] != nil,
             [exchange.nonce, nonce].contains(where: { $0.precedes(crossing.lowestNonce) })
         {
             // RFC 7296 §2.8.1: the SA "created with the lowest of the four nonces SHOULD be closed
@@ -116,6 +120,7 @@ extension IKEEngine {
             return enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
         }
         install(plan, of: sa, state, isUsedOutboundAtOnce: true)
+        guard let old = exchange.replaces, state.children[old] != nil else { return }
         markReplaced(old, by: plan.child.inboundSPI, of: sa, state)
         enqueue(.deleteChild(inboundSPI: old), of: sa, at: now)
     }
@@ -133,6 +138,8 @@ extension IKEEngine {
             })
         else { return false }
         sas.releaseChild(exchange.offer.inboundSPI)
+        // The peer has replaced the child meanwhile, or nobody wants it any more.
+        if exchange.crossing != nil || exchange.isUnwanted { return true }
         report(
             .otherMethodDemanded(wanted: ProposalKeyword.name(of: .keyExchange(method))),
             of: sa,
@@ -159,6 +166,7 @@ extension IKEEngine {
         at now: Instant
     ) {
         sas.releaseChild(exchange.offer.inboundSPI)
+        if exchange.isUnwanted { return }
         let task: IKETask =
             exchange.replaces.map { .rekeyChild(inboundSPI: $0) }
             ?? .createChild(exchange.offer.initiation)
@@ -173,11 +181,13 @@ extension IKEEngine {
         default:
             let failure = ChildAnswerFailure.refused(error.type, exchange.offer)
             report(.initiationFailed(failure), of: sa, child: exchange.offer.policy.name)
-            if exchange.replaces != nil {
-                // The old child still carries traffic: another try before it expires.
-                arm(.retry(task), of: sa, at: now + .seconds(30))
-            }
+            if let old = exchange.replaces { retryRekey(of: old, sa, at: now) }
         }
+    }
+
+    /// The old child still carries traffic: another try before it expires.
+    private func retryRekey(of old: SPI, _ sa: IKESA, at now: Instant) {
+        arm(.retry(.rekeyChild(inboundSPI: old)), of: sa, at: now + .seconds(30))
     }
 
     private func sharedSecret(

@@ -72,21 +72,14 @@ extension IKEEngine {
         _ sa: IKESA,
         _ state: Established
     ) {
-        guard var outstanding = sa.requests.outstanding,
-            case .createChild(var exchange) = outstanding.exchange,
+        guard case .createChild(var exchange)? = sa.requests.outstanding?.exchange,
             exchange.replaces == old.inboundSPI
         else { return markReplaced(old.inboundSPI, by: new, of: sa, state) }
         // RFC 7296 §2.8.1: both ends rekey the same child; the nonces decide, once all are known.
         let lowest =
             nonces.initiator.precedes(nonces.responder) ? nonces.initiator : nonces.responder
         exchange.crossing = ChildExchange.Crossing(lowestNonce: lowest, inboundSPI: new)
-        outstanding = RequestWindow.Outstanding(
-            messageID: outstanding.messageID,
-            exchange: .createChild(exchange),
-            bytes: outstanding.bytes,
-            attempts: outstanding.attempts
-        )
-        sa.requests.outstanding = outstanding
+        sa.requests.outstanding?.exchange = .createChild(exchange)
         markReplaced(old.inboundSPI, by: new, of: sa, state)
     }
 }

@@ -175,6 +175,9 @@ extension IKEEngine {
                 at: now
             )
             install(child, of: sa, established, isUsedOutboundAtOnce: true)
+            if state.isChildUnwanted {
+                enqueue(.deleteChild(inboundSPI: offer.inboundSPI), of: sa, at: now)
+            }
         } catch {
             childFailed(error, offer, content, sa, at: now)
         }

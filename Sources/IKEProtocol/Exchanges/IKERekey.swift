@@ -218,7 +218,7 @@ extension IKEEngine {
         sas.rememberPeer(of: sa, state)
         state.children = oldState.children
         oldState.children = [:]
-        for spi in state.children.keys { sas.assignChild(spi, to: sa) }
+        sas.moveChildren(from: old, to: sa)
         for (timer, deadline) in old.timers where timer.isOfChildren {
             arm(timer, of: sa, at: deadline)
         }

@@ -157,6 +157,7 @@ extension IKEEngine {
             }
             state.restarts += 1
             state.cookie = cookie.data
+            state.refusal = nil
             report(.cookieDemandedByPeer, of: sa)
             return sendInitRequest(sa, state, at: now)
         }
@@ -164,12 +165,15 @@ extension IKEEngine {
             let isOffered = state.offer.proposals.contains {
                 $0.proposal.keyExchangeMethods.contains(method)
             }
+            // The answer to a repetition of the request before: the right answer is on its way.
+            if method == state.keyPair.method { return counters.drop(.repeatedResponse) }
             // RFC 7296 §1.2: retried with the method wanted, if it was offered at all.
-            if isOffered, method != state.keyPair.method, state.restarts < IKEEngine.restartLimit,
+            if isOffered, state.restarts < IKEEngine.restartLimit,
                 let keyPair = try? KeyExchangeKeyPair.generate(method, random: &random)
             {
                 state.restarts += 1
                 state.keyPair = keyPair
+                state.refusal = nil
                 report(
                     .otherMethodDemanded(wanted: ProposalKeyword.name(of: .keyExchange(method))),
                     of: sa

@@ -18,8 +18,16 @@ extension IKEEngine {
         guard header.isFromOriginalInitiator, header.responderSPI == .zero,
             header.initiatorSPI != .zero, header.messageID == 0
         else { return counters.drop(.malformed) }
+        guard datagram.bytes.count <= IKEEngine.maximumUnprovenOctets else {
+            return counters.drop(.oversized)
+        }
         let key = HalfOpenKey(remote: datagram.remote, request: datagram.bytes)
-        if let sa = sas.halfOpen(key), case .halfOpen(let state) = sa.state {
+        guard !isShuttingDown else { return counters.drop(.unexpectedExchange) }
+        if let sa = sas.halfOpen(key) {
+            // Refused meanwhile: the first request has come late once more.
+            guard case .halfOpen(let state) = sa.state else {
+                return counters.drop(.unexpectedExchange)
+            }
             counters.answeredAgain += 1
             return send(
                 state.transcript.responderMessage,
@@ -127,12 +135,13 @@ extension IKEEngine {
                 let suite = IKESuite(choice.transforms)
             else { continue }
             guard suite.keyExchange == first.keyExchange.method else {
-                // RFC 7296 §1.2: the initiator guessed another method; it has to begin anew.
-                return answerUnprotected(
+                // RFC 7296 §1.2: the initiator guessed another method; it has to begin anew. Outside
+                // the limit of answers, as a COOKIE is: a flood of rubbish must not keep those out
+                // who guess wrong, and the answer is smaller than the request.
+                return sendClear(
                     datagram,
                     header,
-                    .invalidKE(wanted: suite.keyExchange),
-                    now
+                    [.notify(.invalidKE(wanted: suite.keyExchange))]
                 )
             }
             return open(candidate, first, choice, suite, key, datagram, header, at: now)

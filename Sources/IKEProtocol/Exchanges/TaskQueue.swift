@@ -81,6 +81,9 @@ extension IKEEngine {
             receiveChildDeleteResponse(spi, sa, state, at: now)
         case (.deleteIKESA, .closing), (.tellAuthenticationFailure, _):
             remember(sa, at: now)
+        case (.ikeAuth, .closing) where content.authentication == nil:
+            // Refused: the peer has nothing to delete.
+            remember(sa, at: now)
         // The SA is being closed: whatever the answer says, the Delete comes next.
         default: break
         }

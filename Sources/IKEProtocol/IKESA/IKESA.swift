@@ -20,6 +20,8 @@ final class IKESA {
     var responses = ResponseWindow()
     /// What is due when; the engine's heap may hold older entries, which do not count.
     var timers: [SATimer: Instant] = [:]
+    /// Set where the peer failed in IKE_AUTH: the SA still counts among the half-open ones.
+    var refusedKey: HalfOpenKey?
     /// When an authentic message or packet came last.
     var lastHeard: Instant
 

@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 struct RequestWindow {
     struct Outstanding {
         let messageID: UInt32
-        let exchange: IKEExchange
+        var exchange: IKEExchange
         var bytes: [UInt8]
         /// Sendings so far.
         var attempts = 1

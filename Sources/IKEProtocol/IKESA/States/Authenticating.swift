@@ -6,4 +6,6 @@ struct Authenticating {
     let child: ChildOffer?
     /// What is wanted besides.
     var wanted: [IKEEvent.Initiation]
+    /// The caller has changed its mind: the child is closed as soon as it is there.
+    var isChildUnwanted = false
 }

@@ -1,0 +1,72 @@
+internal import IPsecPrimitives
+
+/// What the caller does not want any more, however far it has come.
+extension IKEEngine {
+    func terminate(_ name: String, child: String?, at now: Instant) {
+        for sa in sas.ofConnection(name) {
+            guard let child else {
+                close(sa, because: .requested, at: now)
+                continue
+            }
+            switch sa.state {
+            case .initiating(var state):
+                state.wanted.removeAll { $0.child == child }
+                sa.state = .initiating(state)
+                if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
+            case .authenticating(let state): forget(child, of: sa, state, at: now)
+            case .established(let state): closeChildren(child, of: sa, state, at: now)
+            case .halfOpen, .closing, .closed: break
+            }
+        }
+    }
+
+    private func forget(
+        _ child: String,
+        of sa: IKESA,
+        _ authenticating: Authenticating,
+        at now: Instant
+    ) {
+        var state = authenticating
+        state.wanted.removeAll { $0.child == child }
+        state.isChildUnwanted = state.isChildUnwanted || state.child?.policy.name == child
+        sa.state = .authenticating(state)
+        if state.isChildUnwanted, state.wanted.isEmpty {
+            close(sa, because: .requested, at: now)
+        }
+    }
+
+    private func closeChildren(
+        _ child: String,
+        of sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        state.tasks.removeAll { task in
+            if case .createChild(let wanted) = task { wanted.child == child } else { false }
+        }
+        for timer in sa.timers.keys {
+            if case .retry(.createChild(let wanted)) = timer, wanted.child == child {
+                disarm(timer, of: sa)
+            }
+        }
+        sa.changeOutstandingChild(named: child, isUnwanted: true)
+        for spi in state.children.keys.sorted()
+        where state.children[spi]?.policy.name == child && state.children[spi]?.stage == .current {
+            enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
+        }
+    }
+}
+
+extension IKESA {
+    /// Changes what becomes of a child that is being negotiated; false when none is, or when it
+    /// is as it should be already.
+    @discardableResult
+    func changeOutstandingChild(named name: String?, isUnwanted: Bool) -> Bool {
+        guard case .createChild(var exchange)? = requests.outstanding?.exchange,
+            exchange.offer.policy.name == name, exchange.isUnwanted != isUnwanted
+        else { return false }
+        exchange.isUnwanted = isUnwanted
+        requests.outstanding?.exchange = .createChild(exchange)
+        return true
+    }
+}

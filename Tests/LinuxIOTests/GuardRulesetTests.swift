@@ -84,8 +84,22 @@ struct GuardRulesetTests {
         #expect(outbound[0].contains("meta l4proto 6 th dport 443-443 counter drop"))
         #expect(outbound[1].contains("meta l4proto 6 ip frag-off & 0x1fff != 0 counter drop"))
         #expect(outbound[2].contains("meta l4proto 17 th sport 53-53 counter drop"))
-        #expect(outbound[3].contains("frag frag-off != 0 frag nexthdr { 0, 43, 60, 17 }"))
+        #expect(outbound[3].contains("frag frag-off != 0 frag nexthdr { 0, 17, 43, 44, "))
         #expect(chain("inbound", of: plan.ruleset())[0].contains("th sport 443-443"))
+    }
+
+    @Test func protocolsHiddenInFragmentsOfIPv6AreNotMissed() throws {
+        let plan = GuardPlan(policies: [try policy(.protect, "2001:db8:1::/48", "::/0", 6)])
+        let outbound = chain("outbound", of: plan.ruleset())
+        #expect(outbound.count == 2)
+        #expect(outbound[1].contains("frag frag-off != 0 frag nexthdr { 0, 6, 43, 44, 51, 60, "))
+    }
+
+    @Test func membershipIsExemptOnTheLinkOnly() {
+        let link = chain("link", of: GuardPlan(policies: []).ruleset())
+        #expect(link.count == 3)
+        #expect(link[1].contains("ip6 saddr { ::, fe80::/10 } ip6 daddr ff00::/8"))
+        #expect(link[2].contains("ip daddr 224.0.0.0/4"))
     }
 
     @Test func bypassForPortsLeavesFragmentsToThePoliciesBehind() throws {

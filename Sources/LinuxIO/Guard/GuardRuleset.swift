@@ -61,11 +61,13 @@ extension GuardPlan {
         "    chain \(name) {\n" + rules.map { "        \($0)\n" }.joined() + "    }\n"
     }
 
-    /// Hop limits show that a packet was not forwarded: RFC 4861 §7.1.1, RFC 3810 §5, RFC 3376 §4.
+    /// Hop limits of 255 show that a packet was not forwarded (RFC 4861 §7.1.1). Anybody can send
+    /// one that arrives with 1; then the addresses are those of one link: RFC 3810 §5, RFC 3376 §4.
     private static let linkRules = [
         "icmpv6 type { 133, 134, 135, 136, 137 } ip6 hoplimit 255 accept",
-        "icmpv6 type { 130, 131, 132, 143 } ip6 hoplimit 1 accept",
-        "ip protocol 2 ip ttl 1 accept",
+        "icmpv6 type { 130, 131, 132, 143 } ip6 hoplimit 1 "
+            + "ip6 saddr { ::, fe80::/10 } ip6 daddr ff00::/8 accept",
+        "ip protocol 2 ip ttl 1 ip daddr 224.0.0.0/4 accept",
     ]
 
     /// IKE and ESP to this machine, and ICMP errors that quote a packet of them.
@@ -133,7 +135,9 @@ extension GuardPlan {
         guard policy.ipProtocol != 0 else { return ["\(addresses) \(verdict)"] }
         let ipProtocol = "meta l4proto \(policy.ipProtocol)"
         if policy.localPorts.isAny, policy.remotePorts.isAny {
-            return ["\(addresses) \(ipProtocol) \(verdict)"]
+            let whole = "\(addresses) \(ipProtocol) \(verdict)"
+            guard policy.version == .v6, policy.action != .bypass else { return [whole] }
+            return [whole, "\(addresses) \(laterFragment(policy)) \(verdict)"]
         }
         var rules: [String] = []
         if let ports = portMatch(policy, direction) {
@@ -182,9 +186,13 @@ extension GuardPlan {
         case .v4: "meta l4proto \(policy.ipProtocol) \(isLaterFragment(.v4))"
         case .v6:
             // An extension header in the fragmentable part hides the protocol as well.
-            "\(isLaterFragment(.v6)) frag nexthdr { 0, 43, 60, \(policy.ipProtocol) }"
+            "\(isLaterFragment(.v6)) frag nexthdr "
+                + set(hiding.union([policy.ipProtocol]).sorted().map(String.init))
         }
     }
+
+    /// Hop-by-hop, routing, fragment, AH, destination options, mobility, HIP, shim6.
+    private static let hiding: Set<UInt8> = [0, 43, 44, 51, 60, 135, 139, 140]
 
     private static func isLaterFragment(_ version: IPVersion) -> String {
         version == .v4 ? "ip frag-off & 0x1fff != 0" : "frag frag-off != 0"

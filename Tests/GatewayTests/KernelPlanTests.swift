@@ -39,7 +39,7 @@ func configuration(gateway: String = "", policies: String = "") throws -> Gatewa
             plans.routing.policies.map(\.preferredSource) == [IPAddress("10.1.0.1"), nil]
         )
         #expect(plans.routing.device == "swan0")
-        #expect(plans.packetGuard.policies == plans.routing.policies)
+        #expect(plans.packetGuard.policies.map(\.remote) == plans.routing.policies.map(\.remote))
         #expect(plans.packetGuard.mark == plans.routing.mark)
     }
 

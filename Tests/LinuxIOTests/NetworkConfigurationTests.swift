@@ -81,6 +81,63 @@ struct NetworkConfigurationTests {
         #expect(try namespace.run("ip route show table all proto 167").isEmpty)
     }
 
+    /// A changed source replaces the route; the old one must not take the new one with it.
+    @Test func aChangedSourceKeepsTheRoute() throws {
+        let namespace = try gateway()
+        try namespace.run("ip address add 10.1.0.2/16 dev lan0")
+        try namespace.run("ip address add 2001:db8:1::2/48 dev lan0 nodad")
+        try namespace.perform {
+            let network = try NetworkConfiguration()
+            let device = try TUNDevice(name: "cyg0")
+            try network.setLinkUp("cyg0", mtu: 1400, queueLength: 1000)
+            try withExtendedLifetime(device) {
+                for host in ["1", "2", "9", "2"] {
+                    var plan = Self.plan()
+                    for index in plan.policies.indices {
+                        guard plan.policies[index].preferredSource != nil else { continue }
+                        let isV4 = plan.policies[index].version == .v4
+                        plan.policies[index].preferredSource = IPAddress(
+                            (isV4 ? "10.1.0." : "2001:db8:1::") + host
+                        )
+                    }
+                    try network.apply(plan)
+                    let v4 = try namespace.run("ip route show table 4367")
+                    let v6 = try namespace.run("ip -6 route show table 4367")
+                    #expect(v4.contains("10.2.0.0/16 dev cyg0"), "\(host): \(v4)")
+                    #expect(v6.contains("2001:db8:2::/48 dev cyg0"), "\(host): \(v6)")
+                    // No machine has .9: a source that is not there costs the hint alone.
+                    #expect(v4.contains("src 10.1.0.\(host)") == (host != "9"), "\(v4)")
+                }
+            }
+        }
+    }
+
+    @Test func highPrioritiesStayBeforeTheMainTable() throws {
+        let namespace = try gateway()
+        try namespace.perform {
+            var plan = Self.plan()
+            plan.firstPriority = 30_000
+            try NetworkConfiguration().apply(plan)
+        }
+        let rules = try namespace.run("ip rule show")
+        #expect(rules.contains("from 10.1.0.0/16 to 10.2.9.0/24 goto 32765"))
+        // What is our own finds its way on.
+        #expect(try namespace.run("ip route get 10.1.0.5 mark 0xc1670000").contains("dev lan0"))
+    }
+
+    @Test func theDeviceTakesPacketsFromAnywhere() throws {
+        let namespace = try gateway()
+        try namespace.run("sysctl -qw net.ipv4.conf.all.rp_filter=1")
+        let filter = try namespace.perform {
+            let device = try TUNDevice(name: "cyg0")
+            try NetworkConfiguration().setLinkUp("cyg0", mtu: 1400, queueLength: 1000)
+            return try withExtendedLifetime(device) {
+                try namespace.run("sysctl -n net.ipv4.conf.cyg0.rp_filter")
+            }
+        }
+        #expect(filter.hasPrefix("2"))
+    }
+
     @Test func localSocketsTakeAnInnerSource() throws {
         let namespace = try gateway()
         try namespace.perform {

@@ -17,8 +17,7 @@ package struct KernelPlans: Hashable, Sendable {
                 TrafficPolicy.covering(
                     TrafficPolicy.Action(policy.action),
                     local: pair.local,
-                    remote: pair.remote,
-                    preferredSource: localAddresses.first { pair.local.contains($0) }
+                    remote: pair.remote
                 )
             }
         }
@@ -37,7 +36,7 @@ package struct KernelPlans: Hashable, Sendable {
             firstPriority: settings.rulePriority,
             mark: mark,
             policies: policies
-        )
+        ).fillingPreferredSources(from: localAddresses)
         packetGuard = GuardPlan(
             device: settings.interfaceName,
             mark: mark,

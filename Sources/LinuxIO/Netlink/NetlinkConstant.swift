@@ -38,6 +38,9 @@ enum LinkAttribute {
     static let queueLength: UInt16 = 13
     static let familySpecific: UInt16 = 26
     static let addressGenerationMode: UInt16 = 8
+    /// Within AF_INET of `familySpecific`: IFLA_INET_CONF, and IPV4_DEVCONF_RP_FILTER in it.
+    static let configuration: UInt16 = 1
+    static let reversePathFilter: UInt16 = 8
     static let address: UInt16 = 1
     static let localAddress: UInt16 = 2
     static let addressFlags: UInt16 = 8

@@ -29,6 +29,23 @@ package final class NetworkConfiguration {
             quiet,
             what: "ip link set \(name) addrgenmode none"
         )
+        // A rule for ports does not match the way back that the filter looks up, so that strict
+        // (1) would drop what comes out of the tunnel; it would win over none (0), loose wins.
+        // The guard and the SAs' selectors say what may come from where.
+        var loose = link(index: index, isUp: false)
+        loose.nested(LinkAttribute.familySpecific) { families in
+            families.nested(UInt16(AF_INET)) {
+                $0.nested(LinkAttribute.configuration) {
+                    $0.attribute(LinkAttribute.reversePathFilter, UInt32(2))
+                }
+            }
+        }
+        _ = try? socket.request(
+            NetlinkConstant.newLink,
+            flags: 0,
+            loose,
+            what: "sysctl net.ipv4.conf.\(name).rp_filter=2"
+        )
         var change = link(index: index, isUp: true)
         change.attribute(LinkAttribute.mtu, UInt32(clamping: mtu))
         change.attribute(LinkAttribute.queueLength, UInt32(clamping: queueLength))

@@ -14,6 +14,15 @@ struct Route: Hashable {
     /// Of two routes to one destination the lower metric is in force.
     var metric: UInt32
     var preferredSource: IPAddress?
+
+    /// What the kernel keeps one route for.
+    struct Key: Hashable {
+        var table: UInt32
+        var destination: IPPrefix
+        var metric: UInt32
+    }
+
+    var key: Key { Key(table: table, destination: destination, metric: metric) }
 }
 
 extension Route {

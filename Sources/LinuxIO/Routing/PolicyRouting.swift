@@ -6,7 +6,8 @@ internal import IPsecPrimitives
 extension NetworkConfiguration {
     /// Makes rules and routes what `plan` says, changing only what differs, and only our own.
     ///
-    /// New rules are in place before old ones go. Without the device everything that a policy
+    /// New rules are in place before old ones go, so that nothing that both protect passes in
+    /// clear meanwhile. Without the device everything that a policy
     /// protects is unreachable.
     ///
     /// - Returns: how many rules and routes changed.
@@ -30,13 +31,26 @@ extension NetworkConfiguration {
         let presentRoutes = try Set(ownRoutes())
         let missingRoutes = routes.filter { !presentRoutes.contains($0) }
         let missingRules = rules.filter { !presentRules.contains($0) }
-        let staleRules = presentRules.subtracting(rules)
-        let staleRoutes = presentRoutes.subtracting(routes)
+        let staleRules = NetworkConfiguration.deletionOrder(presentRules.subtracting(rules))
+        // Putting a route replaced the one of its key; deleting that would delete the new one.
+        let replaced = Set(routes.map(\.key))
+        let staleRoutes = presentRoutes.subtracting(routes).filter { !replaced.contains($0.key) }
         for route in missingRoutes { try add(route) }
         for rule in missingRules { try add(rule) }
         for rule in staleRules { try delete(rule) }
         for route in staleRoutes { try delete(route) }
         return missingRoutes.count + missingRules.count + staleRules.count + staleRoutes.count
+    }
+
+    /// From the last to the first, so that what is left is always the beginning of the old
+    /// policies: no old bypass decides for a moment because the protect before it went first.
+    /// Places to go to last of all: a rule that goes nowhere is passed over.
+    static func deletionOrder(_ rules: Set<RoutingRule>) -> [RoutingRule] {
+        rules.sorted {
+            let isPlace = ($0.action == .nothing, $1.action == .nothing)
+            if isPlace.0 != isPlace.1 { return isPlace.1 }
+            return $0.priority > $1.priority
+        }
     }
 
     // MARK: Changes

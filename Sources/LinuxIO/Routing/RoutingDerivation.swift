@@ -18,12 +18,13 @@ struct RoutingDerivation: Equatable {
             appendRules(plan, version, policies)
             appendRoutes(plan, version, policies, deviceIndex: deviceIndex)
         }
-        let last = plan.firstPriority + RoutingPlan.priorityCount
-        for rule in rules where rule.priority > last {
+        let last = plan.lastPriority
+        for rule in rules where rule.action != .nothing && rule.priority >= last {
             throw SystemCallFailure(
                 call: "ip rule add",
                 errorNumber: 7,
-                remedy: "Use fewer policies: at most \(RoutingPlan.priorityCount) rules a version."
+                remedy: "Use fewer policies, or a lower rule-priority: rules of one version have "
+                    + "the priorities from \(plan.firstPriority) to \(last)."
             )
         }
     }
@@ -33,7 +34,7 @@ struct RoutingDerivation: Equatable {
         _ version: IPVersion,
         _ policies: [TrafficPolicy]
     ) {
-        let end = plan.firstPriority + RoutingPlan.priorityCount
+        let end = plan.lastPriority
         var priority = plan.firstPriority
         func next(_ action: RoutingRule.Action) -> RoutingRule {
             defer { priority += 1 }

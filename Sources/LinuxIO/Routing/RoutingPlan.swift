@@ -3,7 +3,8 @@ package struct RoutingPlan: Hashable, Sendable {
     package var device: String
     /// The routing table that leads to the device.
     package var table: UInt32
-    /// Rules take priorities from here on; at most `RoutingPlan.priorityCount` of them.
+    /// Rules take priorities from here on; at most `RoutingPlan.priorityCount` of
+    /// them, and fewer when those end at the main table's rule.
     package var firstPriority: UInt32
     package var mark: PacketMark
     /// In the order in which they decide; the first that matches does.
@@ -23,6 +24,10 @@ package struct RoutingPlan: Hashable, Sendable {
         self.policies = policies
     }
 
-    /// Priorities that rules of ours may take; the main table's rule is at 32766.
+    /// Priorities that rules of ours may take.
     package static let priorityCount: UInt32 = 28_000
+
+    /// The last priority of ours, where those go on that go around: before the main table's rule,
+    /// which is at 32766.
+    package var lastPriority: UInt32 { min(firstPriority + RoutingPlan.priorityCount, 32_765) }
 }

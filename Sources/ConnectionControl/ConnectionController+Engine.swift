@@ -108,6 +108,8 @@ extension ConnectionController {
 
     private func markActive(_ inboundSPI: SPI) {
         guard let path = pairs[inboundSPI]?.tunnel else { return }
+        lastActivation += 1
+        pairs[inboundSPI]?.activation = lastActivation
         for spi in tunnels[path]?.pairs ?? [] {
             pairs[spi]?.isOutboundActive = spi == inboundSPI
         }
@@ -124,10 +126,22 @@ extension ConnectionController {
         effects.append(.packetPath(.removeSA(pair.outbound)))
         effects.append(.packetPath(.removeSA(pair.inbound)))
         tunnels[pair.tunnel]?.pairs.removeAll { $0 == inboundSPI }
-        guard tunnels[pair.tunnel]?.isUp == false else { return }
+        guard tunnels[pair.tunnel]?.isUp == false else {
+            if pair.isOutboundActive { noteFallback(of: pair.tunnel) }
+            return
+        }
         settleDown(pair.tunnel, into: &effects)
         // A moment's wait: a peer that deletes at once what it accepts must not be flooded.
         restartIfWanted(pair.tunnel, after: .seconds(1), at: now)
+    }
+
+    /// The packet path takes the pair that was preferred before.
+    private func noteFallback(of path: TunnelPath) {
+        let left = (tunnels[path]?.pairs ?? []).compactMap { pairs[$0] }
+        guard let next = left.max(by: { $0.activation < $1.activation }), next.activation > 0 else {
+            return
+        }
+        pairs[next.inboundSPI]?.isOutboundActive = true
     }
 
     /// Keeps what a report says about tunnels, and passes it on.
@@ -146,14 +160,29 @@ extension ConnectionController {
             for path in affected { failed(path, failure, at: now, into: &effects) }
         case .refused(let failure):
             failures[connection] = RecordedFailure(failure: failure, at: now)
-        case .ikeSAClosed:
-            // Children that were still being negotiated go with it, if nothing else was said.
+        case .ikeSAClosed(let reason):
             for path in paths(connection, nil) where tunnels[path]?.isUp == false {
-                tunnels[path]?.isInitiating = false
                 settleDown(path, into: &effects)
-                restartIfWanted(path, after: .seconds(1), at: now)
+                // What was still being negotiated goes with it, if no other IKE SA is on its way.
+                guard tunnels[path]?.isInitiating == true, !isShuttingDown,
+                    !engine.isReaching(connection)
+                else { continue }
+                failed(path, .closed(path, reason), at: now, into: &effects)
             }
         default: break
         }
+    }
+}
+
+extension NegotiationFailure {
+    fileprivate static func closed(
+        _ path: TunnelPath,
+        _ reason: IKEReport.ClosureReason
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .connection,
+            explanation: "the IKE SA ended before \(path) was up: \(reason.text)",
+            remedy: "ask again, or look in the log for what went before"
+        )
     }
 }

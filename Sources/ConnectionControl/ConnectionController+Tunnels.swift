@@ -12,7 +12,7 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard var record = tunnels[path], !record.isUp, !record.isInitiating,
+        guard var record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
             let connection = configuration.connection(named: path.connection)
         else { return }
         guard let remote = connection.remoteAddress.value else {
@@ -54,6 +54,8 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         for wish in waitingForAddress.removeValue(forKey: connection) ?? [] {
+            // Ended meanwhile by hand, or with everything.
+            guard tunnels[wish.path]?.isInitiating == true, !isShuttingDown else { continue }
             if let address {
                 engineInitiate(
                     wish.path,
@@ -104,7 +106,8 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         failures[path.connection] = RecordedFailure(failure: failure, at: now)
-        guard var record = tunnels[path] else { return }
+        // A rekey that failed harms nothing yet, and will be tried again.
+        guard var record = tunnels[path], !record.isUp else { return }
         record.isInitiating = false
         record.failures += 1
         record.quietUntil = now + record.backOff
@@ -137,6 +140,10 @@ extension ConnectionController {
             effects.append(.requestEnded(token, .done("already up")))
             return
         }
+        guard !isShuttingDown else {
+            effects.append(.requestEnded(token, .failed(.shuttingDown)))
+            return
+        }
         requests.add(token, .up, of: missing)
         for path in missing { initiate(path, packet: nil, at: now, into: &effects) }
     }
@@ -153,6 +160,10 @@ extension ConnectionController {
             tunnels[path]?.isHeldDown = true
             tunnels[path]?.retryAt = nil
             waitingForRetry.remove(path)
+            waitingForAddress[connection]?.removeAll { $0.path == path }
+            for (waiting, outcome) in requests.failed(path, .ended(path)) {
+                effects.append(.requestEnded(waiting, outcome))
+            }
         }
         let isKnown = engine.status(at: now).ikeSAs.contains { $0.connection == connection }
         let present = wanted.filter { tunnels[$0].map { $0.isUp || $0.isInitiating } ?? false }
@@ -161,13 +172,14 @@ extension ConnectionController {
             return
         }
         requests.add(token, .down, of: present.isEmpty ? wanted : present)
+        // At once, for what ends now has not failed.
+        for path in wanted { tunnels[path]?.isInitiating = false }
         absorb(
             engine.handle(.terminate(connection: connection, child: tunnel), at: now),
             at: now,
             into: &effects
         )
         for path in wanted where tunnels[path]?.isUp == false {
-            tunnels[path]?.isInitiating = false
             settleDown(path, into: &effects)
         }
     }
@@ -178,6 +190,22 @@ extension ConnectionController {
             effects.append(.requestEnded(token, outcome))
         }
     }
+}
+
+extension NegotiationFailure {
+    fileprivate static func ended(_ path: TunnelPath) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .connection,
+            explanation: "\(path) was ended by another request",
+            remedy: "ask for it again"
+        )
+    }
+
+    fileprivate static let shuttingDown = NegotiationFailure(
+        subject: .connection,
+        explanation: "the gateway is stopping",
+        remedy: "ask again when it runs"
+    )
 }
 
 extension PacketSelector {

@@ -28,6 +28,7 @@ package final class ConnectionController {
     var counters = CounterReadings()
     var failures: [String: RecordedFailure] = [:]
     var isShuttingDown = false
+    var lastActivation: UInt64 = 0
     private var lastIdentifier: UInt32 = 0
 
     /// The last thing that went wrong with a connection.
@@ -128,7 +129,7 @@ package final class ConnectionController {
     /// What is due by time, and what follows from the event just handled.
     private func afterwards(at now: Instant, into effects: inout [ControlEffect]) {
         if isShuttingDown {
-            if engine.status(at: now).ikeSAs.isEmpty { effects.append(.allClosed) }
+            if engine.isIdle { effects.append(.allClosed) }
             return
         }
         for path in waitingForRetry.sorted() where tunnels[path].map({ $0.isDue(now) }) ?? false {

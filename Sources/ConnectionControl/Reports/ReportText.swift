@@ -61,7 +61,7 @@ extension IKEReport.ChildSADescription {
 }
 
 extension IKEReport.ClosureReason {
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .requested: "as asked"
         case .deletedByPeer: "the peer deleted it"

@@ -23,7 +23,7 @@ struct TunnelRecord {
     var isUp: Bool { !pairs.isEmpty }
 
     /// Waits 1, 2, 4 … seconds after failures in a row, a minute at most.
-    var backOff: Duration { .seconds(1 << Int64(min(max(failures - 1, 0), 6)) % 64) }
+    var backOff: Duration { .seconds(min(1 << min(max(failures - 1, 0), 6), 60)) }
 }
 
 /// A pair of SAs of a tunnel, in the packet path's names.
@@ -37,6 +37,8 @@ package struct ChildSAPair: Hashable, Sendable {
     var remoteAddress: IPAddress
     /// Whether new packets leave by it.
     package var isOutboundActive: Bool
+    /// Rank of its last activation among all pairs; 0: its outbound half was never used.
+    var activation: UInt64 = 0
     /// When the last inbound packet was seen by a reading of the counters.
     var lastInboundUse: Instant?
 }

@@ -78,6 +78,16 @@ package final class IKEEngine {
     /// Whether no SA is left, not even one that waits for the answer to its Delete.
     package var isIdle: Bool { sas.isIdle }
 
+    /// Whether an IKE SA of the connection is up or on its way.
+    package func isReaching(_ connection: String) -> Bool {
+        sas.ofConnection(connection).contains { sa in
+            switch sa.state {
+            case .initiating, .authenticating, .established: true
+            case .halfOpen, .closing, .closed: false
+            }
+        }
+    }
+
     func connection(named name: String) -> IKEConnection? {
         connections.first { $0.name == name }
     }

@@ -1,0 +1,160 @@
+import ConnectionControl
+import IKEProtocol
+import IPsecPrimitives
+import PacketProtection
+import Testing
+
+/// Two sites, what lies between them, and a clock that only the test moves.
+final class Network {
+    let left: Site
+    let right: Site
+    private(set) var now = Instant(nanoseconds: 1_000_000_000)
+    /// Whether datagrams arrive.
+    var isConnected = true
+    private var lastToken: UInt64 = 0
+
+    /// `lines` stand in both tunnels `net`; `start` is the left end's and, unless named, the right
+    /// end's.
+    init(
+        start: String = "on-traffic",
+        rightStart: String? = nil,
+        lines: String = "",
+        connectionLines: String = "",
+        leftAddress: String = "192.0.2.1",
+        tunnels: [String] = ["net"],
+        rightSecret: String = "a secret between two",
+        seed: UInt64 = 1
+    ) throws {
+        func text(_ own: Int, _ other: Int, start: String, localAddress: String) -> String {
+            var lines = [
+                "connections:", "  site:",
+                "    local: {address: \(localAddress), id: site\(own).example}",
+                "    remote: {address: 192.0.2.\(other), id: site\(other).example}",
+                "    secret-file: site.secret",
+            ]
+            if !connectionLines.isEmpty { lines.append("    \(connectionLines)") }
+            lines.append("    tunnels:")
+            for (number, tunnel) in tunnels.enumerated() {
+                lines += [
+                    "      \(tunnel):", "        local: 10.\(own).\(number).0/24",
+                    "        remote: 10.\(other).\(number).0/24", "        start: \(start)",
+                ]
+                if !tunnelLines.isEmpty { lines.append("        \(tunnelLines)") }
+            }
+            return lines.joined(separator: "\n") + "\n"
+        }
+        let tunnelLines = lines
+        left = try Site(
+            text(1, 2, start: start, localAddress: leftAddress),
+            address: "192.0.2.1",
+            secret: "a secret between two",
+            seed: seed
+        )
+        right = try Site(
+            text(2, 1, start: rightStart ?? start, localAddress: "192.0.2.2"),
+            address: "192.0.2.2",
+            secret: rightSecret,
+            seed: seed &+ 50
+        )
+    }
+
+    /// Both ends run.
+    func start() {
+        left.start(at: now)
+        right.start(at: now)
+        settle()
+    }
+
+    func handle(_ event: ControlEvent, at site: Site) {
+        site.handle(event, at: now)
+        settle()
+    }
+
+    func carry(from sender: Site, to receiver: Site) {
+        let datagrams = sender.outbox
+        sender.outbox = []
+        guard isConnected else { return }
+        for datagram in datagrams {
+            let arriving = IKEDatagram(
+                bytes: datagram.bytes,
+                local: datagram.remote,
+                remote: datagram.local
+            )
+            receiver.handle(.datagram(arriving), at: now)
+        }
+    }
+
+    /// Carries datagrams until no more are under way.
+    func settle() {
+        var rounds = 0
+        while !left.outbox.isEmpty || !right.outbox.isEmpty {
+            rounds += 1
+            guard rounds < 10_000 else {
+                Issue.record("the dialogue does not end")
+                return
+            }
+            carry(from: left, to: right)
+            carry(from: right, to: left)
+        }
+    }
+
+    /// Lets time pass, with every timeout and datagram on the way.
+    func advance(by duration: Duration) {
+        let end = now + duration
+        settle()
+        var steps = 0
+        while let due = [left.controller.nextTimeout, right.controller.nextTimeout]
+            .compactMap(\.self).min(), due <= end
+        {
+            steps += 1
+            guard steps < 1_000_000 else {
+                Issue.record("time stands still")
+                return
+            }
+            now = max(now, due)
+            left.handle(.timeout, at: now)
+            right.handle(.timeout, at: now)
+            settle()
+        }
+        now = end
+    }
+
+    /// A packet of a host at `site` finds no SA.
+    func packet(at site: Site, policy: UInt32 = 0) {
+        let own: UInt32 = site === left ? 1 : 2
+        func host(_ end: UInt32) -> IPAddress {
+            .v4(IPv4Address(bits: 0x0a00_0005 + end << 16 + policy << 8))
+        }
+        let tuple = PacketTuple(
+            source: host(own),
+            destination: host(3 - own),
+            ipProtocol: 17,
+            sourcePort: 4000,
+            destinationPort: 53
+        )
+        handle(.packetPath(.acquire(PolicyIdentifier(rawValue: policy), tuple)), at: site)
+    }
+
+    func bringUp(_ tunnel: String? = "net", at site: Site) -> RequestToken {
+        lastToken += 1
+        let token = RequestToken(rawValue: lastToken)
+        handle(.bringUp(token, connection: "site", tunnel: tunnel), at: site)
+        return token
+    }
+
+    func takeDown(_ tunnel: String? = "net", at site: Site) -> RequestToken {
+        lastToken += 1
+        let token = RequestToken(rawValue: lastToken)
+        handle(.takeDown(token, connection: "site", tunnel: tunnel), at: site)
+        return token
+    }
+
+    /// Whether packets of a tunnel pass in both directions: each end takes in what the other sends.
+    func passes(_ tunnel: String = "net") -> Bool {
+        func passes(from sender: Site, to receiver: Site) -> Bool {
+            guard let spi = sender.outboundInUse(tunnel)?.spi else { return false }
+            return receiver.inbound.values.contains { $0.spi == spi }
+        }
+        return passes(from: left, to: right) && passes(from: right, to: left)
+    }
+}

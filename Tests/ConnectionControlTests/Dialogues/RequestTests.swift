@@ -1,0 +1,143 @@
+import ConnectionControl
+import IKEProtocol
+import IPsecPrimitives
+import PacketProtection
+import Testing
+
+@Suite("Requests of those who manage a gateway")
+struct RequestTests {
+    @Test("up and down by hand, with progress and an end")
+    func byHand() throws {
+        let network = try Network(start: "by-hand")
+        network.start()
+        let up = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+        #expect(network.left.progress[up]?.contains { $0.contains("IKE SA established") } == true)
+        #expect(network.passes())
+        let again = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[again] == .done("already up"))
+        let down = network.takeDown(at: network.left)
+        #expect(network.left.outcomes[down] == .done("site/net is down"))
+        #expect(network.left.state() == .down && network.right.state() == .down)
+        #expect(network.left.inbound.isEmpty && network.left.outbound.isEmpty)
+        #expect(network.right.inbound.isEmpty && network.right.outbound.isEmpty)
+        let downAgain = network.takeDown(at: network.left)
+        #expect(network.left.outcomes[downAgain] == .done("already down"))
+    }
+
+    @Test("a whole connection goes up and down")
+    func connection() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        let up = network.bringUp(nil, at: network.left)
+        #expect(network.left.outcomes[up] == .done("2 tunnels are up"))
+        let down = network.takeDown(nil, at: network.left)
+        #expect(network.left.outcomes[down] == .done("2 tunnels are down"))
+        #expect(network.left.controller.engineStatus(at: network.now).ikeSAs.isEmpty)
+    }
+
+    @Test("a wrong secret ends the request with the explanation")
+    func wrongSecret() throws {
+        let network = try Network(start: "by-hand", rightSecret: "another")
+        network.start()
+        let up = network.bringUp(at: network.left)
+        guard case .failed(let failure)? = network.left.outcomes[up] else {
+            Issue.record("the request has not failed")
+            return
+        }
+        #expect(failure.explanation.contains("AUTHENTICATION_FAILED"))
+        #expect(failure.source == "site.yaml:5:18")
+        #expect(network.left.controller.lastFailure(of: "site")?.failure == failure)
+        #expect(network.right.controller.lastFailure(of: "site")?.failure.subject == .secret)
+        #expect(network.left.state() == .down)
+    }
+
+    @Test("a peer that does not answer ends the request")
+    func unresponsivePeer() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        network.isConnected = false
+        let up = network.bringUp(nil, at: network.left)
+        #expect(network.left.outcomes[up] == nil)
+        network.advance(by: .seconds(300))
+        guard case .failed(let failure)? = network.left.outcomes[up] else {
+            Issue.record("the request has not failed")
+            return
+        }
+        #expect(failure.subject == .peerUnresponsive)
+        #expect(network.left.progress[up]?.contains { $0.contains("no answer") } == true)
+        #expect(network.left.state() == .down && network.left.state("lab") == .down)
+        network.isConnected = true
+        let second = network.bringUp(nil, at: network.left)
+        #expect(network.left.outcomes[second] == .done("2 tunnels are up"))
+    }
+
+    @Test("one ends what another waits for")
+    func endedByAnother() throws {
+        let network = try Network(start: "by-hand")
+        network.start()
+        network.isConnected = false
+        let up = network.bringUp(at: network.left)
+        let down = network.takeDown(at: network.left)
+        if case .failed? = network.left.outcomes[up] {
+        } else {
+            Issue.record("the first request has not ended")
+        }
+        #expect(network.left.outcomes[down] == .done("site/net is down"))
+        #expect(network.left.state() == .down)
+        network.isConnected = true
+        network.advance(by: .seconds(300))
+        #expect(network.left.state() == .down)
+        #expect(network.left.controller.lastFailure(of: "site") == nil)
+    }
+
+    @Test("what is ended while its local address is looked up stays down")
+    func endedWhileAddressIsFound() throws {
+        let network = try Network(start: "by-hand", leftAddress: "any")
+        network.start()
+        network.left.keepsAddressBack = true
+        _ = network.bringUp(at: network.left)
+        _ = network.takeDown(at: network.left)
+        network.left.answerAddress("site", at: network.now)
+        network.settle()
+        #expect(network.left.state() == .down && network.left.reports.isEmpty)
+        network.left.keepsAddressBack = false
+        let up = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+    }
+
+    @Test("the peer closes the IKE SA while a tunnel is being made: the request ends")
+    func closedByPeerMeanwhile() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp("net", at: network.left)
+        let token = RequestToken(rawValue: 900)
+        network.left.handle(.bringUp(token, connection: "site", tunnel: "lab"), at: network.now)
+        network.left.outbox = []
+        _ = network.takeDown(nil, at: network.right)
+        #expect(network.left.outcomes[token] != nil)
+        #expect(network.left.state("lab") == .down)
+    }
+
+    @Test("after down, nothing but traffic or a request brings a tunnel up")
+    func downThenTraffic() throws {
+        let network = try Network(start: "at-boot", rightStart: "on-traffic")
+        network.start()
+        _ = network.takeDown(at: network.left)
+        network.advance(by: .seconds(3600))
+        #expect(network.left.state() == .down)
+        network.packet(at: network.left)
+        #expect(network.left.state() == .up && network.passes())
+    }
+
+    @Test("counters are read for each who asks, also during another reading")
+    func counters() throws {
+        let network = try Network()
+        network.start()
+        let token = RequestToken(rawValue: 77)
+        network.handle(.readCounters(token), at: network.left)
+        #expect(network.left.countersReady == [token])
+        #expect(network.left.controller.outboundCounters != nil)
+        #expect(network.left.controller.inboundCounters != nil)
+    }
+}

@@ -1,5 +1,0 @@
-internal import Testing
-
-@Suite struct ConnectionControlPlaceholderTests {
-    @Test func builds() {}
-}

@@ -152,6 +152,39 @@ struct ModelTests {
         #expect(result.warnings.allSatisfy { $0.message.contains("never reached") })
     }
 
+    @Test func aTunnelThatTakesItsOwnLocalNetworkIsWarnedOf() {
+        let wide = Sample.tenLines.replacing("10.2.0.0/16", with: "0.0.0.0/0")
+        let result = read(wide)
+        #expect(result.configuration != nil)
+        #expect(
+            result.diagnostics.map(\.description) == [
+                """
+                a.yaml:7:7: warning: tunnel "branch/net" takes the traffic within its own local \
+                network 10.1.0.0/16, which its remote 0.0.0.0/0 covers
+                    hint: put first into policies: - bypass: {local: "10.1.0.0/16", remote: \
+                "10.1.0.0/16"}
+                """
+            ]
+        )
+        func warnings(_ policies: String) -> Int {
+            read(wide + "\npolicies:\n  " + policies).diagnostics.count
+        }
+        let bypass = "- bypass: {local: 10.1.0.0/16, remote: 10.1.0.0/16}"
+        #expect(warnings(bypass) == 0)
+        #expect(warnings("- bypass: {remote: 10.0.0.0/8}") == 0)
+        #expect(warnings("- protect: branch/net\n  " + bypass) == 2)
+        #expect(warnings("- bypass: {local: 10.1.0.0/24, remote: 10.1.0.0/24}") == 1)
+        #expect(warnings("- bypass: {remote: 10.1.0.0/16, protocol: tcp}") == 1)
+    }
+
+    @Test func oneHostHasNoTrafficWithin() {
+        let host = Sample.tenLines.replacing("10.2.0.0/16", with: "0.0.0.0/0")
+            .replacing("10.1.0.0/16", with: "10.1.0.1")
+        #expect(read(host).diagnostics.isEmpty)
+        let same = Sample.tenLines.replacing("10.2.0.0/16", with: "10.1.0.0/16")
+        #expect(read(same).diagnostics.isEmpty)
+    }
+
     @Test func aResponderWaitsByHand() throws {
         let text = Sample.tenLines.replacing("address: 192.0.2.2", with: "address: any")
         let connection = try #require(read(text).configuration?.connections.first)

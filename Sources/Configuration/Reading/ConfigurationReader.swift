@@ -57,6 +57,7 @@ struct ConfigurationReader {
         if !problems.hasErrors {
             PeerCheck.run(connections, problems)
             ShadowCheck.run(policies, problems)
+            LocalTrafficCheck.run(policies, problems)
         }
         return GatewayConfiguration(
             file: file,

@@ -15,7 +15,7 @@ package final class DataPlane {
     private var waiting: [PacketPathCommand] = []
 
     private static let commandCapacity = 1024
-    private static let eventCapacity = 4096
+    static let eventCapacity = 4096
 
     /// Readable when `drainEvents` has something to give.
     package var eventDescriptor: Int32 { events.descriptor }

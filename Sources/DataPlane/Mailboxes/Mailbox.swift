@@ -33,9 +33,11 @@ internal import Synchronization
     }
 
     /// Appends a message; false when there is no room. `wake` makes the receiver look.
-    func send(_ message: Message) -> Bool {
+    ///
+    /// - Parameter reserve: messages for which there must be room behind this one.
+    func send(_ message: Message, reserve: Int = 0) -> Bool {
         let position = tail.load(ordering: .relaxed)
-        guard position - head.load(ordering: .acquiring) <= mask else { return false }
+        guard position - head.load(ordering: .acquiring) + reserve <= mask else { return false }
         unsafe slots[position & mask] = message
         tail.store(position + 1, ordering: .releasing)
         return true

@@ -21,6 +21,9 @@ struct Worker: ~Copyable {
 
     private static let readBudget = 64
     private static let receiveBudget = 4
+    /// A flood of IKE datagrams, which anybody can send and which are large, must leave room for
+    /// what the packet path has to tell: at most a quarter of the mailbox is theirs.
+    private static let reserveForPacketPath = DataPlane.eventCapacity / 4 * 3
 
     init(_ setup: WorkerSetup, poll: consuming SourcePoll) {
         self.setup = setup
@@ -81,8 +84,8 @@ struct Worker: ~Copyable {
         if isPosted { setup.events.wake() }
     }
 
-    private func post(_ event: DataPlaneEvent) -> Bool {
-        if setup.events.send(event) { return true }
+    private func post(_ event: DataPlaneEvent, reserve: Int = 0) -> Bool {
+        if setup.events.send(event, reserve: reserve) { return true }
         setup.counters.eventsLost.add(1)
         return false
     }
@@ -169,7 +172,8 @@ struct Worker: ~Copyable {
                 local: datagram.local,
                 remote: datagram.source
             )
-            isPosted = post(.ikeDatagram(received)) || isPosted
+            isPosted =
+                post(.ikeDatagram(received), reserve: Worker.reserveForPacketPath) || isPosted
         }
         if isPosted { setup.events.wake() }
         inbound.reset()

@@ -1,6 +1,6 @@
 internal import Configuration
 internal import IKEProtocol
-internal import IPsecPrimitives
+package import IPsecPrimitives
 internal import PacketProtection
 
 // What the packet path tells.
@@ -98,9 +98,24 @@ extension ConnectionController {
     }
 
     /// RFC 4301 §8.2.1 and §6.1.1: anyone may have sent it, so it is believed within bounds.
+    ///
+    /// - Returns: octets of outer packet, or nil for 0: less than that, but unknown.
+    package static func believedMTU(
+        _ octets: Int,
+        of version: IPVersion,
+        linkMTU: Int
+    ) -> Int? {
+        guard octets > 0 else { return nil }
+        return min(max(octets, version == .v4 ? 576 : 1280), linkMTU)
+    }
+
     func pathMTU(to remote: IPAddress, octets: Int, into effects: inout [ControlEffect]) {
-        let floor = remote.version == .v4 ? 576 : 1280
-        let bounded = min(max(octets, floor), configuration.settings.linkMTU)
+        let believed = ConnectionController.believedMTU(
+            octets,
+            of: remote.version,
+            linkMTU: configuration.settings.linkMTU
+        )
+        guard let bounded = believed else { return }
         for pair in pairs.values.sorted(by: { $0.outbound.rawValue < $1.outbound.rawValue })
         where pair.remoteAddress == remote {
             effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: bounded)))

@@ -172,7 +172,10 @@ var targets: [Target] = [
         swiftSettings: strict
     ),
     .target(name: "AllocationCounting", path: "Tests/AllocationCounting"),
-    tests("GatewayTests", ["IPsecPrimitives", "Configuration", "LinuxIO", "Gateway"]),
+    tests(
+        "GatewayTests",
+        ["IPsecPrimitives", "Configuration", "LinuxIO", "Gateway", "NamespaceTesting"]
+    ),
     tests("TidyTests", []),
 ]
 targets += multiBufferTargets

@@ -14,12 +14,19 @@ struct ConfigurationOption: ParsableArguments {
     /// The configuration, when it can be used, and the file's content; warnings go to standard
     /// error.
     ///
-    /// - Parameter refused: called when it cannot be used, after every diagnostic was written.
+    /// - Parameter refused: called when it cannot be read or used, after every diagnostic was
+    ///   written.
     /// - Throws: the exit code, then or when there is nothing to read.
     func load(
         orElse refused: (String) -> Void = { _ in }
     ) throws -> (configuration: GatewayConfiguration, bytes: [UInt8]) {
-        let bytes = try ConfigurationFile.content(of: file)
+        let bytes: [UInt8]
+        do {
+            bytes = try ConfigurationFile.content(of: file)
+        } catch {
+            refused(file)
+            throw error
+        }
         let result = GatewayConfiguration.read(bytes, file: file)
         ConfigurationFile.report(result, of: file)
         guard let configuration = result.configuration else {

@@ -42,6 +42,7 @@ struct RunCommand: ParsableCommand {
                 CommandOutput.complain("\(refused.location): error: \(refused.refusal.reason)")
                 CommandOutput.complain("    hint: \(refused.refusal.remedy)")
             }
+            GuardFallback.apply(of: configuration)
             throw ExitCode.failure
         } catch let error as SystemCallFailure {
             CommandOutput.complain("error: \(error)")
@@ -59,8 +60,18 @@ struct RunCommand: ParsableCommand {
 
 extension GatewaySettings.LogLevel: ExpressibleByArgument {}
 
-/// What a broken configuration must not do: open the guard.
+/// What a broken configuration or a missing secret must not do: open the guard.
 enum GuardFallback {
+    /// Sets the guard of a configuration that is valid, although no gateway can run from it.
+    static func apply(of configuration: GatewayConfiguration) {
+        do throws(SystemCallFailure) {
+            try GuardOperations.set(configuration)
+            CommandOutput.complain("the guard of \(configuration.file) is in force")
+        } catch {
+            CommandOutput.complain("error: the guard cannot be set: \(error)")
+        }
+    }
+
     /// Sets the guard of the last valid configuration, and says so.
     static func apply(insteadOf file: String) {
         let copy = LastGoodConfiguration.path(for: file)

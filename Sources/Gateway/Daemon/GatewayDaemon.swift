@@ -64,8 +64,10 @@ package final class GatewayDaemon {
         network = try NetworkConfiguration()
         localAddresses = try network.localAddresses()
 
-        // The guard first: from here on nothing leaks, whatever fails below.
+        // The guard first: from here on nothing leaks, whatever fails below. Its two halves do
+        // not need each other: without nftables, routes still lead nowhere.
         let plans = KernelPlans(configuration, localAddresses: localAddresses)
+        try network.apply(plans.routing)
         try PacketGuard.set(plans.packetGuard)
         sockets = try ListeningSockets(settings)
         device = try TUNDevice(name: settings.interfaceName)
@@ -294,16 +296,28 @@ package final class GatewayDaemon {
     /// Local addresses that came or went change which one our own sockets should send from.
     private func keepHouse() {
         housekeeping.arm(at: BootClock.now() + GatewayDaemon.housekeepingInterval)
+        keepGuard()
         do throws(SystemCallFailure) {
             let addresses = try network.localAddresses()
             guard Set(addresses) != Set(localAddresses) else { return }
             localAddresses = addresses
             let plans = KernelPlans(configuration, localAddresses: addresses)
-            try network.apply(plans.routing)
+            // A guard that was lifted by hand took the routes with it.
+            if try network.hasRules() { try network.apply(plans.routing) }
             dataPlane.post(.setErrorSources(addresses, for: configuration))
             logger.info("local addresses changed; routes to \(device.name) follow")
         } catch {
             logger.warning("cannot follow the change of local addresses: \(error)")
+        }
+    }
+
+    private func keepGuard() {
+        do throws(SystemCallFailure) {
+            let plans = KernelPlans(configuration, localAddresses: localAddresses)
+            guard try GuardOperations.restore(plans, network) else { return }
+            logger.warning("somebody took away a part of the guard; it is in force again")
+        } catch {
+            logger.warning("cannot look after the guard: \(error)")
         }
     }
 }

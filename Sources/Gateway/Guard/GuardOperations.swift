@@ -14,6 +14,22 @@ package enum GuardOperations {
         try network.apply(plans.routing)
     }
 
+    /// Puts back the half of the guard that somebody else took away without meaning it: a firewall
+    /// that loads its rules anew flushes every table, a network manager removes rules that it does
+    /// not know. Where both halves are gone, the guard was lifted, and stays so.
+    ///
+    /// - Returns: whether anything had to be put back.
+    static func restore(
+        _ plans: KernelPlans,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) -> Bool {
+        let hasFilter = try PacketGuard.show() != nil
+        let hasRules = try network.hasRules()
+        guard hasFilter || hasRules else { return false }
+        if !hasFilter { try PacketGuard.set(plans.packetGuard) }
+        return try network.apply(plans.routing) > 0 || !hasFilter
+    }
+
     /// The filter as the kernel has it; nil when the guard is not set.
     package static func show() throws(SystemCallFailure) -> String? {
         try Privileges.demand([.networkAdministration])

@@ -24,6 +24,10 @@ struct ChildSA {
     /// False while the peer may lack the SA's other half (RFC 7296 §2.8).
     var isUsedOutbound: Bool
 
+    var isReplaced: Bool {
+        if case .replaced = stage { true } else { false }
+    }
+
     var description: IKEReport.ChildSADescription {
         IKEReport.ChildSADescription(
             inboundSPI: inboundSPI,

@@ -6,7 +6,7 @@ package struct EngineSettings: Hashable, Sendable {
     package var cookieThreshold = 32
     /// Half-open SAs that are kept at most; further requests are dropped.
     package var halfOpenLimit = 4096
-    /// Half-open SAs of one remote address.
+    /// Half-open SAs of one remote IPv4 address or IPv6 network of 64 bits.
     package var halfOpenLimitPerAddress = 64
     /// How long a half-open SA waits for IKE_AUTH.
     package var halfOpenTimeout: Duration = .seconds(30)

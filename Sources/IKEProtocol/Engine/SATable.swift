@@ -12,7 +12,8 @@ struct SATable {
     private var byConnection: [String: Set<IKESPI>] = [:]
     private var byPeer: [Peer: Set<IKESPI>] = [:]
     private var byFirstRequest: [HalfOpenKey: IKESPI] = [:]
-    private var halfOpenByAddress: [[UInt8]: Int] = [:]
+    /// By IPv4 address or IPv6 network of 64 bits, which is what one host commands.
+    private var halfOpenByNetwork: [[UInt8]: Int] = [:]
     private var byInboundSPI: [SPI: IKESPI] = [:]
     /// The other way round: reserved SPIs end with their SA.
     private var spisOfSA: [IKESPI: Set<SPI>] = [:]
@@ -73,19 +74,26 @@ struct SATable {
 
     func halfOpen(_ key: HalfOpenKey) -> IKESA? { byFirstRequest[key].flatMap { byLocalSPI[$0] } }
 
-    func halfOpenCount(of address: IPAddress) -> Int { halfOpenByAddress[address.bytes] ?? 0 }
+    func halfOpenCount(of address: IPAddress) -> Int {
+        halfOpenByNetwork[network(address.bytes)] ?? 0
+    }
 
     mutating func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA) {
         byFirstRequest[key] = sa.localSPI
-        halfOpenByAddress[key.address, default: 0] += 1
+        halfOpenByNetwork[network(key.address), default: 0] += 1
         halfOpenCount += 1
     }
 
     mutating func forgetHalfOpen(_ key: HalfOpenKey) {
         guard byFirstRequest.removeValue(forKey: key) != nil else { return }
         halfOpenCount -= 1
-        let left = (halfOpenByAddress[key.address] ?? 1) - 1
-        halfOpenByAddress[key.address] = left > 0 ? left : nil
+        let network = network(key.address)
+        let left = (halfOpenByNetwork[network] ?? 1) - 1
+        halfOpenByNetwork[network] = left > 0 ? left : nil
+    }
+
+    private func network(_ address: [UInt8]) -> [UInt8] {
+        address.count == 16 ? Array(address.prefix(8)) : address
     }
 
     // MARK: Peers

@@ -50,9 +50,12 @@ extension IKEEngine {
             }
         }
         sa.changeOutstandingChild(named: child, isUnwanted: true)
-        for spi in state.children.keys.sorted()
-        where state.children[spi]?.policy.name == child && state.children[spi]?.stage == .current {
-            enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
+        let closing = state.children.values.filter { $0.policy.name == child }
+            .sorted { $0.inboundSPI < $1.inboundSPI }
+        // What was replaced first, or it would take over again when its successor goes.
+        for old in closing.filter(\.isReplaced) + closing.filter({ $0.stage == .current })
+        where !sa.isDeleting(old.inboundSPI) {
+            enqueue(.deleteChild(inboundSPI: old.inboundSPI), of: sa, at: now)
         }
     }
 }

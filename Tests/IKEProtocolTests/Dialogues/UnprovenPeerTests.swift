@@ -39,6 +39,33 @@ struct UnprovenPeerTests {
         #expect(dialogue.agree())
     }
 
+    @Test("the addresses of one IPv6 network of 64 bits count as one")
+    func addressesOfOneNetwork() {
+        var settings = EngineSettings()
+        settings.halfOpenLimitPerAddress = 5
+        let dialogue = Dialogue(settings: settings)
+        var right = Setup().mirrored
+        right.localAddress = "2001:db8:ffff::1"
+        right.remoteAddress = "any"
+        dialogue.configure(dialogue.right, right)
+        for number in 1...20 {
+            var setup = Setup()
+            setup.localAddress = "2001:db8:0:\(number > 10 ? 1 : 0)::\(number)"
+            setup.remoteAddress = right.localAddress
+            let stranger = Party(
+                "left",
+                setup.localAddress,
+                settings: settings,
+                seed: UInt64(number)
+            )
+            dialogue.configure(stranger, setup)
+            dialogue.begin(stranger)
+            dialogue.carry(from: stranger, to: dialogue.right)
+        }
+        #expect(dialogue.right.engine.status(at: dialogue.now).halfOpenSAs == 10)
+        #expect(dialogue.right.engine.counters.dropped(.halfOpenLimit) == 10)
+    }
+
     @Test("the first request of one that has failed begins nothing when it comes again")
     func repeatedFirstRequest() throws {
         let dialogue = Dialogue()

@@ -81,6 +81,26 @@ struct WithdrawalTests {
         #expect(dialogue.left.establishedIKESAs.count == 1)
     }
 
+    @Test("a child that was replaced does not come back when its successor is closed")
+    func closedAfterRekey() throws {
+        let dialogue = Dialogue()
+        dialogue.initiate()
+        let left = dialogue.left.address
+        // No Delete of the left end passes, nor any other INFORMATIONAL request of it.
+        dialogue.link = { datagram in
+            let isRequest = datagram.bytes[18] == 37 && datagram.bytes[19] & 0x20 == 0
+            return datagram.local.address == left && isRequest ? [] : [datagram]
+        }
+        let spi = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.left)
+        dialogue.settle()
+        dialogue.handle(.terminate(connection: "site", child: "net"), at: dialogue.right)
+        dialogue.settle()
+        #expect(dialogue.right.active["net"] == nil)
+        dialogue.advance(by: .seconds(6))
+        #expect(dialogue.right.present.isEmpty && dialogue.left.present.isEmpty)
+    }
+
     @Test("what was under way when the peer closes the IKE SA is said to have failed")
     func closedByPeer() {
         let dialogue = Dialogue(twoChildren)

@@ -183,8 +183,11 @@ targets += multiBufferTargets
 // A fuzz target gets its main from the compiler's fuzzer: only when scripts/fuzz asks for it.
 func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: "Fuzz\(name)", dependencies: dependencies, path: "Fuzz/\(name)",
-        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+        name: "Fuzz\(name)",
+        dependencies: dependencies,
+        path: "Fuzz/\(name)",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]
+    )
 }
 
 if Context.environment["CYGNET_FUZZ"] != nil {
@@ -194,7 +197,8 @@ if Context.environment["CYGNET_FUZZ"] != nil {
             "Engine",
             [
                 "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
-            ]),
+            ]
+        ),
         fuzz("ESP", ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"]),
         fuzz("IKEMessage", ["IPsecPrimitives", "IKEMessages", "Inspection"]),
     ]

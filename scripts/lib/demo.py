@@ -25,7 +25,7 @@ TRANSFER_SECONDS = 3
 
 
 class Gateway:
-    """One site: its namespace, and the daemon in it with a /run of its own."""
+    """One site: its namespace, and the daemon in it with a /run and a /var/lib of its own."""
 
     def __init__(self, name, folder):
         self.name = name
@@ -45,7 +45,8 @@ class Gateway:
         configuration = os.path.join(self.folder, f"{self.name}.yaml")
         self.log = os.path.join(self.folder, f"{self.name}.log")
         self.process = Background(self.namespace.command(
-            "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$0" run --config "$1"',
+            "sh", "-c", 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && '
+            'exec "$0" run --config "$1"',
             executable(), configuration), self.log)
         wait_until(lambda: not self.process.is_running() or self.answers(), f"{self.name} runs")
         if not self.process.is_running():

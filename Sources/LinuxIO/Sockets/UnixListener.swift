@@ -9,10 +9,14 @@ package final class UnixListener: Sendable {
     package var number: Int32 { file.number }
 
     /// Takes over a socket file that nobody listens on any more; refuses one that is in use.
+    /// Makes the socket's own directory when it is missing, as /run/cygnet is after a boot.
     ///
     /// - Parameter mode: the permissions of the socket file, set before it appears.
     package init(path: String, mode: UInt32 = 0o600) throws(SystemCallFailure) {
         var number = unsafe cygnet_unix_listen(path, mode, 16)
+        if number < 0, errno == ENOENT, UnixListener.makeDirectory(of: path) {
+            number = unsafe cygnet_unix_listen(path, mode, 16)
+        }
         if number < 0, errno == EADDRINUSE, !UnixListener.isAlive(path) {
             _ = unsafe unlink(path)
             number = unsafe cygnet_unix_listen(path, mode, 16)
@@ -32,6 +36,13 @@ package final class UnixListener: Sendable {
     package func accept() -> UnixConnection? {
         let connection = cygnet_unix_accept(file.number)
         return connection < 0 ? nil : UnixConnection(FileDescriptor(owning: connection))
+    }
+
+    /// Makes the last directory of the path alone: a parent that is missing is likely a slip. On
+    /// failure `errno` still says that the directory is missing, unless permission is.
+    private static func makeDirectory(of path: String) -> Bool {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return false }
+        return unsafe mkdir(String(path[..<slash]), 0o755) == 0
     }
 
     private static func isAlive(_ path: String) -> Bool {

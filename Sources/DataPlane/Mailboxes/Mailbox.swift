@@ -56,6 +56,11 @@ internal import Synchronization
         return message
     }
 
+    /// Whether `receive` has something to give; without a system call.
+    var hasMessages: Bool {
+        head.load(ordering: .relaxed) != tail.load(ordering: .acquiring)
+    }
+
     /// Takes note of the wake-up; call before the last `receive`, so that none is missed.
     func acknowledge() {
         wakeUp.drain()

@@ -122,6 +122,8 @@ struct Worker: ~Copyable {
         for _ in 0..<Worker.receiveBudget {
             let count = receiver.receive(socket)
             guard count > 0 else { break }
+            // Control told of the SA before the peer could use it, perhaps since the poll.
+            if setup.commands.hasMessages { carryOutCommands(at: now) }
             for index in 0..<count {
                 if !inbound.hasRoom { flushInbound(at: now) }
                 take(index, from: socket, at: now)

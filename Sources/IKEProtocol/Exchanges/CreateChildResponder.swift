@@ -38,9 +38,12 @@ extension IKEEngine {
                 state,
                 at: now
             )
+            let spi = answer.child.child.inboundSPI
+            // Ready to receive before the peer can send, and silent until it can receive.
+            install(answer.child, of: sa, state, isUsedOutboundAtOnce: false)
             respond(to: request, of: sa, answer.payloads)
-            install(answer.child, of: sa, state, isUsedOutboundAtOnce: old == nil)
-            if let old { replace(old, by: answer.child.child.inboundSPI, nonces, sa, state) }
+            if old == nil { useOutbound(spi, of: state) }
+            if let old { replace(old, by: spi, nonces, sa, state) }
         } catch {
             respond(to: request, of: sa, [.notify(error.notify)])
             if error.notify.type == .invalidKEPayload { return }

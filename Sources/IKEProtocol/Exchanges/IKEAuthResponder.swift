@@ -154,8 +154,10 @@ extension IKEEngine {
                 report(.refused(error.failure), of: sa, child: nil)
             }
         }
+        // Ready to receive before the peer can send, and silent until it can receive.
+        if let child { install(child, of: sa, established, isUsedOutboundAtOnce: false) }
         respond(to: request, of: sa, payloads)
-        if let child { install(child, of: sa, established, isUsedOutboundAtOnce: true) }
+        if let child { useOutbound(child.child.inboundSPI, of: established) }
     }
 
     private func supersede(_ sa: IKESA, at now: Instant) {

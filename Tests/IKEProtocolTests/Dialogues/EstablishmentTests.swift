@@ -19,6 +19,15 @@ struct EstablishmentTests {
         #expect(dialogue.left.failures.isEmpty && dialogue.right.failures.isEmpty)
     }
 
+    /// Otherwise the first packet, which was waiting for the SA, finds none at the other end.
+    @Test("the responder can receive before it answers, and sends packets only then")
+    func readyBeforeTheAnswer() {
+        let dialogue = Dialogue()
+        dialogue.initiate()
+        #expect(dialogue.right.steps == [.sends, .receivesByNewSA, .sends, .usesNewSA])
+        #expect(dialogue.left.steps == [.sends, .sends, .receivesByNewSA, .usesNewSA])
+    }
+
     static let encryptions = [
         "aes128gcm16", "aes256gcm16", "chacha20poly1305", "aes128-sha256", "aes256-sha384",
         "aes256-sha512",

@@ -17,6 +17,12 @@ final class Party {
     private(set) var keepalives = 0
     private(set) var endpointUpdates: [ChildSAPath] = []
     var outbox: [IKEDatagram] = []
+    /// What changed for packets, among the datagrams sent, in order.
+    private(set) var steps: [Step] = []
+
+    enum Step: Equatable {
+        case sends, receivesByNewSA, usesNewSA
+    }
 
     init(_ name: String, _ address: String, settings: EngineSettings, seed: UInt64) {
         self.name = name
@@ -26,6 +32,7 @@ final class Party {
 
     func absorb(_ effects: [IKEEffect]) {
         for effect in effects {
+            note(effect)
             switch effect {
             case .send(let datagram): outbox.append(datagram)
             case .sendKeepalive: keepalives += 1
@@ -41,6 +48,17 @@ final class Party {
             case .updateEndpoints(_, let path): endpointUpdates.append(path)
             case .report(let report): reports.append(report)
             }
+        }
+    }
+
+    private func note(_ effect: IKEEffect) {
+        switch effect {
+        case .send: steps.append(.sends)
+        case .installChildSA(let child):
+            steps.append(.receivesByNewSA)
+            if child.isUsedOutboundAtOnce { steps.append(.usesNewSA) }
+        case .useChildSAOutbound: steps.append(.usesNewSA)
+        default: break
         }
     }
 

@@ -1,13 +1,15 @@
 """Nothing in clear, in either direction, whatever state the daemon is in."""
 
 import contextlib
+import os
+import re
 import threading
 import time
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.frames import Wire, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT
-from Tests.Lab.processes import expect, status_of
+from Tests.Lab.processes import expect, status_of, wait_until
 from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
@@ -60,6 +62,36 @@ def broken_configuration(lab):
     expect(lab.left.process.process.returncode != 0, "a broken configuration was accepted")
 
 
+def missing_configuration(lab):
+    """The guard is that of the last valid configuration."""
+    with_association(lab)
+    lab.left.stop()
+    lab.left.guard("lift")
+    os.remove(lab.left.file)
+    lab.left.start(wait=False)
+    lab.left.process.process.wait(5)
+    expect(lab.left.process.process.returncode != 0, "a gateway runs without configuration")
+
+
+def missing_secret(lab):
+    lab.left.write(BOTH, RIGHT)
+    with open(lab.left.file) as file:
+        text = file.read()
+    with open(lab.left.file, "w") as file:
+        file.write(re.sub("secret-file: .*", "secret-file: /nowhere/secret", text))
+    lab.left.start(wait=False)
+    lab.left.process.process.wait(5)
+    expect(lab.left.process.process.returncode != 0, "a gateway runs without its secret")
+
+
+def rules_flushed(lab):
+    """A firewall that loads its rules anew takes ours with them; the gateway puts them back."""
+    with_association(lab)
+    lab.network.left.run("nft", "flush", "ruleset")
+    wait_until(lambda: "cygnet_guard" in lab.network.left.run("nft", "list", "tables"),
+               "the guard is put back", 15)
+
+
 def before_the_daemon(lab):
     lab.left.write(BOTH, RIGHT)
     lab.left.guard("set")
@@ -71,6 +103,9 @@ STATES = {
     "stopped": stopped,
     "killed": killed,
     "broken-configuration": broken_configuration,
+    "missing-configuration": missing_configuration,
+    "missing-secret": missing_secret,
+    "rules-flushed": rules_flushed,
     "before-the-daemon": before_the_daemon,
 }
 

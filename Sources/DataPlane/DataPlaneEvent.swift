@@ -8,6 +8,8 @@ package enum DataPlaneEvent: Sendable {
     case ikeDatagram(IKEDatagramReceived)
     /// The path to a peer carries no more than this many octets of outer packet (RFC 1191).
     case pathMTU(remote: Endpoint, mtu: Int)
+    /// Somebody deleted the tunnel device: nothing goes in or out any more.
+    case deviceLost
 }
 
 /// An IKE datagram and where it came from and to.

@@ -53,6 +53,19 @@ struct TunnelTests {
         #expect(lines.allSatisfy { $0.contains("UDP-encap: ESP") })
     }
 
+    @Test func aDeviceThatIsGoneIsToldOnce() throws {
+        let gateway = try TestGateway(1)
+        try gateway.namespace.run("ip link delete cygnet0")
+        var told = 0
+        for _ in 0..<5 {
+            try Retry.pause(milliseconds: 100)
+            for event in gateway.dataPlane.drainEvents() {
+                if case .deviceLost = event { told += 1 }
+            }
+        }
+        #expect(told == 1)
+    }
+
     @Test func aPacketWaitsForItsAssociation() throws {
         let (left, right) = try TestGateway.pair()
         left.protect(right)

@@ -49,6 +49,7 @@ final class SourcePoll {
     private static let firstSocketToken = 2
     private static let readable: UInt32 = 0x1
     private static let error: UInt32 = 0x8
+    private static let remove: Int32 = 2
 
     init(_ setup: WorkerSetup) throws(SystemCallFailure) {
         let number = cygnet_epoll_create()
@@ -100,6 +101,13 @@ final class SourcePoll {
     }
 
     var hasCommands: Bool { readiness[SourcePoll.commandToken] != 0 }
+
+    /// Whether the device is no more; it then says so for ever.
+    var isDeviceGone: Bool { readiness[SourcePoll.deviceToken] & SourcePoll.error != 0 }
+
+    func forget(_ device: Int32) {
+        _ = cygnet_epoll_control(file.number, SourcePoll.remove, device, 0, 0)
+    }
 
     var isDeviceReadable: Bool { readiness[SourcePoll.deviceToken] & SourcePoll.readable != 0 }
 

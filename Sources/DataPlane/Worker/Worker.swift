@@ -47,6 +47,10 @@ struct Worker: ~Copyable {
                 sender.collectErrors(of: poll.socket(index))
             }
             if poll.isDeviceReadable { readDevice(at: now) }
+            if poll.isDeviceGone {
+                poll.forget(device)
+                if post(.deviceLost) { setup.events.wake() }
+            }
             if now - lastExpiry >= .seconds(1) {
                 lastExpiry = now
                 outbound.expire(at: now)

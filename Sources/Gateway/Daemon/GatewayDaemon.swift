@@ -38,6 +38,8 @@ package final class GatewayDaemon {
     private let notifier: ServiceNotifier
     private var localAddresses: [IPAddress]
     private var isClosing = false
+    /// Why the gateway ends, when it is not in good order.
+    private var failure: SystemCallFailure?
 
     /// Takes everything that needs privileges, then gives the privileges up.
     ///
@@ -112,6 +114,7 @@ package final class GatewayDaemon {
         management.stop()
         dataPlane.stop()
         logger.notice("stopped; the guard stays: protected traffic cannot leave or enter in clear")
+        if let failure { throw failure }
     }
 
     private func register() throws(SystemCallFailure) {
@@ -192,6 +195,14 @@ package final class GatewayDaemon {
         case .pathMTU(let remote, let mtu):
             logger.info("the path to \(remote) carries no more than \(mtu) octets")
             handle(.pathMTU(remote: remote.address, octets: mtu))
+        case .deviceLost:
+            logger.error("somebody deleted \(device.name)")
+            failure = SystemCallFailure(
+                call: "poll(\(device.name))",
+                errorNumber: 19,
+                remedy: "Start the gateway again, and leave its device to it."
+            )
+            if !isClosing { close() }
         }
     }
 

@@ -103,6 +103,30 @@ struct RekeyTests {
         #expect(dialogue.left.count { $0 == .ikeSAClosed(.expired) } == 0)
     }
 
+    @Test("both ends replace the same IKE SA at once, also when messages get lost")
+    func crossedIKERekey() {
+        for seed in UInt64(1)...4 {
+            var setup = Setup()
+            setup.ikeLifetime = SALifetime(rekeyAfter: .seconds(600), jitterPercent: 0)
+            let dialogue = Dialogue(setup, seed: seed)
+            var random = SeededRandomSource(seed: seed)
+            if seed > 2 { dialogue.link = { random.next32() % 10 == 0 ? [] : [$0] } }
+            dialogue.initiate()
+            dialogue.advance(by: .seconds(10))
+            dialogue.advance(by: .seconds(6000))
+            dialogue.link = { [$0] }
+            dialogue.advance(by: .seconds(200))
+            #expect(dialogue.agree())
+            #expect(dialogue.left.establishedIKESAs.count == 1)
+            #expect(dialogue.right.establishedIKESAs.count == 1)
+            for party in [dialogue.left, dialogue.right] {
+                #expect(party.count { if case .ikeSARekeyed = $0 { true } else { false } } >= 9)
+                #expect(party.count { if case .ikeSAClosed = $0 { true } else { false } } == 0)
+                #expect(party.count { if case .childSAClosed = $0 { true } else { false } } == 0)
+            }
+        }
+    }
+
     @Test("closing by either end leaves nothing on both", arguments: [true, false])
     func closing(byLeft: Bool) {
         let dialogue = Dialogue()

@@ -25,8 +25,11 @@ struct TunnelTests {
         }
         let server = try right.namespace.start("iperf3 -s -1")
         defer { server.stop() }
-        let transfer = try Retry.until(seconds: 2) {
-            try left.namespace.run("iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 1 -J")
+        let transfer = try Retry.until(seconds: 5) {
+            let text = try left.namespace.run("iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 1 -J")
+            // It exits with 0 even when the server is not there yet.
+            if text.contains("\"error\"") { throw ShellFailure(command: "iperf3", output: text) }
+            return text
         }
         #expect(transfer.contains("end"))
         let sent = left.dataPlane.snapshot()

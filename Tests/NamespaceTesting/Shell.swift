@@ -5,6 +5,11 @@ package struct ShellFailure: Error, CustomStringConvertible {
     package let command: String
     package let output: String
 
+    package init(command: String, output: String) {
+        self.command = command
+        self.output = output
+    }
+
     package var description: String { "\(command) failed: \(output)" }
 }
 

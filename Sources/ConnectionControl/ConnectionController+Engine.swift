@@ -161,6 +161,9 @@ extension ConnectionController {
         case .refused(let failure):
             failures[connection] = RecordedFailure(failure: failure, at: now)
         case .ikeSAClosed(let reason):
+            if reason == .peerUnresponsive {
+                failures[connection] = RecordedFailure(failure: .unresponsive, at: now)
+            }
             for path in paths(connection, nil) where tunnels[path]?.isUp == false {
                 settleDown(path, into: &effects)
                 // What was still being negotiated goes with it, if no other IKE SA is on its way.
@@ -175,6 +178,15 @@ extension ConnectionController {
 }
 
 extension NegotiationFailure {
+    /// An established peer that fell silent (RFC 7296 §2.4).
+    fileprivate static var unresponsive: NegotiationFailure {
+        NegotiationFailure(
+            subject: .connection,
+            explanation: "the peer no longer answered, and its IKE SA was closed",
+            remedy: "see whether the peer runs and whether UDP reaches it"
+        )
+    }
+
     fileprivate static func closed(
         _ path: TunnelPath,
         _ reason: IKEReport.ClosureReason

@@ -62,6 +62,7 @@ def everything_remote(lab):
     lab.needs_cygnet()
     lab.left.apply(tunnel, RIGHT)
     lab.right.apply(tunnel, LEFT)
+    lab.network.forget_mappings()
     lab.left.initiate()
     expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4])
 
@@ -72,6 +73,7 @@ def behind_nat(lab):
     tunnel = Tunnel(encapsulation="auto", left_address=ROUTER_RIGHT[4])
     lab.left.apply(tunnel, RIGHT)
     lab.right.apply(tunnel, LEFT)
+    lab.network.forget_mappings()
     lab.left.initiate()
     wait_until(lab.right.established, "the peer has the child")
     seen = lab.right.associations()[-1]["remote-host"]
@@ -85,6 +87,7 @@ def peer_behind_nat(lab):
     tunnel = Tunnel(encapsulation="auto", right_address=ROUTER_LEFT[4])
     lab.left.apply(tunnel, RIGHT)
     lab.right.apply(tunnel, LEFT)
+    lab.network.forget_mappings()
     lab.right.initiate()
     wait_until(lab.left.established, "Cygnet has the child")
     ping_both_ways(lab, tunnel)
@@ -98,6 +101,7 @@ def mapping_changes(lab):
     tunnel = Tunnel(encapsulation="auto", right_address=ROUTER_LEFT[4])
     lab.left.apply(tunnel, RIGHT)
     lab.right.apply(tunnel, LEFT)
+    lab.network.forget_mappings()
     lab.right.initiate()
     wait_until(lab.left.established, "Cygnet has the child")
     expect_ping(lab.network.right, RIGHT.inner[4], LEFT.inner[4])
@@ -115,6 +119,7 @@ def keepalive(lab):
     tunnel = Tunnel(encapsulation="auto", left_address=ROUTER_RIGHT[4])
     lab.left.apply(tunnel, RIGHT, connection=["keepalive: 1s"])
     lab.right.apply(tunnel, LEFT)
+    lab.network.forget_mappings()
     lab.left.initiate()
     with Capture(lab.network.left, "wan") as capture:
         wait_until(lambda: capture.of("keepalive", outgoing=True), "a keepalive", 4)

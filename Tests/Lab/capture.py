@@ -89,6 +89,7 @@ class Capture:
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
         self.socket.settimeout(0.1)
         self.frames = []
+        self.lost = 0
         self._running = True
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -105,6 +106,8 @@ class Capture:
         if self._running:
             self._running = False
             self._thread.join()
+            # What did not fit into the socket's buffer (PACKET_STATISTICS: seen, lost).
+            self.lost = struct.unpack("=II", self.socket.getsockopt(263, 6, 8))[1]
             self.socket.close()
         return self
 

@@ -96,6 +96,19 @@ struct LifeTests {
         #expect(network.left.state() == .waitingForTraffic)
     }
 
+    @Test("a peer that falls silent is the last failure")
+    func silentPeer() throws {
+        let network = try Network()
+        network.start()
+        network.packet(at: network.left)
+        #expect(network.passes())
+        #expect(network.left.controller.lastFailure(of: "site") == nil)
+        network.isConnected = false
+        network.advance(by: .seconds(1800))
+        #expect(network.left.pairs().isEmpty)
+        #expect(network.left.controller.lastFailure(of: "site") != nil)
+    }
+
     @Test("shutting down ends although the peer does not answer")
     func shutDownAlone() throws {
         let network = try Network()

@@ -118,8 +118,9 @@ def demonstrate(west, east, capture, summary):
     expect(largest <= 1500, f"a datagram of {largest} bytes on the wire")
     esp = counts.get("esp", 0) + counts.get("esp-in-udp", 0)
     expect(esp, "no ESP on the wire")
+    missed = f"; the capture missed {capture.lost}" if capture.lost else ""
     summary.append(f"on the wire: {counts.get('ike', 0)} IKE, {esp} ESP, 0 in clear; "
-                   f"the largest has {largest} bytes")
+                   f"the largest has {largest} bytes{missed}")
     for gateway in (west, east):
         step(f"cygnet status on {gateway.name}")
         print(gateway.cygnet("status"))

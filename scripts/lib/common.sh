@@ -49,6 +49,7 @@ strongswan_packages=(
     strongswan-swanctl strongswan-charon libcharon-extra-plugins libcharon-extauth-plugins
     libstrongswan-extra-plugins libstrongswan-standard-plugins)
 kernel_packages=(user-mode-linux kmod)
+abuse_packages=(python3-scapy python3-cryptography)
 lint_packages=(shellcheck)
 
 # Installs those of the named Debian packages that are missing, and says which.

@@ -1,0 +1,41 @@
+import signal
+import sys
+
+from Tests.Abuse import authentication, beginnings, good_order, headers, protection
+from Tests.Abuse.laboratory import AbuseLaboratory
+from Tests.Lab.cases import Table, arguments_of, execute
+from Tests.Lab.processes import Failure
+
+DESCRIPTION = """usage: scripts/abuse [--list] [NAME...]
+  --list   the names of the cases, each with the clause that tells the right answer
+A NAME may hold `*`."""
+CHAPTERS = (good_order, headers, beginnings, authentication, protection)
+
+
+def main():
+    options, names = arguments_of(DESCRIPTION)
+    table, clauses = Table(), {}
+
+    def add(name, clause, action, /, **parameters):
+        """One abuse: what `action` asserts is what `clause` says, and afterwards the daemon lives,
+        the honest peer's tunnel carries traffic, and memory is bounded."""
+        def judged(lab):
+            try:
+                action(lab, **parameters)
+                lab.expect_unharmed()
+            except Failure as failure:
+                raise Failure(f"{clause}: {failure}") from failure
+        table.add(name, judged)
+        clauses[name] = clause
+
+    for chapter in CHAPTERS:
+        chapter.register(add)
+    if "--list" in options:
+        for case in table.choose(names):
+            print(f"{case.name:44} {clauses[case.name]}")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return execute(table, names, AbuseLaboratory)
+
+
+sys.exit(main())

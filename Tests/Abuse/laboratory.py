@@ -1,0 +1,222 @@
+"""Where the abuse takes place: Cygnet on the left with a connection for each peer, abusive peers on
+the right, each with an address of its own, and one honest peer whose tunnel must outlive it all."""
+
+import json
+import os
+import socket
+import time
+
+from Tests.Abuse.peer import (
+    GATEWAY, GATEWAY_IDENTITY, GATEWAY_NETWORK, SECRET, Peer, address, inner_network)
+from Tests.Lab.cygnet import executable
+from Tests.Lab.network import RIGHT, Network
+from Tests.Lab.processes import Background, Failure, expect, run, wait_until
+
+HONEST, FIRST, LAST = 3, 10, 500
+# What the daemon may grow by, in KiB, whatever is done to it.
+GROWTH = 24_576
+
+
+class AbuseLaboratory:
+    def __init__(self, folder):
+        self.folder = folder
+        self.program = executable()
+        self.socket = os.path.join(folder, "control.sock")
+        self.log = os.path.join(folder, "cygnet.log")
+        self.process = None
+        self.numbers = iter(range(FIRST, LAST))
+        self.peers, self.running, self.kept_logs = [], [], []
+        self.network = Network()
+        self.network.router.ip("route", "add", "203.0.113.0/24", "via", RIGHT.outer[4])
+        try:
+            self._write_secret()
+            self.honest = None
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    # The daemon
+
+    def _write_secret(self):
+        descriptor = os.open(os.path.join(self.folder, "secret"), os.O_CREAT | os.O_WRONLY, 0o600)
+        os.write(descriptor, SECRET + b"\n")
+        os.close(descriptor)
+
+    def configuration(self, gateway):
+        lines = ["gateway:", f"  control-socket: {self.socket}",
+                 *[f"  {line}" for line in gateway], "connections:"]
+        for number in (HONEST, *range(FIRST, LAST)):
+            lines += [
+                f"  peer-{number}:",
+                f"    local: {{address: {GATEWAY}, id: {GATEWAY_IDENTITY}}}",
+                f"    remote: {{address: {address(number)}, id: peer-{number}.example}}",
+                "    secret-file: secret",
+                "    ike-proposals: [aes256gcm16-prfsha256-x25519-modp2048,"
+                " aes256-sha256-prfsha256-ecp256]",
+                "    encapsulation: udp",
+                "    liveness: off",
+                "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",
+                "    tunnels:",
+                "      net:",
+                f"        local: {GATEWAY_NETWORK}",
+                f"        remote: {inner_network(number)}",
+                "        start: by-hand",
+            ]
+        return "\n".join(lines) + "\n"
+
+    def start(self, *gateway):
+        """Starts the daemon afresh, with further lines of `gateway`, and the honest peer with it."""
+        self.stop()
+        gateway = gateway or ("cookie-threshold: 500",)
+        path = os.path.join(self.folder, "cygnet.yaml")
+        with open(path, "w") as file:
+            file.write(self.configuration(gateway))
+        self.process = Background(self.network.left.command(
+            self.program, "run", "--config", path, "--log-level", "debug"), self.log)
+        wait_until(lambda: self._answers() or not self.process.is_running(), "cygnet's status", 15)
+        if not self.process.is_running():
+            raise Failure(f"cygnet ended:\n{self.read_log()[-1500:]}")
+        if self.honest is None:
+            self.honest = Peer(self, HONEST)
+        else:
+            self.honest.forget()
+        self.honest.begin().authenticate().expect_echo()
+        self.memory_at_start = self.memory()
+
+    def stop(self):
+        if self.process:
+            status = self.process.stop()
+            self.process = None
+            expect(status == 0, f"cygnet ended with status {status}")
+
+    def _answers(self):
+        try:
+            return self.status()
+        except OSError:
+            return None
+
+    def status(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            stream.settimeout(5)
+            stream.connect(self.socket)
+            stream.sendall(b'{"request":"status"}\n')
+            data = b""
+            while not data.endswith(b"\n"):
+                more = stream.recv(1 << 20)
+                if not more:
+                    raise Failure("the control socket closed within a reply")
+                data += more
+        return json.loads(data)["status"]
+
+    def connection(self, peer):
+        return next(connection for connection in self.status()["connections"]
+                    if connection["name"] == peer.name)
+
+    def failure(self, peer):
+        return self.connection(peer).get("lastFailure") or {}
+
+    def drops(self):
+        return {drop["reason"]: drop["packets"] for drop in self.status()["drops"]}
+
+    def memory(self):
+        """Resident memory in KiB."""
+        with open(f"/proc/{self.daemon_pid()}/statm") as file:
+            return int(file.read().split()[1]) * 4
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.daemon_pid()}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def daemon_pid(self):
+        """`ip netns exec` becomes the daemon."""
+        return self.process.pid
+
+    def up(self, peer):
+        """Lets the gateway begin, in the background."""
+        begun = Background(self.network.left.command(
+            self.program, "up", f"{peer.name}/net", "--socket", self.socket),
+            os.path.join(self.folder, f"up-{peer.number}"))
+        self.running.append(begun)
+        return begun
+
+    def down(self, peer):
+        run(*self.network.left.command(
+            self.program, "down", peer.name, "--socket", self.socket), check=False)
+
+    # Peers
+
+    def peer(self, **options):
+        """A peer that nobody has seen before."""
+        made = Peer(self, next(self.numbers), **options)
+        self.peers.append(made)
+        return made
+
+    def begun(self, **options):
+        """A peer with keys that has not authenticated."""
+        return self.peer(**options).begin()
+
+    def insider(self, **options):
+        """A peer with an established tunnel, who knows every key."""
+        return self.begun(**options).authenticate()
+
+    def victim(self, **options):
+        """A peer with a tunnel that somebody else is to be kept from harming."""
+        made = self.insider(**options)
+        made.expect_echo()
+        return made
+
+    def settle(self):
+        """Returns when the gateway has dealt with everything sent before: it answers in order."""
+        self.honest.expect_alive()
+
+    # Judgement
+
+    def expect_dropped(self, reason, action, at_least=1):
+        """The action is counted as dropped for the reason."""
+        before = self.drops().get(reason, 0)
+        action()
+        self.settle()
+        wait_until(lambda: self.drops().get(reason, 0) - before >= at_least,
+                   f"{at_least} dropped as {reason}: {self.drops()}", 1.0)
+
+    def expect_unharmed(self):
+        expect(self.process.is_running(), "the daemon ended")
+        self.honest.expect_alive()
+        self.honest.expect_echo()
+        grown = self.memory() - self.memory_at_start
+        expect(grown < GROWTH, f"memory grew by {grown} KiB")
+
+    # What the loop of cases asks for
+
+    def logs(self):
+        return {"cygnet.log": self.read_log()}
+
+    def read_log(self):
+        try:
+            with open(self.log, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def reset(self):
+        for begun in self.running:
+            begun.stop()
+        for peer in self.peers:
+            peer.close()
+        self.peers, self.running = [], []
+        if not self.process or not self.process.is_running():
+            self.process = None
+            self.start()
+
+    def close(self):
+        for begun in self.running:
+            begun.stop()
+        if self.process:
+            self.process.stop()
+        self.network.close()
+
+
+def pause(seconds):
+    time.sleep(seconds)

@@ -99,4 +99,55 @@ import Testing
             try KeyExchangeKeyPair.generate(.ecp256, random: &random)
         }
     }
+
+    static let encapsulations: [(KeyExchangeMethod, Int, Int)] = [
+        (.mlkem768, 1184, 1088), (.mlkem1024, 1568, 1568),
+    ]
+
+    /// draft-ietf-ipsecme-ikev2-mlkem-08 §2.1, Table 1.
+    @Test(arguments: encapsulations)
+    func keyEncapsulation(method: KeyExchangeMethod, key: Int, ciphertext: Int) throws {
+        var random: any RandomSource = SeededRandomSource(seed: 5)
+        let pair = try KeyExchangeKeyPair.generate(method, random: &random)
+        let answer = try KeyExchangeKeyPair.answer(method, to: pair.publicValue, random: &random)
+        #expect(KeyExchangeKeyPair.supports(method) && method.isKeyEncapsulation)
+        #expect(pair.publicValue.count == key && answer.publicValue.count == ciphertext)
+        #expect(answer.secret.count == 32)
+        #expect(try pair.sharedSecret(with: answer.publicValue).isEqual(to: answer.secret))
+    }
+
+    /// FIPS 203 §7.2: the length, and that every coefficient is below the modulus 3329.
+    @Test(arguments: encapsulations)
+    func encapsulationKeysAreChecked(method: KeyExchangeMethod, key: Int, _: Int) throws {
+        var random: any RandomSource = SeededRandomSource(seed: 5)
+        let pair = try KeyExchangeKeyPair.generate(method, random: &random)
+        var tooLarge = pair.publicValue
+        // The first coefficient, of twelve bits, becomes 4095.
+        tooLarge[0] = 0xff
+        tooLarge[1] |= 0x0f
+        for value in [[], Array(pair.publicValue.dropLast()), pair.publicValue + [0], tooLarge] {
+            #expect(throws: CryptoError.invalidPublicValue) {
+                try KeyExchangeKeyPair.answer(method, to: value, random: &random)
+            }
+        }
+    }
+
+    /// FIPS 203 §6.3: a ciphertext that was tampered with gives a secret, but not the peer's.
+    @Test(arguments: encapsulations)
+    func implicitRejection(method: KeyExchangeMethod, _: Int, _: Int) throws {
+        var random: any RandomSource = SeededRandomSource(seed: 6)
+        let pair = try KeyExchangeKeyPair.generate(method, random: &random)
+        let answer = try KeyExchangeKeyPair.answer(method, to: pair.publicValue, random: &random)
+        var damaged = answer.publicValue
+        damaged[100] ^= 1
+        #expect(!(try pair.sharedSecret(with: damaged).isEqual(to: answer.secret)))
+    }
+
+    @Test(arguments: methods)
+    func anAnswerAgrees(method: KeyExchangeMethod) throws {
+        var random: any RandomSource = SeededRandomSource(seed: 9)
+        let pair = try KeyExchangeKeyPair.generate(method, random: &random)
+        let answer = try KeyExchangeKeyPair.answer(method, to: pair.publicValue, random: &random)
+        #expect(try pair.sharedSecret(with: answer.publicValue).isEqual(to: answer.secret))
+    }
 }

@@ -20,6 +20,7 @@ enum AllowedFiles {
         "Sources/IPsecCrypto/CipherParameters.swift",
         "Sources/IPsecCrypto/KeyDerivation/IKEKeys.swift",
         "Sources/IPsecCrypto/KeyExchange/KeyExchangeKeyPair.swift",
+        "Sources/IPsecCrypto/KeyExchange/MLKEM.swift",
         "Sources/IPsecCrypto/KeyExchange/MODPGroup.swift",
         "Sources/IPsecCrypto/MessageProtection/IKECipher.swift",
         "Sources/IPsecCrypto/PacketCipher/PacketCipher.swift",

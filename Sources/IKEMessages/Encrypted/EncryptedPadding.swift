@@ -19,6 +19,26 @@ package enum EncryptedPadding {
         return content
     }
 
+    /// Opens what a payload holds and takes the padding off.
+    static func openAndStrip<CipherFailure: Error>(
+        _ associatedData: [UInt8],
+        _ content: [UInt8],
+        with opener: ([UInt8], [UInt8]) throws(CipherFailure) -> [UInt8]
+    ) throws(OpeningFailure<CipherFailure>) -> [UInt8] {
+        var plaintext: [UInt8]
+        do {
+            plaintext = try opener(associatedData, content)
+        } catch {
+            throw .cipher(error)
+        }
+        do {
+            plaintext.removeLast(plaintext.count - (try contentOctets(of: plaintext)))
+        } catch {
+            throw .message(.malformed(error))
+        }
+        return plaintext
+    }
+
     /// Appends the least padding that fills a block. The octets are zero: nothing is to be told by
     /// them, and what is not written cannot leak.
     static func append(to writer: inout ByteWriter, blockOctets: Int) {

@@ -43,17 +43,22 @@ package struct EncryptedPayload: Hashable, Sendable {
         limits: MessageLimits = .standard,
         with opener: ([UInt8], [UInt8]) throws(CipherFailure) -> [UInt8]
     ) throws(OpeningFailure<CipherFailure>) -> [Payload] {
-        let plaintext: [UInt8]
+        let content = try openContent(with: opener)
         do {
-            plaintext = try opener(associatedData, content)
-        } catch {
-            throw .cipher(error)
-        }
-        do {
-            return try payloads(in: plaintext, limits: limits)
+            return try content.payloads(limits: limits)
         } catch {
             throw .message(error)
         }
+    }
+
+    /// As `open`, without reading the payloads.
+    package func openContent<CipherFailure: Error>(
+        with opener: ([UInt8], [UInt8]) throws(CipherFailure) -> [UInt8]
+    ) throws(OpeningFailure<CipherFailure>) -> ProtectedContent {
+        ProtectedContent(
+            firstPayload: firstPayload,
+            octets: try EncryptedPadding.openAndStrip(associatedData, content, with: opener)
+        )
     }
 }
 

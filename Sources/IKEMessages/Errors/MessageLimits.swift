@@ -3,6 +3,8 @@ package struct MessageLimits: Hashable, Sendable {
     /// Octets of a message, header included. RFC 7296 §2 asks for at least 3,000; a UDP datagram
     /// holds 65,507.
     package var messageOctets: Int = 65_507
+    /// Fragments of one message (RFC 7383). At 576 octets a datagram, 65,507 octets make 137.
+    package var fragments: Int = 160
     /// Payloads in a message, or in what its Encrypted payload holds.
     package var payloads: Int = 64
     /// Proposals in a Security Association payload.

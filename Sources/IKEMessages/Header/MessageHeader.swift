@@ -99,5 +99,6 @@ package struct WireHeader: Hashable, Sendable {
         writer.write(UInt32(0))
     }
 
+    static let firstPayloadOffset = 16
     static let lengthOffset = 24
 }

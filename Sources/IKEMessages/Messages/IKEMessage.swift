@@ -96,9 +96,17 @@ package struct IKEMessage: Hashable, Sendable {
             )
         case .encryptedFragment:
             links.removeLast()
+            let typeOffset =
+                links.last.map { $0.body.startIndex - PayloadLink.headerOctets }
+                ?? WireHeader.firstPayloadOffset
             do {
                 return .fragment(
-                    try EncryptedFragmentPayload(link: last, message: bytes, limits: limits)
+                    try EncryptedFragmentPayload(
+                        link: last,
+                        typeOffset: typeOffset,
+                        message: bytes,
+                        limits: limits
+                    )
                 )
             } catch {
                 throw .malformed(error)

@@ -45,26 +45,84 @@ extension IKEMessage {
         lengths: SealingLengths,
         seal: (_ plaintext: [UInt8], _ associatedData: [UInt8]) throws(CipherFailure) -> [UInt8]
     ) throws(CipherFailure) -> [UInt8] {
-        var inner = ByteWriter(reserving: 512)
-        PayloadChain.write(protected, into: &inner)
-        EncryptedPadding.append(to: &inner, blockOctets: lengths.block)
-        let contentOctets =
-            lengths.initialisationVector + inner.count + lengths.integrityCheckValue
-
-        var writer = ByteWriter(reserving: MessageHeader.octets + 64 + contentOctets)
-        WireHeader.write(
+        try serialise(
             header,
-            firstPayload: clear.first?.type ?? .encrypted,
-            into: &writer
+            content: ProtectedContent(protected),
+            clear: clear,
+            lengths: lengths,
+            seal: seal
         )
-        PayloadChain.write(clear, followedBy: .encrypted, into: &writer)
-        writer.write((protected.first?.type ?? .none).rawValue)
+    }
+
+    /// The same for content that is written already.
+    package static func serialise<CipherFailure: Error>(
+        _ header: MessageHeader,
+        content: ProtectedContent,
+        clear: [Payload] = [],
+        lengths: SealingLengths,
+        seal: (_ plaintext: [UInt8], _ associatedData: [UInt8]) throws(CipherFailure) -> [UInt8]
+    ) throws(CipherFailure) -> [UInt8] {
+        try serialise(
+            header,
+            clear: clear,
+            .encrypted,
+            firstPayload: content.firstPayload,
+            fields: [],
+            content.octets[...],
+            lengths,
+            seal
+        )
+    }
+
+    /// One fragment of a message (RFC 7383 §2.5).
+    package static func serialiseFragment<CipherFailure: Error>(
+        _ header: MessageHeader,
+        chunk: ArraySlice<UInt8>,
+        of content: ProtectedContent,
+        number: UInt16,
+        total: UInt16,
+        lengths: SealingLengths,
+        seal: (_ plaintext: [UInt8], _ associatedData: [UInt8]) throws(CipherFailure) -> [UInt8]
+    ) throws(CipherFailure) -> [UInt8] {
+        try serialise(
+            header,
+            clear: [],
+            .encryptedFragment,
+            firstPayload: number == 1 ? content.firstPayload : .none,
+            fields: [number, total],
+            chunk,
+            lengths,
+            seal
+        )
+    }
+
+    private static func serialise<CipherFailure: Error>(
+        _ header: MessageHeader,
+        clear: [Payload],
+        _ type: PayloadType,
+        firstPayload: PayloadType,
+        fields: [UInt16],
+        _ content: ArraySlice<UInt8>,
+        _ lengths: SealingLengths,
+        _ seal: (_ plaintext: [UInt8], _ associatedData: [UInt8]) throws(CipherFailure) -> [UInt8]
+    ) throws(CipherFailure) -> [UInt8] {
+        var inner = ByteWriter(reserving: content.count + lengths.block + 1)
+        inner.write(content)
+        EncryptedPadding.append(to: &inner, blockOctets: lengths.block)
+        let sealedOctets = lengths.initialisationVector + inner.count + lengths.integrityCheckValue
+        let bodyOctets = 2 * fields.count + sealedOctets
+
+        var writer = ByteWriter(reserving: MessageHeader.octets + 64 + bodyOctets)
+        WireHeader.write(header, firstPayload: clear.first?.type ?? type, into: &writer)
+        PayloadChain.write(clear, followedBy: type, into: &writer)
+        writer.write(firstPayload.rawValue)
         writer.write(UInt8(0))
-        writer.write(UInt16(PayloadLink.headerOctets + contentOctets))
-        writer.patchUInt32(writer.count + contentOctets, at: WireHeader.lengthOffset)
-        let content = try seal(inner.bytes, writer.bytes)
-        precondition(content.count == contentOctets, "the cipher broke its promise of length")
-        writer.write(content)
+        writer.write(UInt16(PayloadLink.headerOctets + bodyOctets))
+        for field in fields { writer.write(field) }
+        writer.patchUInt32(writer.count + sealedOctets, at: WireHeader.lengthOffset)
+        let sealed = try seal(inner.bytes, writer.bytes)
+        precondition(sealed.count == sealedOctets, "the cipher broke its promise of length")
+        writer.write(sealed)
         return writer.bytes
     }
 }

@@ -20,18 +20,20 @@ package struct ChildKeys: Sendable {
     package let responderToInitiator: ESPKeys
 
     /// KEYMAT = prf+(SK_d, [g^ir] | Ni | Nr), cut in the order of RFC 7296 §2.17.
-    /// `sharedSecret` is nil where the exchange had no KE payloads.
+    /// `sharedSecret` is nil where the exchange had no KE payloads; `additional` are the secrets
+    /// of IKE_FOLLOWUP_KE, in their order, which stand behind the nonces (RFC 9370 §2.2.4).
     package static func derive(
         prf: PRF,
         derivation: SecretBytes,
         cipherSuite: CipherSuite,
         nonceInitiator: [UInt8],
         nonceResponder: [UInt8],
-        sharedSecret: SecretBytes? = nil
+        sharedSecret: SecretBytes? = nil,
+        additional: [SecretBytes] = []
     ) -> ChildKeys {
         let encryption = cipherSuite.encryptionKeyLength
         let integrity = cipherSuite.integrityKeyLength
-        var seed = joined(sharedSecret, nonceInitiator, nonceResponder)
+        var seed = joined(sharedSecret, nonceInitiator, nonceResponder, additional)
         let material = prf.plus(key: derivation, seed: seed, length: 2 * (encryption + integrity))
         wipe(&seed)
         func keys(at start: Int) -> ESPKeys {

@@ -50,18 +50,24 @@ package struct IKEKeys: Sendable {
 
     /// The keys of an IKE SA that replaces another: SKEYSEED = prf(SK_d of the old one, g^ir | Ni
     /// | Nr) with the old SA's function, expanded with the new one's (RFC 7296 §2.18).
+    ///
+    /// With `additional` secrets of IKE_FOLLOWUP_KE, in their order, behind the nonces (RFC 9370
+    /// §2.2.4). The same without them updates the keys of an IKE SA in IKE_INTERMEDIATE (RFC 9370
+    /// §2.2.2): SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr).
     package static func deriveRekeyed(
         oldPRF: PRF,
         oldDerivation: SecretBytes,
         prf: PRF,
         cipherSuite: CipherSuite,
         context: Context,
-        sharedSecret: SecretBytes
+        sharedSecret: SecretBytes,
+        additional: [SecretBytes] = []
     ) -> IKEKeys {
         var message = joined(
             sharedSecret,
             context.nonceInitiator,
-            context.nonceResponder
+            context.nonceResponder,
+            additional
         )
         let seed = oldPRF.compute(key: oldDerivation, message)
         wipe(&message)
@@ -112,18 +118,27 @@ extension IKEKeys.Context {
     }
 }
 
-/// A secret with public values behind it, in an array that the caller must wipe.
-func joined(_ secret: SecretBytes?, _ nonceInitiator: [UInt8], _ nonceResponder: [UInt8]) -> [UInt8]
-{
+/// A secret with public values and further secrets behind it, in an array that the caller must
+/// wipe.
+func joined(
+    _ secret: SecretBytes?,
+    _ nonceInitiator: [UInt8],
+    _ nonceResponder: [UInt8],
+    _ additional: [SecretBytes] = []
+) -> [UInt8] {
     var message: [UInt8] = []
     // At its final size at once: growing would leave a copy of the secret behind.
     message.reserveCapacity(
         (secret?.count ?? 0) + nonceInitiator.count + nonceResponder.count
+            + additional.reduce(0) { $0 + $1.count }
     )
     if let secret {
         unsafe secret.withUnsafeBytes { unsafe message.append(contentsOf: $0) }
     }
     message += nonceInitiator
     message += nonceResponder
+    for secret in additional {
+        unsafe secret.withUnsafeBytes { unsafe message.append(contentsOf: $0) }
+    }
     return message
 }

@@ -14,21 +14,31 @@ package struct KeyExchangeKeyPair: Sendable {
         case ecp256(P256.KeyAgreement.PrivateKey)
         case ecp384(P384.KeyAgreement.PrivateKey)
         case modp(MODPGroup, exponent: SecretBytes)
+        case keyEncapsulation(any DecapsulationKey)
     }
 
     /// Whether `generate` knows the method.
     package static func supports(_ method: KeyExchangeMethod) -> Bool {
         switch method {
         case .curve25519, .ecp256, .ecp384: true
-        default: MODPGroup.group(for: method) != nil
+        default: MODPGroup.group(for: method) != nil || LibraryKeyEncapsulation.supports(method)
         }
     }
 
-    /// Makes a key pair from the next bytes of `random`, and from nothing else.
+    /// The initiator's key pair: from the next bytes of `random`, and from nothing else.
     package static func generate(
         _ method: KeyExchangeMethod,
-        random: inout any RandomSource
+        random: inout any RandomSource,
+        keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
     ) throws(CryptoError) -> KeyExchangeKeyPair {
+        if method.isKeyEncapsulation {
+            let key = try keyEncapsulation.decapsulationKey(method, random: &random)
+            return KeyExchangeKeyPair(
+                method: method,
+                publicValue: key.publicValue,
+                privateKey: .keyEncapsulation(key)
+            )
+        }
         let length = privateLength(method)
         // A raw value outside 1 to n-1 is no private key of an ECP group, which happens once in
         // 2^32 draws or less often; a few attempts tell bad luck from a broken source.
@@ -118,7 +128,24 @@ package struct KeyExchangeKeyPair: Sendable {
             return try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
         case .modp(let group, let exponent):
             return try group.sharedSecret(exponent: exponent, peerPublic: peerPublic)
+        case .keyEncapsulation(let key): return try key.sharedSecret(from: peerPublic)
         }
+    }
+
+    /// The responder's side of a key exchange: a fresh value of its own, and the secret shared
+    /// with the initiator that sent `peerPublic`, after the same checks.
+    package static func answer(
+        _ method: KeyExchangeMethod,
+        to peerPublic: [UInt8],
+        random: inout any RandomSource,
+        keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
+    ) throws(CryptoError) -> KeyExchangeAnswer {
+        if method.isKeyEncapsulation {
+            return try keyEncapsulation.encapsulate(method, to: peerPublic, random: &random)
+        }
+        let pair = try generate(method, random: &random)
+        let secret = try pair.sharedSecret(with: peerPublic)
+        return KeyExchangeAnswer(publicValue: pair.publicValue, secret: secret)
     }
 
     private func secret(_ agreed: SharedSecret?) throws(CryptoError) -> SecretBytes {

@@ -12,6 +12,13 @@ package struct TransformType: RawRepresentable, Hashable, Comparable, Sendable {
     /// RFC 9370 §3.1 renames "Diffie-Hellman group".
     package static let keyExchange = TransformType(rawValue: 4)
     package static let sequenceNumbers = TransformType(rawValue: 5)
+    /// Additional Key Exchange 1 to 7 (RFC 9370 §2.2.1).
+    package static let additionalKeyExchanges = (UInt8(6)...12).map { TransformType(rawValue: $0) }
+
+    /// Whether transforms of this type are key exchange methods, the first or an additional one.
+    package var isKeyExchange: Bool { self == .keyExchange || isAdditionalKeyExchange }
+
+    package var isAdditionalKeyExchange: Bool { (6...12).contains(rawValue) }
 
     package static func < (left: TransformType, right: TransformType) -> Bool {
         left.rawValue < right.rawValue
@@ -81,6 +88,10 @@ package struct KeyExchangeMethod: RawRepresentable, Hashable, Sendable {
     package static let ecp256 = KeyExchangeMethod(rawValue: 19)
     package static let ecp384 = KeyExchangeMethod(rawValue: 20)
     package static let curve25519 = KeyExchangeMethod(rawValue: 31)
+    /// draft-ietf-ipsecme-ikev2-mlkem-08 §4.
+    package static let mlkem512 = KeyExchangeMethod(rawValue: 35)
+    package static let mlkem768 = KeyExchangeMethod(rawValue: 36)
+    package static let mlkem1024 = KeyExchangeMethod(rawValue: 37)
 }
 
 /// Whether sequence numbers have 64 bits (IANA "IKEv2 Transform Type 5"; RFC 9827 renames it).
@@ -129,6 +140,17 @@ package struct Transform: Hashable, Sendable {
 
     package static func keyExchange(_ method: KeyExchangeMethod) -> Transform {
         Transform(type: .keyExchange, identifier: method.rawValue)
+    }
+
+    /// - Parameter number: from one to seven (RFC 9370 §2.2.1).
+    package static func additionalKeyExchange(
+        _ number: Int,
+        _ method: KeyExchangeMethod
+    ) -> Transform {
+        Transform(
+            type: TransformType.additionalKeyExchanges[number - 1],
+            identifier: method.rawValue
+        )
     }
 
     package static func sequenceNumbers(_ kind: SequenceNumberKind) -> Transform {

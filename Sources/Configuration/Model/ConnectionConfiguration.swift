@@ -30,6 +30,8 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     /// How long the peer may be silent before it is asked (RFC 7296 §2.4); nil never asks.
     package var liveness: Located<Duration?>
     package var retransmission: RetransmissionConfiguration
+    /// How many requests at once the peer may send (RFC 7296 §2.3).
+    package var window: Located<Int>
     /// Life of the IKE SA.
     package var lifetime: Located<Duration>
     /// Interval of NAT keepalives (RFC 3948 §4); nil sends none.
@@ -64,6 +66,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         self.encapsulation = encapsulation
         self.liveness = liveness
         self.retransmission = retransmission
+        window = Located(8, at: location)
         self.lifetime = lifetime
         self.keepalive = keepalive
         self.tunnels = tunnels

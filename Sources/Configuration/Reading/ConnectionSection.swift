@@ -2,10 +2,11 @@ internal import IPsecPrimitives
 
 /// Reads one entry of `connections:`.
 struct ConnectionSection {
-    static let keys = [
-        "local", "remote", "secret-file", "ike-proposals", "encapsulation", "liveness",
-        "retransmission", "ike-lifetime", "keepalive", "tunnels",
-    ]
+    static let keys =
+        [
+            "local", "remote", "secret-file", "ike-proposals", "encapsulation", "liveness",
+            "retransmission", "ike-lifetime", "keepalive", "tunnels",
+        ] + conductKeys
     static let retransmissionKeys = ["initial", "factor", "tries"]
 
     let name: String
@@ -64,7 +65,7 @@ struct ConnectionSection {
             let secret
         else { return nil }
         let path = secret.value.hasPrefix("/") ? secret.value : directory + secret.value
-        return ConnectionConfiguration(
+        var connection = ConnectionConfiguration(
             name: name,
             location: entry.keyLocation,
             localAddress: local.address,
@@ -81,6 +82,8 @@ struct ConnectionSection {
             keepalive: keepalive,
             tunnels: tunnels
         )
+        readConduct(reader, into: &connection)
+        return connection
     }
 
     private func checkVersions(_ local: EndSection, _ remote: EndSection) {

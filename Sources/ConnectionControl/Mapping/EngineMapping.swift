@@ -34,6 +34,7 @@ extension IKEConnection {
         lifetime = SALifetime(ending: connection.lifetime.value)
         livenessInterval = connection.liveness.value
         keepaliveInterval = connection.keepalive.value
+        window = connection.window.value
         retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),

@@ -6,6 +6,8 @@ internal import IPsecPrimitives
 struct ChildNonces {
     let initiator: [UInt8]
     let responder: [UInt8]
+
+    var lowest: [UInt8] { initiator.precedes(responder) ? initiator : responder }
 }
 
 /// A Child SA that both ends have agreed on.

@@ -47,6 +47,8 @@ package struct IKEConnection: Sendable {
     /// Without a sign of life for so long, the peer is asked for one; nil: never.
     package var livenessInterval: Duration?
     package var retransmission = RetransmissionSchedule()
+    /// How many requests at once the peer may send (RFC 7296 §2.3), 64 at most.
+    package var window = 8
     /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.
     package var keepaliveInterval: Duration? = .seconds(20)
     package var children: [ChildPolicy]

@@ -68,15 +68,15 @@ extension IKEEngine {
         at now: Instant
     ) {
         if header.isResponse {
-            guard let outstanding = sa.requests.outstanding,
-                outstanding.messageID == header.messageID
-            else { return counters.drop(.repeatedResponse) }
+            guard sa.requests[header.messageID] != nil else {
+                return counters.drop(.repeatedResponse)
+            }
         } else {
-            if let answer = sa.responses.repeatedAnswer(to: datagram.bytes) {
+            if let answer = sa.responses.repeatedAnswer(to: datagram.bytes, header.messageID) {
                 counters.answeredAgain += 1
                 return send(answer, from: datagram.local, to: datagram.remote)
             }
-            guard header.messageID == sa.responses.nextMessageID else {
+            guard sa.responses.admits(header.messageID) else {
                 return counters.drop(.unexpectedMessageID)
             }
             if case .halfOpen = sa.state, datagram.bytes.count > IKEEngine.maximumUnprovenOctets {
@@ -114,13 +114,18 @@ extension IKEEngine {
             return receiveFaulty(.malformed(fault), datagram, header, sa, at: now)
         }
         sa.lastHeard = now
-        followPeer(of: sa, datagram)
+        // What was overtaken by a later message says nothing of where the peer is now.
+        let isLatest =
+            header.isResponse
+            ? sa.requests.isLatest(header.messageID) : sa.responses.isLatest(header.messageID)
+        if isLatest { followPeer(of: sa, datagram) }
         if header.isResponse {
             receiveResponse(content, header, sa, at: now)
         } else {
-            receiveRequest(Request(content, datagram, header), sa, at: now)
+            receiveRequest(Request(content, datagram, header, at: now), sa, at: now)
         }
-        startNextTask(of: sa, at: now)
+        respectWindow(content, of: sa)
+        startTasks(of: sa, at: now)
     }
 
     /// Authentic, and yet not a message: from the peer itself, so no attacker is at work.
@@ -133,7 +138,7 @@ extension IKEEngine {
     ) {
         counters.drop(.malformed)
         if !header.isResponse, let notify = fault.notify {
-            respond(to: Request(nil, datagram, header), of: sa, [.notify(notify)])
+            respond(to: Request(nil, datagram, header, at: now), of: sa, [.notify(notify)])
         }
         // RFC 7296 §2.21.3: a fault of syntax is fatal to the IKE SA; an unknown critical payload
         // only to its exchange.
@@ -171,8 +176,15 @@ struct Request {
     let content: MessageContent
     let datagram: IKEDatagram
     let header: MessageHeader
+    let receivedAt: Instant
 
-    init(_ content: MessageContent?, _ datagram: IKEDatagram, _ header: MessageHeader) {
+    init(
+        _ content: MessageContent?,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) {
+        receivedAt = now
         self.content = content ?? MessageContent([])!
         self.datagram = datagram
         self.header = header

@@ -49,7 +49,7 @@ extension IKEEngine {
 
     /// Removes the children and says that the SA is over.
     func end(_ sa: IKESA, _ state: Established, because reason: IKEReport.ClosureReason) {
-        releaseOffer(of: sa)
+        releaseOffers(of: sa)
         for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
             if child.stage == .current {
                 report(
@@ -69,9 +69,9 @@ extension IKEEngine {
     /// turn, or waiting for the peer to be ready.
     private func reportUnfinished(_ sa: IKESA, _ state: Established) {
         var unfinished: [IKEEvent.Initiation] = []
-        if case .createChild(let exchange)? = sa.requests.outstanding?.exchange,
-            exchange.replaces == nil
-        {
+        for outstanding in sa.requests.outstanding {
+            guard case .createChild(let exchange) = outstanding.exchange, exchange.replaces == nil
+            else { continue }
             unfinished.append(exchange.offer.initiation)
         }
         for case .createChild(let initiation) in state.tasks { unfinished.append(initiation) }
@@ -103,11 +103,13 @@ extension IKEEngine {
         }
         end(sa, state, because: reason)
         sas.forgetPeer(of: sa)
-        sa.timers = sa.timers.filter { $0.key == .retransmission }
+        sa.timers = sa.timers.filter { $0.key.isOfMessages }
         sa.state = .closing(Closing(keys: state.keys))
-        if sa.requests.outstanding == nil { requestDelete(of: sa, at: now) }
+        startTasks(of: sa, at: now)
     }
 
+    /// RFC 7296 §2.8: "the Delete payload to delete itself MUST be the last request sent over the
+    /// old IKE SA".
     func requestDelete(of sa: IKESA, at now: Instant) {
         request(.deleteIKESA, .informational, [.delete(.ikeSA)], of: sa, at: now)
     }
@@ -118,16 +120,16 @@ extension IKEEngine {
         // For the peer the SA is there as soon as it has our request: its answer is awaited, and
         // then comes the Delete.
         if let child = state.child { sas.releaseChild(child.inboundSPI) }
-        sa.timers = sa.timers.filter { $0.key == .retransmission }
+        sa.timers = sa.timers.filter { $0.key.isOfMessages }
         sa.state = .closing(Closing(keys: state.keys))
     }
 
     /// Keeps the last answer for a while, in case the peer asks again.
     func remember(_ sa: IKESA, at now: Instant) {
-        guard sa.responses.lastResponse != nil else { return discard(sa) }
+        guard sa.responses.hasAnswers else { return discard(sa) }
         sas.forgetPeer(of: sa)
         sa.timers = [:]
-        sa.requests.outstanding = nil
+        sa.requests.removeAll()
         sa.state = .closed
         arm(.oblivion, of: sa, at: now + IKEEngine.closedMemory)
     }
@@ -137,7 +139,7 @@ extension IKEEngine {
         for sa in sas.all() {
             // There is no time to wait for an answer to what is outstanding: the next message ID
             // is in the peer's window if it has answered, and if not, nothing is lost.
-            if sa.established != nil { sa.requests.outstanding = nil }
+            if sa.established != nil, !sa.requests.isOpen { sa.requests.removeAll() }
             close(sa, because: .requested, at: now)
         }
     }

@@ -20,7 +20,7 @@ extension IKEEngine {
         effects.append(.send(IKEDatagram(bytes: bytes, local: local, remote: remote)))
     }
 
-    /// Sends a protected request. Precondition: none is outstanding.
+    /// Sends a protected request. Precondition: the peer's window has room for it.
     func request(
         _ exchange: IKEExchange,
         _ type: ExchangeType,
@@ -36,20 +36,16 @@ extension IKEEngine {
             isResponse: false,
             messageID: sa.requests.nextMessageID
         )
+        let payloads = payloads + windowAnnouncement(type, of: sa)
         guard let bytes = sa.keys?.seal(header, payloads, random: &random) else { return }
         request(exchange, bytes, of: sa, at: now)
     }
 
     /// Sends a request and waits for its answer.
     func request(_ exchange: IKEExchange, _ bytes: [UInt8], of sa: IKESA, at now: Instant) {
-        sa.requests.outstanding = RequestWindow.Outstanding(
-            messageID: sa.requests.nextMessageID,
-            exchange: exchange,
-            bytes: bytes
-        )
-        sa.requests.nextMessageID &+= 1
+        let messageID = sa.requests.add(exchange, bytes)
         send(bytes, from: sa.path.local, to: sa.path.remote)
-        armRetransmission(of: sa, attempt: 1, at: now)
+        armRetransmission(messageID, of: sa, attempt: 1, at: now)
     }
 
     /// Answers a request, and remembers the answer in case the request comes again.
@@ -62,43 +58,55 @@ extension IKEEngine {
             isResponse: true,
             messageID: request.header.messageID
         )
+        let payloads = payloads + windowAnnouncement(header.exchangeType, of: sa)
         guard let bytes = sa.keys?.seal(header, payloads, random: &random) else { return }
-        sa.responses.answered(request.datagram.bytes, with: bytes)
+        sa.responses.answered(
+            request.datagram.bytes,
+            header.messageID,
+            with: bytes,
+            at: request.receivedAt
+        )
+        rememberAnswers(of: sa, at: request.receivedAt)
         send(bytes, from: request.datagram.local, to: request.datagram.remote)
     }
 
-    private func armRetransmission(of sa: IKESA, attempt: Int, at now: Instant) {
+    private func armRetransmission(
+        _ messageID: UInt32,
+        of sa: IKESA,
+        attempt: Int,
+        at now: Instant
+    ) {
         let schedule = sa.connection.retransmission
         let wait = schedule.wait(afterAttempt: attempt, random: &random)
-        arm(.retransmission, of: sa, at: now + wait)
+        arm(.retransmission(messageID), of: sa, at: now + wait)
     }
 
-    func retransmit(_ sa: IKESA, at now: Instant) {
-        guard var outstanding = sa.requests.outstanding else { return }
+    func retransmit(_ messageID: UInt32, of sa: IKESA, at now: Instant) {
+        guard let outstanding = sa.requests[messageID] else { return }
         if case .initiating(let state) = sa.state, let refusal = state.refusal {
             return fail(sa, refusal, at: now)
         }
         guard outstanding.attempts < sa.connection.retransmission.tries else {
-            return giveUp(sa, at: now)
+            return giveUp(outstanding.exchange, of: sa, at: now)
         }
-        outstanding.attempts += 1
-        sa.requests.outstanding = outstanding
+        let attempt = outstanding.attempts + 1
+        sa.requests.noteSending(of: messageID)
         counters.retransmitted += 1
         report(
             .retransmitting(
                 exchange: outstanding.exchange.name,
-                attempt: outstanding.attempts,
+                attempt: attempt,
                 limit: sa.connection.retransmission.tries
             ),
             of: sa
         )
         send(outstanding.bytes, from: sa.path.local, to: sa.path.remote)
-        armRetransmission(of: sa, attempt: outstanding.attempts, at: now)
+        armRetransmission(messageID, of: sa, attempt: attempt, at: now)
     }
 
     /// RFC 7296 §2.4: after "repeated attempts to contact it have gone unanswered for a timeout
     /// period", an end may conclude that the other has failed.
-    private func giveUp(_ sa: IKESA, at now: Instant) {
+    private func giveUp(_ exchange: IKEExchange, of sa: IKESA, at now: Instant) {
         report(.peerUnresponsive, of: sa)
         fail(
             sa,
@@ -106,7 +114,7 @@ extension IKEEngine {
                 subject: .peerUnresponsive,
                 explanation: "\(sa.path.remote) did not answer "
                     + "\(sa.connection.retransmission.tries) sendings of "
-                    + "\(sa.requests.outstanding?.exchange.name ?? "a request").",
+                    + "\(exchange.name).",
                 source: sa.connection.source,
                 remedy: "See that the peer runs, that its address at \(sa.connection.source) is "
                     + "right, and that UDP ports \(settings.ikePort) and "

@@ -65,11 +65,13 @@ extension IKESA {
     /// is as it should be already.
     @discardableResult
     func changeOutstandingChild(named name: String?, isUnwanted: Bool) -> Bool {
-        guard case .createChild(var exchange)? = requests.outstanding?.exchange,
-            exchange.offer.policy.name == name, exchange.isUnwanted != isUnwanted
-        else { return false }
-        exchange.isUnwanted = isUnwanted
-        requests.outstanding?.exchange = .createChild(exchange)
-        return true
+        requests.change { exchange in
+            guard case .createChild(var child) = exchange, child.offer.policy.name == name,
+                child.isUnwanted != isUnwanted
+            else { return false }
+            child.isUnwanted = isUnwanted
+            exchange = .createChild(child)
+            return true
+        }
     }
 }

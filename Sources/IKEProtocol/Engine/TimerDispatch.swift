@@ -21,7 +21,8 @@ extension IKEEngine {
 
     private func fire(_ timer: SATimer, of sa: IKESA, at now: Instant) {
         switch timer {
-        case .retransmission: retransmit(sa, at: now)
+        case .retransmission(let messageID): retransmit(messageID, of: sa, at: now)
+        case .answerMemory: forgetAnswers(of: sa, at: now)
         case .halfOpenExpiry: expireHalfOpen(sa)
         case .oblivion: discard(sa)
         case .rekey: enqueue(.rekeyIKESA, of: sa, at: now)

@@ -221,10 +221,12 @@ extension IKEEngine {
         }
     }
 
-    /// Frees the SPI of an exchange that will not be answered.
-    func releaseOffer(of sa: IKESA) {
-        guard case .createChild(let exchange)? = sa.requests.outstanding?.exchange else { return }
-        sas.releaseChild(exchange.offer.inboundSPI)
+    /// Frees the SPIs of exchanges that will not be answered.
+    func releaseOffers(of sa: IKESA) {
+        for outstanding in sa.requests.outstanding {
+            guard case .createChild(let exchange) = outstanding.exchange else { continue }
+            sas.releaseChild(exchange.offer.inboundSPI)
+        }
     }
 }
 

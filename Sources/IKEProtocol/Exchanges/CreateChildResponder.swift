@@ -75,14 +75,14 @@ extension IKEEngine {
         _ sa: IKESA,
         _ state: Established
     ) {
-        guard case .createChild(var exchange)? = sa.requests.outstanding?.exchange,
-            exchange.replaces == old.inboundSPI
-        else { return markReplaced(old.inboundSPI, by: new, of: sa, state) }
         // RFC 7296 §2.8.1: both ends rekey the same child; the nonces decide, once all are known.
-        let lowest =
-            nonces.initiator.precedes(nonces.responder) ? nonces.initiator : nonces.responder
-        exchange.crossing = ChildExchange.Crossing(lowestNonce: lowest, inboundSPI: new)
-        sa.requests.outstanding?.exchange = .createChild(exchange)
+        sa.requests.change { exchange in
+            guard case .createChild(var ours) = exchange, ours.replaces == old.inboundSPI
+            else { return false }
+            ours.crossing = ChildExchange.Crossing(lowestNonce: nonces.lowest, inboundSPI: new)
+            exchange = .createChild(ours)
+            return true
+        }
         markReplaced(old.inboundSPI, by: new, of: sa, state)
     }
 }
@@ -102,20 +102,22 @@ extension NotifyPayload {
 
 extension IKESA {
     var isRekeying: Bool {
-        if case .rekeyIKESA? = requests.outstanding?.exchange { true } else { false }
+        requests.contains { if case .rekeyIKESA = $0 { true } else { false } }
     }
 
     /// Whether this end has begun or will begin to close a child.
     func isDeleting(_ spi: SPI) -> Bool {
-        if case .deleteChild(spi)? = requests.outstanding?.exchange { return true }
-        return established?.tasks.contains(.deleteChild(inboundSPI: spi)) ?? false
+        let isAsked = requests.contains { if case .deleteChild(spi) = $0 { true } else { false } }
+        return isAsked || established?.tasks.contains(.deleteChild(inboundSPI: spi)) ?? false
     }
 
     /// Whether an exchange of ours about a Child SA is under way.
     var isChangingChildren: Bool {
-        switch requests.outstanding?.exchange {
-        case .createChild?, .deleteChild?: true
-        default: false
+        requests.contains { exchange in
+            switch exchange {
+            case .createChild, .deleteChild: true
+            default: false
+            }
         }
     }
 }

@@ -175,6 +175,7 @@ extension IKEEngine {
     }
 
     func armLifetime(of sa: IKESA, _ state: Established, at now: Instant) {
+        sa.responses.size = sa.connection.windowSize
         let lifetime = sa.connection.lifetime
         state.rekeyAt = lifetime.rekeyAge(random: &random).map { now + $0 }
         if let rekeyAt = state.rekeyAt { arm(.rekey, of: sa, at: rekeyAt) }

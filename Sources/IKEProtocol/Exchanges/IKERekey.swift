@@ -183,7 +183,7 @@ extension IKEEngine {
         succeed(sa, state, keys, localSPI: spi, peerSPI: peerSPI, isInitiator: false, at: now)
         state.isReplaced = true
         sas.forgetPeer(of: sa)
-        sa.timers = sa.timers.filter { $0.key == .retransmission }
+        sa.timers = sa.timers.filter { $0.key.isOfMessages }
         // Should the peer never delete the old SA, this end does.
         arm(.expiry, of: sa, at: now + .seconds(60))
     }
@@ -226,7 +226,7 @@ extension IKEEngine {
         oldState.tasks = []
         armLifetime(of: sa, state, at: now)
         report(.ikeSARekeyed(sa.description(state)), of: sa)
-        startNextTask(of: sa, at: now)
+        startTasks(of: sa, at: now)
     }
 }
 

@@ -198,11 +198,11 @@ extension IKEEngine {
         state.refusal = failure
         sa.state = .initiating(state)
         arm(
-            .retransmission,
+            .retransmission(0),
             of: sa,
             at: min(
                 now + IKEEngine.refusalPatience,
-                sa.timers[.retransmission] ?? .distantFuture
+                sa.timers[.retransmission(0)] ?? .distantFuture
             )
         )
     }
@@ -236,8 +236,8 @@ extension IKEEngine {
             )
         else { return counters.drop(.malformed) }
         sa.peerSPI = header.responderSPI
-        sa.requests.outstanding = nil
-        disarm(.retransmission, of: sa)
+        sa.requests.removeAll()
+        disarm(.retransmission(0), of: sa)
         learnPath(of: sa, content, datagram)
         startAuthentication(
             sa,

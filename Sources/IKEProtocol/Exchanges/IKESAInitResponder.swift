@@ -217,7 +217,7 @@ extension IKEEngine {
             now: now
         )
         sa.nat = nat
-        sa.responses.nextMessageID = 1
+        sa.responses = ResponseWindow(nextMessageID: 1)
         sas.insert(sa)
         sas.rememberHalfOpen(key, sa)
         arm(.halfOpenExpiry, of: sa, at: now + settings.halfOpenTimeout)

@@ -57,7 +57,7 @@ extension IKEEngine {
 
 extension IKESA {
     fileprivate func isRequestedToDelete(_ spi: SPI) -> Bool {
-        if case .deleteChild(spi)? = requests.outstanding?.exchange { true } else { false }
+        requests.contains { if case .deleteChild(spi) = $0 { true } else { false } }
     }
 }
 

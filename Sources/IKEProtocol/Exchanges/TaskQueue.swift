@@ -1,21 +1,22 @@
 internal import IKEMessages
 internal import IPsecPrimitives
 
-/// One request after the other (RFC 7296 §2.3).
+/// What this end wants to ask for, in order, as far as the window and what is under way allow.
 extension IKEEngine {
     func enqueue(_ task: IKETask, of sa: IKESA, at now: Instant) {
         guard let state = sa.established, !state.isReplaced else { return }
         if !state.tasks.contains(task) { state.tasks.append(task) }
-        startNextTask(of: sa, at: now)
+        startTasks(of: sa, at: now)
     }
 
-    func startNextTask(of sa: IKESA, at now: Instant) {
-        if case .closing = sa.state, sa.requests.outstanding == nil {
+    func startTasks(of sa: IKESA, at now: Instant) {
+        if case .closing = sa.state {
+            guard sa.requests.isOpen, !sa.hasSentLastRequest else { return }
             return requestDelete(of: sa, at: now)
         }
         guard let state = sa.established else { return }
-        while sa.requests.outstanding == nil, !state.tasks.isEmpty {
-            start(state.tasks.removeFirst(), of: sa, state, at: now)
+        while sa.requests.isOpen, let index = sa.nextTask(state) {
+            start(state.tasks.remove(at: index), of: sa, state, at: now)
         }
     }
 
@@ -47,7 +48,8 @@ extension IKEEngine {
         else { return }
         let due = sa.lastHeard + interval
         guard now >= due else { return arm(.liveness, of: sa, at: due) }
-        if sa.requests.outstanding == nil { enqueue(.checkLiveness, of: sa, at: now) }
+        // Whatever is under way asks the same question.
+        if sa.requests.isEmpty { enqueue(.checkLiveness, of: sa, at: now) }
         arm(.liveness, of: sa, at: now + interval)
     }
 
@@ -64,12 +66,12 @@ extension IKEEngine {
         _ sa: IKESA,
         at now: Instant
     ) {
-        guard let outstanding = sa.requests.outstanding else { return }
+        guard let outstanding = sa.requests[header.messageID] else { return }
         guard outstanding.exchange.type == header.exchangeType else {
             return counters.drop(.unexpectedExchange)
         }
-        sa.requests.outstanding = nil
-        disarm(.retransmission, of: sa)
+        sa.requests.remove(header.messageID)
+        disarm(.retransmission(header.messageID), of: sa)
         switch (outstanding.exchange, sa.state) {
         case (.ikeAuth, .authenticating(let state)):
             receiveAuthResponse(content, sa, state, at: now)

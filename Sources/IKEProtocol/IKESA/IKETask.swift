@@ -1,6 +1,7 @@
 internal import IPsecPrimitives
 
-/// Something that this end will begin as soon as the window is free.
+/// Something that this end will begin as soon as the window has room and nothing under way
+/// conflicts with it.
 enum IKETask: Hashable {
     case createChild(IKEEvent.Initiation)
     case rekeyChild(inboundSPI: SPI)
@@ -36,7 +37,10 @@ enum IKEExchange {
 
 /// What an SA waits for.
 enum SATimer: Hashable {
-    case retransmission
+    /// Of the request with this message ID.
+    case retransmission(UInt32)
+    /// The end of the memory of answers.
+    case answerMemory
     case halfOpenExpiry
     case rekey
     case expiry
@@ -50,4 +54,12 @@ enum SATimer: Hashable {
     case childRemoval(SPI)
     /// A task that the peer was not ready for.
     case retry(IKETask)
+
+    /// Whether it outlives the end of an SA, as long as the last exchanges of the SA do.
+    var isOfMessages: Bool {
+        switch self {
+        case .retransmission, .answerMemory: true
+        default: false
+        }
+    }
 }

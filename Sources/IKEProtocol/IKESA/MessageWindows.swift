@@ -1,6 +1,14 @@
 internal import IPsecPrimitives
 
-/// Our requests: one at a time, each sent until it is answered (RFC 7296 §2.1 to §2.3).
+/// Limits of both windows (RFC 7296 §2.3).
+enum MessageWindow {
+    /// The most that this implementation promises, and the most of its own requests that it has
+    /// under way at once, whatever the peer allows.
+    static let limit: UInt32 = 64
+}
+
+/// Our requests: each is sent until it is answered, and as many at once as the peer allows
+/// (RFC 7296 §2.1 to §2.3).
 struct RequestWindow {
     struct Outstanding {
         let messageID: UInt32
@@ -11,24 +19,159 @@ struct RequestWindow {
     }
 
     var nextMessageID: UInt32 = 0
-    var outstanding: Outstanding?
+    /// How many the peer keeps state for; one until it says more.
+    private(set) var size: UInt32 = 1
+    /// By message ID. Empty, and without memory of its own, whenever nothing is under way.
+    private(set) var outstanding: [Outstanding] = []
+
+    var isEmpty: Bool { outstanding.isEmpty }
+
+    /// Whether another request may leave. RFC 7296 §2.3: for "a request X, it MUST wait until it
+    /// has received responses to all requests up through request X-N".
+    var isOpen: Bool {
+        guard let oldest = outstanding.first else { return true }
+        return nextMessageID &- oldest.messageID < size
+    }
+
+    /// RFC 7296 §2.3: "you can only increase it".
+    mutating func widen(to size: UInt32) {
+        self.size = max(self.size, min(size, MessageWindow.limit))
+    }
+
+    /// Takes a message ID for a request that leaves now.
+    mutating func add(_ exchange: IKEExchange, _ bytes: [UInt8]) -> UInt32 {
+        let messageID = nextMessageID
+        outstanding.append(Outstanding(messageID: messageID, exchange: exchange, bytes: bytes))
+        nextMessageID &+= 1
+        return messageID
+    }
+
+    subscript(messageID: UInt32) -> Outstanding? {
+        outstanding.first { $0.messageID == messageID }
+    }
+
+    /// Whether a response to `messageID` is one to the latest of our requests.
+    func isLatest(_ messageID: UInt32) -> Bool { nextMessageID &- 1 == messageID }
+
+    @discardableResult
+    mutating func remove(_ messageID: UInt32) -> Outstanding? {
+        guard let index = outstanding.firstIndex(where: { $0.messageID == messageID }) else {
+            return nil
+        }
+        let found = outstanding.remove(at: index)
+        if outstanding.isEmpty { outstanding = [] }
+        return found
+    }
+
+    mutating func removeAll() { outstanding = [] }
+
+    mutating func noteSending(of messageID: UInt32) {
+        guard let index = outstanding.firstIndex(where: { $0.messageID == messageID }) else {
+            return
+        }
+        outstanding[index].attempts += 1
+    }
+
+    /// Lets `body` change what an answer will need; false when it changed nothing.
+    @discardableResult
+    mutating func change(_ body: (inout IKEExchange) -> Bool) -> Bool {
+        for index in outstanding.indices where body(&outstanding[index].exchange) { return true }
+        return false
+    }
+
+    func contains(where isWanted: (IKEExchange) -> Bool) -> Bool {
+        outstanding.contains { isWanted($0.exchange) }
+    }
 }
 
-/// The peer's requests: the next one wanted, and the last one with its answer, which is given
-/// again, octet for octet, when the request comes again (RFC 7296 §2.1).
+/// The peer's requests, in any order within the window that we have promised, and the answers to
+/// the last of them, which are given again, octet for octet, when a request comes again
+/// (RFC 7296 §2.1, §2.3).
 struct ResponseWindow {
-    var nextMessageID: UInt32 = 0
-    private(set) var lastRequest: [UInt8] = []
-    private(set) var lastResponse: [UInt8]?
+    private struct Answer {
+        let messageID: UInt32
+        let fingerprint: UInt64
+        let response: [UInt8]
+    }
 
-    mutating func answered(_ request: [UInt8], with response: [UInt8]) {
-        lastRequest = request
-        lastResponse = response
-        nextMessageID &+= 1
+    /// The lowest message ID without an answer.
+    private(set) var nextMessageID: UInt32
+    /// How many requests at once the peer may send.
+    var size: UInt32 = 1
+    /// Whether the peer has been told `size`.
+    var isAnnounced = false
+    /// Requests above `nextMessageID` that are answered: the lowest bit is for the one after it.
+    private var answeredAhead: UInt64 = 0
+    private var answers: [Answer] = []
+    private var lastAnswerAt: Instant = .origin
+
+    init(nextMessageID: UInt32 = 0) { self.nextMessageID = nextMessageID }
+
+    var hasAnswers: Bool { !answers.isEmpty }
+
+    /// Whether the peer may send a request with this ID, and it has not been answered.
+    func admits(_ messageID: UInt32) -> Bool {
+        let distance = messageID &- nextMessageID
+        guard distance < size else { return false }
+        return distance == 0 || answeredAhead >> (distance - 1) & 1 == 0
+    }
+
+    /// Whether no later request has been answered: what it tells of the peer's whereabouts counts.
+    func isLatest(_ messageID: UInt32) -> Bool {
+        messageID &- nextMessageID >= UInt32(64 - answeredAhead.leadingZeroBitCount)
+    }
+
+    mutating func answered(
+        _ request: [UInt8],
+        _ messageID: UInt32,
+        with response: [UInt8],
+        at now: Instant
+    ) {
+        guard admits(messageID) else { return }
+        lastAnswerAt = now
+        let distance = messageID &- nextMessageID
+        if distance == 0 {
+            nextMessageID &+= 1
+            while answeredAhead & 1 == 1 {
+                answeredAhead >>= 1
+                nextMessageID &+= 1
+            }
+            // The bits count from the ID after `nextMessageID`, which itself has no answer.
+            answeredAhead >>= 1
+        } else {
+            answeredAhead |= 1 << UInt64(distance - 1)
+        }
+        // What lies a whole window behind the latest has its answer, or the peer would not have
+        // sent the latest (RFC 7296 §2.3).
+        let latest = answers.reduce(messageID) { $0 &- $1.messageID < 1 << 31 ? $0 : $1.messageID }
+        answers.removeAll { latest &- $0.messageID >= size }
+        answers.append(
+            Answer(
+                messageID: messageID,
+                fingerprint: ResponseWindow.fingerprint(request),
+                response: response
+            )
+        )
     }
 
     /// The answer to a request that has been answered before.
-    func repeatedAnswer(to request: [UInt8]) -> [UInt8]? {
-        request == lastRequest ? lastResponse : nil
+    func repeatedAnswer(to request: [UInt8], _ messageID: UInt32) -> [UInt8]? {
+        guard let answer = answers.first(where: { $0.messageID == messageID }),
+            answer.fingerprint == ResponseWindow.fingerprint(request)
+        else { return nil }
+        return answer.response
+    }
+
+    /// Frees the answers, unless one is younger than `age`; returns when to ask again.
+    mutating func forgetAnswers(olderThan age: Duration, at now: Instant) -> Instant? {
+        guard now - lastAnswerAt >= age else { return lastAnswerAt + age }
+        answers = []
+        return nil
+    }
+
+    /// Tells a repetition from another message with the same ID. Not a matter of security: whoever
+    /// makes another one with the same value gets an answer that was sent before.
+    private static func fingerprint(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
     }
 }

@@ -31,6 +31,18 @@ package struct RetransmissionSchedule: Hashable, Sendable {
         return Self.jittered(min(wait, Self.longestWait), perMille: 200, random: &random)
     }
 
+    /// How long a peer with the same schedule asks for an answer again: twice, for a peer that is
+    /// somewhat more patient.
+    var patience: Duration {
+        var wait = interval
+        var total = Duration.zero
+        for _ in 0..<max(tries, 1) {
+            total += min(wait, Self.longestWait)
+            if wait < Self.longestWait { wait = wait / 1000 * growthPerMille }
+        }
+        return total * 2
+    }
+
     private static func jittered(
         _ duration: Duration,
         perMille: Int,

@@ -17,6 +17,7 @@ struct Setup {
     var childLifetime = SALifetime.childDefault
     var livenessInterval: Duration? = .seconds(30)
     var retransmission = RetransmissionSchedule()
+    var window = 8
 
     /// The same from the other end.
     var mirrored: Setup {
@@ -62,6 +63,7 @@ struct Setup {
         connection.lifetime = ikeLifetime
         connection.livenessInterval = livenessInterval
         connection.retransmission = retransmission
+        connection.window = window
         return [connection]
     }
 

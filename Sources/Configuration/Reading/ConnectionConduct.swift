@@ -1,0 +1,15 @@
+/// How an IKE SA behaves towards its peer.
+extension ConnectionSection {
+    static let conductKeys = ["window"]
+
+    func readConduct(
+        _ reader: MappingReader,
+        into connection: inout ConnectionConfiguration
+    ) {
+        connection.window = reader.value(
+            "window",
+            default: connection.window.value,
+            NumberText.integer(1...64)
+        )
+    }
+}

@@ -1,0 +1,49 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// SET_WINDOW_SIZE (RFC 7296 §2.3).
+extension IKEEngine {
+    /// The notification, in the first message of an SA that can carry it.
+    ///
+    /// RFC 7296 §2.3: "The window size is always one until the initial exchanges complete"; from
+    /// then on this end keeps the promise. A rekeyed IKE SA "starts with window size 1" again, so
+    /// its first message carries a promise of its own.
+    func windowAnnouncement(_ type: ExchangeType, of sa: IKESA) -> [Payload] {
+        let window = sa.connection.windowSize
+        guard window > 1, !sa.responses.isAnnounced else { return [] }
+        switch (sa.state, type) {
+        case (.authenticating, .ikeAuth), (.established, .ikeAuth),
+            (.established, .createChildSA), (.established, .informational):
+            break
+        default: return []
+        }
+        sa.responses.isAnnounced = true
+        var writer = ByteWriter(reserving: 4)
+        writer.write(window)
+        return [.notify(NotifyPayload(.setWindowSize, data: writer.bytes))]
+    }
+
+    /// Takes in what the peer promises, once it has proven who it is.
+    func respectWindow(_ content: MessageContent, of sa: IKESA) {
+        guard sa.established != nil, let notify = content.notify(.setWindowSize),
+            notify.data.count == 4
+        else { return }
+        sa.requests.widen(to: notify.data.reduce(0) { $0 << 8 | UInt32($1) })
+    }
+
+    /// Keeps answers as long as a peer as patient as this end might ask for them again.
+    func rememberAnswers(of sa: IKESA, at now: Instant) {
+        guard sa.timers[.answerMemory] == nil else { return }
+        arm(.answerMemory, of: sa, at: now + sa.connection.retransmission.patience)
+    }
+
+    func forgetAnswers(of sa: IKESA, at now: Instant) {
+        let patience = sa.connection.retransmission.patience
+        guard let next = sa.responses.forgetAnswers(olderThan: patience, at: now) else { return }
+        arm(.answerMemory, of: sa, at: next)
+    }
+}
+
+extension IKEConnection {
+    var windowSize: UInt32 { UInt32(max(1, min(window, Int(MessageWindow.limit)))) }
+}

@@ -22,14 +22,28 @@ extension ConnectionController {
             case .removeChildSA(let inboundSPI, _):
                 remove(inboundSPI, at: now, into: &effects)
             case .updateEndpoints(let inboundSPI, let path):
-                guard let pair = pairs[inboundSPI] else { continue }
-                pairs[inboundSPI]?.remoteAddress = path.remote.address
-                let path = OuterPath(path)
-                effects.append(.packetPath(.updatePath(pair.outbound, path)))
-                effects.append(.packetPath(.updatePath(pair.inbound, path)))
+                update(inboundSPI, to: path, into: &effects)
             case .report(let report): handle(report, at: now, into: &effects)
             }
         }
+    }
+
+    private func update(
+        _ inboundSPI: SPI,
+        to path: ChildSAPath,
+        into effects: inout [ControlEffect]
+    ) {
+        guard let pair = pairs[inboundSPI] else { return }
+        let outer = OuterPath(path)
+        effects.append(.packetPath(.updatePath(pair.outbound, outer)))
+        effects.append(.packetPath(.updatePath(pair.inbound, outer)))
+        guard pair.remoteAddress != path.remote.address else { return }
+        pathMTUs.remove(inboundSPI, to: pair.remoteAddress)
+        pathMTUs.insert(inboundSPI, to: path.remote.address)
+        pairs[inboundSPI]?.remoteAddress = path.remote.address
+        let octets = linkMTU(to: path.remote.address)
+        effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: octets)))
+        effects.append(.packetPath(.setLinkMTU(pair.inbound, octets: octets)))
     }
 
     private func install(
@@ -40,7 +54,7 @@ extension ConnectionController {
         let path = TunnelPath(connection: child.connection, tunnel: child.child)
         guard let record = tunnels[path] else { return }
         let mapping = SAMapping(
-            settings: configuration.settings,
+            linkMTU: linkMTU(to: child.path.remote.address),
             tunnel: record.configuration,
             policy: record.policy,
             backEnd: packetCipherBackEnd,
@@ -81,6 +95,7 @@ extension ConnectionController {
         pairs[pair.inboundSPI] = pair
         pairOfAssociation[pair.inbound] = pair.inboundSPI
         pairOfAssociation[pair.outbound] = pair.inboundSPI
+        pathMTUs.insert(pair.inboundSPI, to: pair.remoteAddress)
         tunnels[path]?.pairs.append(pair.inboundSPI)
         if child.isUsedOutboundAtOnce { markActive(pair.inboundSPI) }
         counters.schedule(from: now, every: readingInterval)
@@ -91,10 +106,9 @@ extension ConnectionController {
         guard var record = tunnels[path] else { return }
         record.isInitiating = false
         record.failures = 0
-        record.retryAt = nil
         record.quietUntil = .origin
         tunnels[path] = record
-        waitingForRetry.remove(path)
+        timers.cancel(.retry(path))
         for (token, outcome) in requests.established(path) {
             effects.append(.requestEnded(token, outcome))
         }
@@ -120,11 +134,7 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard let pair = pairs.removeValue(forKey: inboundSPI) else { return }
-        pairOfAssociation[pair.inbound] = nil
-        pairOfAssociation[pair.outbound] = nil
-        effects.append(.packetPath(.removeSA(pair.outbound)))
-        effects.append(.packetPath(.removeSA(pair.inbound)))
+        guard let pair = removePair(inboundSPI, into: &effects) else { return }
         tunnels[pair.tunnel]?.pairs.removeAll { $0 == inboundSPI }
         guard tunnels[pair.tunnel]?.isUp == false else {
             if pair.isOutboundActive { noteFallback(of: pair.tunnel) }
@@ -133,6 +143,18 @@ extension ConnectionController {
         settleDown(pair.tunnel, into: &effects)
         // A moment's wait: a peer that deletes at once what it accepts must not be flooded.
         restartIfWanted(pair.tunnel, after: .seconds(1), at: now)
+    }
+
+    /// Takes a pair out of the packet path; its tunnel's record is the caller's.
+    @discardableResult
+    func removePair(_ inboundSPI: SPI, into effects: inout [ControlEffect]) -> ChildSAPair? {
+        guard let pair = pairs.removeValue(forKey: inboundSPI) else { return nil }
+        pairOfAssociation[pair.inbound] = nil
+        pairOfAssociation[pair.outbound] = nil
+        pathMTUs.remove(inboundSPI, to: pair.remoteAddress)
+        effects.append(.packetPath(.removeSA(pair.outbound)))
+        effects.append(.packetPath(.removeSA(pair.inbound)))
+        return pair
     }
 
     /// The packet path takes the pair that was preferred before.
@@ -156,13 +178,16 @@ extension ConnectionController {
             let affected =
                 report.child.map { [TunnelPath(connection: connection, tunnel: $0)] }
                 ?? paths(connection, nil).filter { tunnels[$0]?.isInitiating == true }
-            failures[connection] = RecordedFailure(failure: failure, at: now)
+            connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
             for path in affected { failed(path, failure, at: now, into: &effects) }
         case .refused(let failure):
-            failures[connection] = RecordedFailure(failure: failure, at: now)
+            connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
         case .ikeSAClosed(let reason):
             if reason == .peerUnresponsive {
-                failures[connection] = RecordedFailure(failure: .unresponsive, at: now)
+                connections[connection]?.failure = RecordedFailure(
+                    failure: .unresponsive,
+                    at: now
+                )
             }
             for path in paths(connection, nil) where tunnels[path]?.isUp == false {
                 settleDown(path, into: &effects)

@@ -86,7 +86,7 @@ extension ConnectionController {
                 + (reason == .tooManySAs ? "its table is full" : "their SPI is taken"),
             remedy: "close tunnels that are not needed"
         )
-        failures[path.connection] = RecordedFailure(failure: failure, at: now)
+        connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
         absorb(
             engine.handle(
                 .terminate(connection: path.connection, child: path.tunnel),
@@ -109,17 +109,43 @@ extension ConnectionController {
         return min(max(octets, version == .v4 ? 576 : 1280), linkMTU)
     }
 
-    func pathMTU(to remote: IPAddress, octets: Int, into effects: inout [ControlEffect]) {
+    /// RFC 8201 §4: such a message "MUST NOT increase" the estimate; time does.
+    func pathMTU(
+        to remote: IPAddress,
+        octets: Int,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
         let believed = ConnectionController.believedMTU(
             octets,
             of: remote.version,
-            linkMTU: configuration.settings.linkMTU
+            linkMTU: linkMTU(to: remote)
         )
-        guard let bounded = believed else { return }
-        for pair in pairs.values.sorted(by: { $0.outbound.rawValue < $1.outbound.rawValue })
-        where pair.remoteAddress == remote {
-            effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: bounded)))
-            effects.append(.packetPath(.setLinkMTU(pair.inbound, octets: bounded)))
+        guard let believed, believed < configuration.settings.linkMTU,
+            pathMTUs.learn(believed, to: remote)
+        else { return }
+        timers.set(.pathMTU(remote), at: now + PathMTUs.memory)
+        setLinkMTU(to: remote, into: &effects)
+    }
+
+    /// Tries again what the link carries: the path may have changed.
+    func doubtPathMTU(to remote: IPAddress, into effects: inout [ControlEffect]) {
+        pathMTUs.forget(remote)
+        setLinkMTU(to: remote, into: &effects)
+    }
+
+    /// The largest outer packet that the path to a peer carries, as far as it is known.
+    func linkMTU(to remote: IPAddress) -> Int {
+        let link = configuration.settings.linkMTU
+        return min(link, pathMTUs.known(to: remote) ?? link)
+    }
+
+    private func setLinkMTU(to remote: IPAddress, into effects: inout [ControlEffect]) {
+        let octets = linkMTU(to: remote)
+        for spi in pathMTUs.pairs(to: remote) {
+            guard let pair = pairs[spi] else { continue }
+            effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: octets)))
+            effects.append(.packetPath(.setLinkMTU(pair.inbound, octets: octets)))
         }
     }
 
@@ -127,12 +153,6 @@ extension ConnectionController {
     func readCounters(at now: Instant, into effects: inout [ControlEffect]) {
         counters.schedule(from: now, every: readingInterval)
         if let token = counters.begin() { effects.append(.packetPath(.query(token: token))) }
-    }
-
-    /// Often enough that a live peer is not asked for a sign of life.
-    var readingInterval: Duration {
-        let liveness = configuration.connections.compactMap(\.liveness.value).min()
-        return max(.seconds(1), (liveness ?? .seconds(60)) / 3)
     }
 
     /// Traffic is the best sign of life (RFC 7296 §2.4).

@@ -10,7 +10,7 @@ extension ConnectionController {
     package func state(of path: TunnelPath) -> TunnelState {
         guard let record = tunnels[path] else { return .down }
         if record.isUp { return .up }
-        if record.isInitiating || record.retryAt != nil { return .connecting }
+        if record.isInitiating || timers[isSet: .retry(path)] { return .connecting }
         return record.configuration.start.value == .onTraffic ? .waitingForTraffic : .down
     }
 
@@ -21,10 +21,15 @@ extension ConnectionController {
 
     /// The place of a tunnel in the policy database, counted from 1.
     package func policyOrder(of path: TunnelPath) -> Int? {
-        tunnels[path].map { Int($0.policy.rawValue) + 1 }
+        numbering.placeOfTunnel[path].map { $0 + 1 }
     }
 
-    package func lastFailure(of connection: String) -> RecordedFailure? { failures[connection] }
+    /// The name of a tunnel's policy in the packet path.
+    package func policy(of path: TunnelPath) -> PolicyIdentifier? { tunnels[path]?.policy }
+
+    package func lastFailure(of connection: String) -> RecordedFailure? {
+        connections[connection]?.failure
+    }
 
     /// As last read.
     package var outboundCounters: PacketPathSnapshot? { counters.outbound }

@@ -13,7 +13,7 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         guard var record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
-            let connection = configuration.connection(named: path.connection)
+            let connection = connections[path.connection]?.configuration
         else { return }
         guard let remote = connection.remoteAddress.value else {
             let failure = NegotiationFailure(
@@ -36,24 +36,28 @@ extension ConnectionController {
         }
         record.isInitiating = true
         record.isHeldDown = false
-        record.retryAt = nil
-        waitingForRetry.remove(path)
         tunnels[path] = record
+        timers.cancel(.retry(path))
         if let local = connection.localAddress.value {
             engineInitiate(path, from: local, packet: packet, at: now, into: &effects)
         } else {
-            waitingForAddress[path.connection, default: []].append((path, packet))
+            connections[path.connection]?.waitingForAddress.append((path, packet))
             effects.append(.findLocalAddress(connection: path.connection, remote: remote))
         }
     }
 
     func localAddressFound(
         _ connection: String,
+        to remote: IPAddress,
         _ address: IPAddress?,
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        for wish in waitingForAddress.removeValue(forKey: connection) ?? [] {
+        // Another peer, after a reload: the answer to the question for that one follows.
+        guard connections[connection]?.configuration.remoteAddress.value == remote else { return }
+        let wishes = connections[connection]?.waitingForAddress ?? []
+        connections[connection]?.waitingForAddress = []
+        for wish in wishes {
             // Ended meanwhile by hand, or with everything.
             guard tunnels[wish.path]?.isInitiating == true, !isShuttingDown else { continue }
             if let address {
@@ -66,7 +70,7 @@ extension ConnectionController {
                 )
                 continue
             }
-            let source = configuration.connection(named: connection)?.remoteAddress.location
+            let source = connections[connection]?.configuration.remoteAddress.location
             let failure = NegotiationFailure(
                 subject: .connection,
                 explanation: "no route leads to the peer of \(connection)",
@@ -105,7 +109,7 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        failures[path.connection] = RecordedFailure(failure: failure, at: now)
+        connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
         // A rekey that failed harms nothing yet, and will be tried again.
         guard var record = tunnels[path], !record.isUp else { return }
         record.isInitiating = false
@@ -121,12 +125,10 @@ extension ConnectionController {
 
     /// A tunnel that starts at boot is wanted as long as the gateway runs.
     func restartIfWanted(_ path: TunnelPath, after delay: Duration, at now: Instant) {
-        guard var record = tunnels[path], record.configuration.start.value == .atBoot,
+        guard let record = tunnels[path], record.configuration.start.value == .atBoot,
             !record.isHeldDown, !record.isUp, !record.isInitiating, !isShuttingDown
         else { return }
-        record.retryAt = now + delay
-        tunnels[path] = record
-        waitingForRetry.insert(path)
+        timers.set(.retry(path), at: now + delay)
     }
 
     func bringUp(
@@ -158,14 +160,13 @@ extension ConnectionController {
         let wanted = paths(connection, tunnel)
         for path in wanted {
             tunnels[path]?.isHeldDown = true
-            tunnels[path]?.retryAt = nil
-            waitingForRetry.remove(path)
-            waitingForAddress[connection]?.removeAll { $0.path == path }
+            timers.cancel(.retry(path))
+            connections[connection]?.waitingForAddress.removeAll { $0.path == path }
             for (waiting, outcome) in requests.failed(path, .ended(path)) {
                 effects.append(.requestEnded(waiting, outcome))
             }
         }
-        let isKnown = engine.status(at: now).ikeSAs.contains { $0.connection == connection }
+        let isKnown = engine.hasSA(of: connection)
         let present = wanted.filter { tunnels[$0].map { $0.isUp || $0.isInitiating } ?? false }
         guard !present.isEmpty || (tunnel == nil && isKnown) else {
             effects.append(.requestEnded(token, .done("already down")))

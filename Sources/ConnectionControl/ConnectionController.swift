@@ -9,24 +9,28 @@ internal import PacketProtection
 ///
 /// Owns the IKE engine. Like it, reads no clock and does no input or output: events go in, effects
 /// come out, in an order that must be kept. Belongs to one thread at a time.
+///
+/// An event costs the same however many tunnels there are; only `start` and `reload` look at all.
 package final class ConnectionController {
-    package let configuration: GatewayConfiguration
+    package internal(set) var configuration: GatewayConfiguration
     let engine: IKEEngine
     let packetCipherBackEnd: PacketCipherBackEnd
     var random: any RandomSource
+    var credentials = CredentialStore()
 
+    var connections: [String: ConnectionRecord] = [:]
     var tunnels: [TunnelPath: TunnelRecord] = [:]
-    /// Tunnels whose `retryAt` is set.
-    var waitingForRetry: Set<TunnelPath> = []
-    /// Wishes that wait for the local address of their connection.
-    var waitingForAddress: [String: [(path: TunnelPath, packet: PacketTuple?)]] = [:]
+    var numbering = PolicyNumbering()
+    var pathOfPolicy: [PolicyIdentifier: TunnelPath] = [:]
+    var timers = DueTimes()
     /// By inbound SPI.
     var pairs: [SPI: ChildSAPair] = [:]
     var pairOfAssociation: [SAIdentifier: SPI] = [:]
-    var pathOfPolicy: [PolicyIdentifier: TunnelPath] = [:]
+    var pathMTUs = PathMTUs()
     var requests = PendingRequests()
     var counters = CounterReadings()
-    var failures: [String: RecordedFailure] = [:]
+    /// How often the packet path's counters are read.
+    var readingInterval = Duration.seconds(20)
     var isShuttingDown = false
     var lastActivation: UInt64 = 0
     private var lastIdentifier: UInt32 = 0
@@ -48,21 +52,19 @@ package final class ConnectionController {
         self.packetCipherBackEnd = packetCipherBackEnd
         self.random = random
         engine = IKEEngine(settings: settings, random: engineRandom)
-        let policies = configuration.policyOfTunnel
-        for connection in configuration.connections {
-            for tunnel in connection.tunnels {
-                guard let policy = policies[tunnel.path] else { continue }
-                tunnels[tunnel.path] = TunnelRecord(configuration: tunnel, policy: policy)
-                pathOfPolicy[policy] = tunnel.path
-            }
-        }
     }
 
     /// Puts the policies in force and begins what starts at boot. Call once, first.
     package func start(credentials: CredentialStore, at now: Instant) -> [ControlEffect] {
+        self.credentials = credentials
         var effects: [ControlEffect] = [
-            .packetPath(.replacePolicies(configuration.policyEntries))
+            .packetPath(.replacePolicies(numbering.number(configuration)))
         ]
+        for connection in configuration.connections {
+            connections[connection.name] = ConnectionRecord(connection)
+            for tunnel in connection.tunnels { insert(tunnel) }
+        }
+        settle(configuration)
         let connections = configuration.connections.map(IKEConnection.init)
         absorb(
             engine.setConnections(connections, credentials: credentials, at: now),
@@ -85,9 +87,9 @@ package final class ConnectionController {
         case .packetPath(let event):
             handle(event, at: now, into: &effects)
         case .pathMTU(let remote, let octets):
-            pathMTU(to: remote, octets: octets, into: &effects)
-        case .localAddressFound(let connection, let address):
-            localAddressFound(connection, address, at: now, into: &effects)
+            pathMTU(to: remote, octets: octets, at: now, into: &effects)
+        case .localAddressFound(let connection, let remote, let address):
+            localAddressFound(connection, to: remote, address, at: now, into: &effects)
         case .bringUp(let token, let connection, let tunnel):
             bringUp(token, paths(connection, tunnel), at: now, into: &effects)
         case .takeDown(let token, let connection, let tunnel):
@@ -105,12 +107,11 @@ package final class ConnectionController {
 
     /// When `ControlEvent.timeout` is due; nil: never.
     package var nextTimeout: Instant? {
-        let retry = waitingForRetry.compactMap { tunnels[$0]?.retryAt }.min()
         let reading = pairs.isEmpty ? nil : counters.nextReading
-        return [engine.nextTimeout, retry, reading].compactMap(\.self).min()
+        return [engine.nextTimeout, timers.next(), reading].compactMap(\.self).min()
     }
 
-    /// Tunnels in the order of the configuration.
+    /// Tunnels in the order of the configuration; for what looks at all of them.
     var orderedPaths: [TunnelPath] {
         configuration.connections.flatMap { $0.tunnels.map(\.path) }
     }
@@ -121,28 +122,39 @@ package final class ConnectionController {
     }
 
     func paths(_ connection: String, _ tunnel: String?) -> [TunnelPath] {
-        orderedPaths.filter {
-            $0.connection == connection && (tunnel == nil || $0.tunnel == tunnel)
-        }
+        guard let tunnel else { return connections[connection]?.paths ?? [] }
+        let path = TunnelPath(connection: connection, tunnel: tunnel)
+        return tunnels[path] == nil ? [] : [path]
+    }
+
+    /// Takes in a tunnel that is new. Precondition: its policy is numbered.
+    func insert(_ tunnel: TunnelConfiguration) {
+        guard let policy = numbering.policyOfTunnel[tunnel.path] else { return }
+        tunnels[tunnel.path] = TunnelRecord(configuration: tunnel, policy: policy)
+        pathOfPolicy[policy] = tunnel.path
+    }
+
+    /// Works out what holds for all connections together.
+    func settle(_ configuration: GatewayConfiguration) {
+        // Often enough that a live peer is not asked for a sign of life.
+        let liveness = configuration.connections.compactMap(\.liveness.value).min()
+        readingInterval = max(.seconds(1), (liveness ?? .seconds(60)) / 3)
     }
 
     /// What is due by time, and what follows from the event just handled.
-    private func afterwards(at now: Instant, into effects: inout [ControlEffect]) {
+    func afterwards(at now: Instant, into effects: inout [ControlEffect]) {
         if isShuttingDown {
             if engine.isIdle { effects.append(.allClosed) }
             return
         }
-        for path in waitingForRetry.sorted() where tunnels[path].map({ $0.isDue(now) }) ?? false {
-            waitingForRetry.remove(path)
-            tunnels[path]?.retryAt = nil
-            initiate(path, packet: nil, at: now, into: &effects)
+        while let timer = timers.take(at: now) {
+            switch timer {
+            case .retry(let path): initiate(path, packet: nil, at: now, into: &effects)
+            case .pathMTU(let remote): doubtPathMTU(to: remote, into: &effects)
+            }
         }
         if !pairs.isEmpty, counters.isReadingDue(at: now) {
             readCounters(at: now, into: &effects)
         }
     }
-}
-
-extension TunnelRecord {
-    func isDue(_ now: Instant) -> Bool { retryAt.map { $0 <= now } ?? false }
 }

@@ -9,10 +9,11 @@ package enum ControlEvent: Sendable {
     case timeout
     case packetPath(PacketPathEvent)
     /// The network says that the path to a peer carries no more than so many octets (RFC 4301
-    /// §8.2.1); not authentic, so it only ever lowers a tunnel's MTU, and not below a floor.
+    /// §8.2.1); not authentic, so it only ever lowers a tunnel's MTU, not below a floor and not
+    /// for long.
     case pathMTU(remote: IPAddress, octets: Int)
     /// Answers `ControlEffect.findLocalAddress`; nil when no route leads to the peer.
-    case localAddressFound(connection: String, IPAddress?)
+    case localAddressFound(connection: String, remote: IPAddress, IPAddress?)
     /// Somebody asks for a tunnel, or for each of a connection. Both names must exist.
     case bringUp(RequestToken, connection: String, tunnel: String?)
     /// Somebody asks to end a tunnel, or a connection. Both names must exist.

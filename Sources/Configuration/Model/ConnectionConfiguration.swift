@@ -12,7 +12,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     }
 
     package let name: String
-    package let location: SourceLocation
+    package internal(set) var location: SourceLocation
 
     /// Nil in `value`: whichever local address the route to the peer has.
     package var localAddress: Located<IPAddress?>

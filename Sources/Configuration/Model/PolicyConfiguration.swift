@@ -13,7 +13,7 @@ package struct PolicyConfiguration: Equatable, Sendable {
     package let local: [TrafficSelector]
     package let remote: [TrafficSelector]
     /// Where the entry stands; for a `protect` that `policies` does not name, where its tunnel does.
-    package let location: SourceLocation
+    package internal(set) var location: SourceLocation
 
     package init(
         action: Action,

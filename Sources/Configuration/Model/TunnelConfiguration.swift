@@ -30,7 +30,7 @@ package struct TunnelConfiguration: Equatable, Sendable {
     }
 
     package let path: TunnelPath
-    package let location: SourceLocation
+    package internal(set) var location: SourceLocation
 
     /// Every version that occurs here occurs in `remote`, and the other way round.
     package var local: [Located<TrafficSelector>]

@@ -16,7 +16,8 @@ extension OuterPath {
 
 /// Makes the packet path's parameters of a pair that was negotiated.
 struct SAMapping {
-    let settings: GatewaySettings
+    /// Octets of the largest outer packet.
+    let linkMTU: Int
     let tunnel: TunnelConfiguration
     let policy: PolicyIdentifier
     let backEnd: PacketCipherBackEnd
@@ -39,7 +40,7 @@ struct SAMapping {
         )
         parameters.lifetime = lifetime
         parameters.isActive = child.isUsedOutboundAtOnce
-        parameters.linkMTU = settings.linkMTU
+        parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
         parameters.dontFragment =
@@ -72,7 +73,7 @@ struct SAMapping {
         parameters.lifetime = lifetime
         parameters.replayWindow = tunnel.replayWindow.value
         parameters.followsPeer = child.path.isEncapsulated
-        parameters.linkMTU = settings.linkMTU
+        parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
         return parameters

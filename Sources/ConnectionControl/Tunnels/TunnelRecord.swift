@@ -3,9 +3,25 @@ internal import IKEProtocol
 package import IPsecPrimitives
 package import PacketProtection
 
+/// What control knows of one connection of the configuration.
+struct ConnectionRecord {
+    var configuration: ConnectionConfiguration
+    /// Its tunnels, in the order of the file.
+    var paths: [TunnelPath]
+    /// Wishes that wait for our address towards the peer.
+    var waitingForAddress: [(path: TunnelPath, packet: PacketTuple?)] = []
+    /// The last thing that went wrong.
+    var failure: ConnectionController.RecordedFailure?
+
+    init(_ configuration: ConnectionConfiguration) {
+        self.configuration = configuration
+        paths = configuration.tunnels.map(\.path)
+    }
+}
+
 /// What control knows of one tunnel of the configuration.
 struct TunnelRecord {
-    let configuration: TunnelConfiguration
+    var configuration: TunnelConfiguration
     let policy: PolicyIdentifier
     /// Inbound SPIs of the pairs in place, oldest first; two while a rekey is under way.
     var pairs: [SPI] = []
@@ -15,8 +31,6 @@ struct TunnelRecord {
     var isHeldDown = false
     /// Failures in a row.
     var failures = 0
-    /// When the next attempt of our own is due.
-    var retryAt: Instant?
     /// Packets do not begin a negotiation before this, because the last one failed.
     var quietUntil: Instant = .origin
 

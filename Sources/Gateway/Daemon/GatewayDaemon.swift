@@ -166,7 +166,7 @@ package final class GatewayDaemon {
         case .packetPath(let command): dataPlane.post(command)
         case .findLocalAddress(let connection, let remote):
             let route = try? network.route(to: remote)
-            handle(.localAddressFound(connection: connection, route?.source))
+            handle(.localAddressFound(connection: connection, remote: remote, route?.source))
         case .report(let report): logger.report(report)
         case .requestProgress(let token, let line): management.reply(.progress(line), to: token)
         case .requestEnded(let token, .done(let text)): management.reply(.done(text), to: token)

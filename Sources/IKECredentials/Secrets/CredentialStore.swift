@@ -20,6 +20,20 @@ package struct CredentialStore: Sendable {
         presharedKeys[Ends(local: local, remote: remote)] = key
     }
 
+    /// Whether the key that was added for just this pair is the same, or missing, in both.
+    package func hasSamePresharedKey(
+        as other: CredentialStore,
+        local: IdentityPattern,
+        remote: IdentityPattern
+    ) -> Bool {
+        let ends = Ends(local: local, remote: remote)
+        switch (presharedKeys[ends], other.presharedKeys[ends]) {
+        case (nil, nil): return true
+        case (let mine?, let theirs?): return mine.isEqual(to: theirs)
+        case (nil, _?), (_?, nil): return false
+        }
+    }
+
     /// The key for a pair: one that names both ends goes before one that names the peer, that
     /// before one that names only us, that before one for anybody.
     package func presharedKey(local: Identity, remote: Identity) -> SecretBytes? {

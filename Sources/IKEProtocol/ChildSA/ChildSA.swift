@@ -11,7 +11,7 @@ struct ChildSA {
         case lingering
     }
 
-    let policy: ChildPolicy
+    var policy: ChildPolicy
     let inboundSPI: SPI
     let outboundSPI: SPI
     let suite: ESPSuite

@@ -78,9 +78,12 @@ extension IKEConnection {
     /// Whether the peer may come from, and find us at, these addresses.
     func mayMeet(_ path: IKEPath) -> Bool {
         if let localAddress, localAddress != path.local.address { return false }
-        if !remotePrefixes.isEmpty {
-            return remotePrefixes.contains { $0.contains(path.remote.address) }
-        }
-        return remoteAddress == nil || remoteAddress == path.remote.address
+        return mayComeFrom(path.remote.address)
+    }
+
+    /// Whether the peer may be found at, or come from, an address.
+    func mayComeFrom(_ address: IPAddress) -> Bool {
+        if !remotePrefixes.isEmpty { return remotePrefixes.contains { $0.contains(address) } }
+        return remoteAddress == nil || remoteAddress == address
     }
 }

@@ -1,32 +1,215 @@
+internal import IKECredentials
 internal import IPsecPrimitives
 
 /// What a new configuration means for an SA that is there.
+///
+/// - An SA whose peer is no longer in the configuration, or whose ends have other identities, other
+///   addresses or another encapsulation there, is closed.
+/// - A negotiation under way that was begun with other values is given up: its answer would be
+///   measured by what no longer holds. As a responder we go on as long as the suite is allowed.
+/// - An SA with algorithms that the proposals no longer allow is rekeyed at once, and so is a Child
+///   SA whose policy has other selectors that still cover its own. One that carries more than its
+///   policy allows is removed at once, and then the peer is told.
+/// - Everything else, secrets included, counts from the next exchange on.
 extension IKEEngine {
-    func adopt(_ sa: IKESA, at now: Instant) {
-        guard let connection = connection(named: sa.connection.name),
-            connection.hasSamePeer(as: sa.connection)
-        else { return close(sa, because: .unconfigured, at: now) }
-        sa.connection = connection
+    func adopt(_ sa: IKESA, hasChanged: Bool, at now: Instant) {
+        guard let connection = connection(named: sa.connection.name) else {
+            return close(sa, because: .unconfigured, at: now)
+        }
+        let old = sa.connection
+        guard hasChanged else {
+            // Only the places in the file may be others.
+            sa.connection = connection
+            return adoptSources(of: sa)
+        }
+        guard connection.serves(sa) else { return close(sa, because: .unconfigured, at: now) }
+        switch sa.state {
+        case .initiating, .authenticating: close(sa, because: .unconfigured, at: now)
+        case .halfOpen(let state):
+            let suite = state.keys.suite.transforms
+            guard connection.proposals.allow(suite, for: .ikeSA) else {
+                return close(sa, because: .unconfigured, at: now)
+            }
+            sa.connection = connection
+        case .established(let state):
+            sa.connection = connection
+            adopt(connection, insteadOf: old, sa, state, at: now)
+        case .closing, .closed: sa.connection = connection
+        }
+    }
+
+    private func adoptSources(of sa: IKESA) {
         guard let state = sa.established else { return }
+        for spi in state.children.keys {
+            guard let name = state.children[spi]?.policy.name,
+                let policy = sa.connection.children.first(where: { $0.name == name })
+            else { continue }
+            state.children[spi]?.policy = policy
+        }
+    }
+
+    private func adopt(
+        _ connection: IKEConnection,
+        insteadOf old: IKEConnection,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        if connection.lifetime != old.lifetime { retime(sa, state, at: now) }
+        if connection.livenessInterval != old.livenessInterval {
+            disarm(.liveness, of: sa)
+            if let interval = connection.livenessInterval {
+                arm(.liveness, of: sa, at: max(now, sa.lastHeard + interval))
+            }
+        }
+        if connection.keepaliveInterval != old.keepaliveInterval, sa.nat.isLocalTranslated {
+            disarm(.keepalive, of: sa)
+            if let interval = connection.keepaliveInterval {
+                arm(.keepalive, of: sa, at: now + interval)
+            }
+        }
         for spi in state.children.keys.sorted() {
-            guard let child = state.children[spi], child.stage == .current else { continue }
-            let policy = connection.children.first { $0.name == child.policy.name }
-            if let policy, policy.hasSameTraffic(as: child.policy) { continue }
-            enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
+            adoptChild(spi, connection, sa, state, at: now)
+        }
+        if case .createChild(let exchange)? = sa.requests.outstanding?.exchange {
+            let name = exchange.offer.policy.name
+            if !connection.children.contains(where: { $0.name == name }) {
+                sa.changeOutstandingChild(named: name, isUnwanted: true)
+            }
+        }
+        if !connection.proposals.allow(state.keys.suite.transforms, for: .ikeSA) {
+            enqueue(.rekeyIKESA, of: sa, at: now)
+        }
+    }
+
+    private func adoptChild(
+        _ spi: SPI,
+        _ connection: IKEConnection,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        guard let child = state.children[spi], child.stage == .current else { return }
+        let policy = connection.children.first { $0.name == child.policy.name }
+        guard let policy, policy.covers(child.selectors) else {
+            return withdraw(child, of: sa, at: now)
+        }
+        state.children[spi]?.policy = policy
+        if policy.lifetime != child.policy.lifetime { retime(spi, sa, state, at: now) }
+        if !policy.proposals.allow(child.suite.transforms, for: .childSA)
+            || !policy.hasSameTraffic(as: child.policy)
+        {
+            enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
+        }
+    }
+
+    /// Ends a child that the configuration no longer allows: nothing passes by it from here on.
+    private func withdraw(_ child: ChildSA, of sa: IKESA, at now: Instant) {
+        report(
+            .childSAClosed(inboundSPI: child.inboundSPI, .unconfigured),
+            of: sa,
+            child: child.policy.name
+        )
+        removeChild(child.inboundSPI, of: sa)
+        // The SPI stays ours until the peer has answered.
+        sas.assignChild(child.inboundSPI, to: sa)
+        enqueue(.deleteChild(inboundSPI: child.inboundSPI), of: sa, at: now)
+    }
+
+    /// Whether the configuration changed since the offer was made, so that what comes of it is not
+    /// what it wants any more.
+    func isOutdated(_ offer: ChildOffer, of sa: IKESA) -> Bool {
+        let policy = sa.connection.children.first { $0.name == offer.policy.name }
+        guard let policy else { return true }
+        return !policy.covers(offer.selectors)
+    }
+
+    // MARK: Lifetimes
+
+    private func retime(_ sa: IKESA, _ state: Established, at now: Instant) {
+        let lifetime = sa.connection.lifetime
+        state.rekeyAt = lifetime.rekeyAge(random: &random).map {
+            max(now, state.establishedAt + $0)
+        }
+        disarm(.rekey, of: sa)
+        if let rekeyAt = state.rekeyAt, !state.isReplaced { arm(.rekey, of: sa, at: rekeyAt) }
+        guard !state.isReplaced else { return }
+        disarm(.expiry, of: sa)
+        if let age = lifetime.expireAfter {
+            arm(.expiry, of: sa, at: lifetime.end(of: state.establishedAt, age, at: now))
+        }
+    }
+
+    private func retime(_ spi: SPI, _ sa: IKESA, _ state: Established, at now: Instant) {
+        guard let child = state.children[spi] else { return }
+        let lifetime = child.policy.lifetime
+        let rekeyAt = lifetime.rekeyAge(random: &random).map { max(now, child.createdAt + $0) }
+        state.children[spi]?.rekeyAt = rekeyAt
+        disarm(.childRekey(spi), of: sa)
+        if let rekeyAt { arm(.childRekey(spi), of: sa, at: rekeyAt) }
+        disarm(.childExpiry(spi), of: sa)
+        if let age = lifetime.expireAfter {
+            arm(.childExpiry(spi), of: sa, at: lifetime.end(of: child.createdAt, age, at: now))
         }
     }
 }
 
+extension SALifetime {
+    /// Time for the replacement of an SA that a shorter lifetime finds too old already.
+    private static let grace = Duration.seconds(60)
+
+    fileprivate func end(of birth: Instant, _ age: Duration, at now: Instant) -> Instant {
+        max(birth + age, now + min(age, SALifetime.grace))
+    }
+}
+
 extension IKEConnection {
-    fileprivate func hasSamePeer(as other: IKEConnection) -> Bool {
-        localAddress == other.localAddress && remoteAddress == other.remoteAddress
-            && remotePrefixes == other.remotePrefixes && localIdentity == other.localIdentity
-            && remoteIdentity == other.remoteIdentity && encapsulation == other.encapsulation
+    /// Whether an SA could be one of this connection: its ends, and the way between them.
+    fileprivate func serves(_ sa: IKESA) -> Bool {
+        let old = sa.connection
+        if encapsulation != old.encapsulation { return false }
+        if let state = sa.established {
+            if localIdentity != state.localIdentity { return false }
+            if !remoteIdentity.matches(state.remoteIdentity) { return false }
+        } else if localIdentity != old.localIdentity || remoteIdentity != old.remoteIdentity {
+            return false
+        }
+        if let localAddress, localAddress != old.localAddress,
+            localAddress != sa.path.local.address
+        {
+            return false
+        }
+        // A peer that moved may be anywhere, as long as what the configuration says is the same.
+        return remoteAddress == old.remoteAddress && remotePrefixes == old.remotePrefixes
+            || mayComeFrom(sa.path.remote.address)
     }
 }
 
 extension ChildPolicy {
     fileprivate func hasSameTraffic(as other: ChildPolicy) -> Bool {
         localSelectors == other.localSelectors && remoteSelectors == other.remoteSelectors
+    }
+
+    /// Whether each selector lies within one of this policy's.
+    fileprivate func covers(_ selectors: TrafficSelectorNarrowing.Selectors) -> Bool {
+        selectors.local.allSatisfy { narrow in localSelectors.contains { $0.covers(narrow) } }
+            && selectors.remote.allSatisfy { narrow in
+                remoteSelectors.contains { $0.covers(narrow) }
+            }
+    }
+}
+
+extension [ConfiguredProposal] {
+    /// Whether an SA of these transforms could still come of a negotiation.
+    ///
+    /// The key exchange of a Child SA does not count: the first one has none of its own.
+    func allow(_ transforms: [Transform], for purpose: NegotiationPurpose) -> Bool {
+        contains { configured in
+            let ours = purpose.completed(configured.proposal)
+            return transforms.allSatisfy { transform in
+                transform.isNone || ours.transforms.contains(transform)
+                    || (purpose != .ikeSA && transform.type == .keyExchange)
+            }
+        }
     }
 }

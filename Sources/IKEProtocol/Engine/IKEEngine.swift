@@ -10,11 +10,19 @@ package import IPsecPrimitives
 /// describe, one exchange and role a file, as extensions of the engine; `IKESA` what an SA
 /// remembers; `Negotiation` the pure choices.
 package final class IKEEngine {
-    let settings: EngineSettings
+    package var settings: EngineSettings
     var random: any RandomSource
     package internal(set) var counters = EngineCounters()
 
-    var connections: [IKEConnection] = []
+    var connections: [IKEConnection] = [] {
+        didSet {
+            placeOfConnection = Dictionary(
+                connections.indices.map { (connections[$0].name, $0) },
+                uniquingKeysWith: { first, _ in first }
+            )
+        }
+    }
+    private var placeOfConnection: [String: Int] = [:]
     var credentials = CredentialStore()
     var sas = SATable()
     var timers = TimerHeap()
@@ -35,19 +43,21 @@ package final class IKEEngine {
         unprotectedReports = RateLimit(perSecond: settings.unprotectedAnswersPerSecond)
     }
 
-    /// Replaces the configuration.
+    /// Replaces the configuration; see `adopt` for what that means for SAs that are there.
     ///
-    /// SAs of connections that are gone or speak for other identities or addresses are closed, and
-    /// so are children whose selectors changed; the others go on and use the rest of the new
-    /// configuration from their next exchange on.
+    /// - Parameter changed: the connections that differ in more than their place in a file; nil:
+    ///   each may.
     package func setConnections(
         _ connections: [IKEConnection],
         credentials: CredentialStore,
+        changed: Set<String>? = nil,
         at now: Instant
     ) -> [IKEEffect] {
         self.connections = connections
         self.credentials = credentials
-        for sa in sas.all() { adopt(sa, at: now) }
+        for sa in sas.all() {
+            adopt(sa, hasChanged: changed?.contains(sa.connection.name) ?? true, at: now)
+        }
         return takeEffects()
     }
 
@@ -88,8 +98,15 @@ package final class IKEEngine {
         }
     }
 
+    /// Whether there is an IKE SA of the connection, however far it has come, that is not over.
+    package func hasSA(of connection: String) -> Bool {
+        sas.ofConnection(connection).contains { sa in
+            if case .closed = sa.state { false } else { true }
+        }
+    }
+
     func connection(named name: String) -> IKEConnection? {
-        connections.first { $0.name == name }
+        placeOfConnection[name].map { connections[$0] }
     }
 
     func report(

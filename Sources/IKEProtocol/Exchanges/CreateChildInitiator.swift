@@ -106,7 +106,7 @@ extension IKEEngine {
             return
         }
         defer {
-            if exchange.isUnwanted {
+            if exchange.isUnwanted || isOutdated(exchange.offer, of: sa) {
                 enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
             }
         }

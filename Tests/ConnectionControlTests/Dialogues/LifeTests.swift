@@ -74,7 +74,27 @@ struct LifeTests {
         #expect(heard(1400, of: network.right.address) == [1400, 1400])
         #expect(heard(60, of: network.right.address) == [576, 576])
         #expect(heard(-1, of: network.right.address) == [576, 576])
-        #expect(heard(9000, of: network.right.address) == [1500, 1500])
+        #expect(heard(9000, of: network.right.address) == [576, 576])
+    }
+
+    @Test("what the path was said to carry is doubted after ten minutes")
+    func pathMTURecovers() throws {
+        let network = try Network()
+        network.start()
+        network.packet(at: network.left)
+        network.handle(
+            .pathMTU(remote: network.right.address, octets: 600),
+            at: network.left
+        )
+        network.advance(by: .seconds(590))
+        #expect(network.left.outboundInUse().map { network.left.linkMTUs[$0.identifier] } == 600)
+        network.handle(
+            .packetPath(.softLifetimeReached(network.left.pairs()[0].outbound)),
+            at: network.left
+        )
+        #expect(network.left.outboundInUse()?.linkMTU == 600)
+        network.advance(by: .seconds(20))
+        #expect(network.left.outboundInUse().map { network.left.linkMTUs[$0.identifier] } == 1500)
     }
 
     @Test("shutting down tells the peer, ends, and lets nobody in")

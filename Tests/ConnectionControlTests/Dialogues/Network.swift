@@ -65,6 +65,19 @@ final class Network {
         settle()
     }
 
+    /// Changes the configuration of one end while it runs.
+    @discardableResult
+    func reload(
+        _ site: Site,
+        secret: String? = nil,
+        settle: Bool = true,
+        _ change: (String) -> String
+    ) throws -> ConfigurationChange {
+        let result = try site.reload(change(site.text), secret: secret, at: now)
+        if settle { self.settle() }
+        return result
+    }
+
     func handle(_ event: ControlEvent, at site: Site) {
         site.handle(event, at: now)
         settle()

@@ -17,7 +17,9 @@ final class Site {
     /// Leaves the question for the local address open.
     var keepsAddressBack = false
     private(set) var addressQuestions = 0
+    private var lastQuestion: IPAddress?
     private(set) var policies: [PolicyEntry] = []
+    private(set) var policyReplacements = 0
     private(set) var inbound: [SAIdentifier: InboundSAParameters] = [:]
     private(set) var outbound: [SAIdentifier: OutboundSAParameters] = [:]
     /// When an outbound SA was last made the preferred one; without an entry it is not used.
@@ -30,18 +32,17 @@ final class Site {
     private(set) var dropsOfHeldPackets = 0
     private(set) var linkMTUs: [SAIdentifier: Int] = [:]
     private(set) var isAllClosed = false
-    private let credentials: CredentialStore
+    private var credentials: CredentialStore
+    /// The configuration in force.
+    private(set) var text: String
+    private(set) var secret: String
 
     init(_ text: String, address: String, secret: String, seed: UInt64) throws {
-        let result = GatewayConfiguration.read(Array(text.utf8), file: "site.yaml")
-        #expect(result.diagnostics.isEmpty)
-        let configuration = try #require(result.configuration)
+        let configuration = try Site.read(text)
+        self.text = text
+        self.secret = secret
         self.address = IPAddress(address)!
-        var store = CredentialStore()
-        for connection in configuration.connections {
-            store.addPresharedKey(SecretBytes(Array(secret.utf8)), for: connection)
-        }
-        credentials = store
+        credentials = Site.credentials(secret, for: configuration)
         controller = ConnectionController(
             configuration: configuration,
             settings: EngineSettings(),
@@ -49,6 +50,42 @@ final class Site {
             random: SeededRandomSource(seed: seed),
             engineRandom: SeededRandomSource(seed: seed &+ 1000)
         )
+    }
+
+    private static func read(_ text: String) throws -> GatewayConfiguration {
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "site.yaml")
+        #expect(result.diagnostics.isEmpty)
+        return try #require(result.configuration)
+    }
+
+    private static func credentials(
+        _ secret: String,
+        for configuration: GatewayConfiguration
+    ) -> CredentialStore {
+        var store = CredentialStore()
+        for connection in configuration.connections {
+            store.addPresharedKey(SecretBytes(Array(secret.utf8)), for: connection)
+        }
+        return store
+    }
+
+    /// Puts another configuration in force, as `cygnet reload` does.
+    @discardableResult
+    func reload(
+        _ text: String,
+        secret: String? = nil,
+        at now: Instant
+    ) throws -> ConfigurationChange {
+        let configuration = try Site.read(text)
+        let store = Site.credentials(secret ?? self.secret, for: configuration)
+        let change = controller.change(to: configuration, credentials: store)
+        if change.refusals.isEmpty {
+            self.text = text
+            self.secret = secret ?? self.secret
+            credentials = store
+        }
+        perform(controller.reload(configuration, credentials: store, at: now), at: now)
+        return change
     }
 
     func start(at now: Instant) {
@@ -65,8 +102,9 @@ final class Site {
             case .send(let datagram): outbox.append(datagram)
             case .sendKeepalive: break
             case .packetPath(let command): apply(command, at: now)
-            case .findLocalAddress(let connection, _):
+            case .findLocalAddress(let connection, let remote):
                 addressQuestions += 1
+                lastQuestion = remote
                 guard !keepsAddressBack else { continue }
                 answerAddress(connection, at: now)
             case .report(let report): reports.append(report)
@@ -83,7 +121,9 @@ final class Site {
     }
 
     func answerAddress(_ connection: String, at now: Instant) {
-        handle(.localAddressFound(connection: connection, hasRoute ? address : nil), at: now)
+        guard let remote = lastQuestion else { return }
+        let answer = hasRoute ? address : nil
+        handle(.localAddressFound(connection: connection, remote: remote, answer), at: now)
     }
 
     private func apply(_ command: PacketPathCommand, at now: Instant) {
@@ -100,7 +140,9 @@ final class Site {
             inbound[identifier] = nil
             outbound[identifier] = nil
             activation[identifier] = nil
-        case .replacePolicies(let entries): policies = entries
+        case .replacePolicies(let entries):
+            policies = entries
+            policyReplacements += 1
         case .dropHeldPackets: dropsOfHeldPackets += 1
         case .setLinkMTU(let identifier, let octets): linkMTUs[identifier] = octets
         case .query(let token):
@@ -125,10 +167,8 @@ final class Site {
     /// The outbound SA that new packets of a tunnel take.
     func outboundInUse(_ tunnel: String = "net") -> OutboundSAParameters? {
         let path = TunnelPath(connection: "site", tunnel: tunnel)
-        guard let policy = controller.policyOrder(of: path).map({ UInt32($0 - 1) }) else {
-            return nil
-        }
-        return outbound.values.filter { $0.policy.rawValue == policy }
+        guard let policy = controller.policy(of: path) else { return nil }
+        return outbound.values.filter { $0.policy == policy }
             .filter { activation[$0.identifier] != nil }
             .max { activation[$0.identifier]! < activation[$1.identifier]! }
     }

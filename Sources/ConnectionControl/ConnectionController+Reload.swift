@@ -1,0 +1,174 @@
+package import Configuration
+package import IKECredentials
+package import IKEProtocol
+package import IPsecPrimitives
+internal import PacketProtection
+
+// Another configuration for a gateway that runs.
+extension ConnectionController {
+    /// What a new configuration would change, and whether it can be put in force at all.
+    package func change(
+        to configuration: GatewayConfiguration,
+        credentials: CredentialStore
+    ) -> ConfigurationChange {
+        ConfigurationChange(
+            from: self.configuration,
+            self.credentials,
+            to: configuration,
+            credentials
+        )
+    }
+
+    /// Puts a new configuration in force; what it does not change goes on untouched.
+    ///
+    /// Policies are replaced first, so that no packet passes by one that is gone. Then the engine
+    /// closes what is no longer allowed, and what was up begins again with the new values. An SA
+    /// that is still allowed but was agreed on or set up otherwise is rekeyed, which loses nothing.
+    /// A new secret counts from the next authentication on.
+    ///
+    /// Does nothing where `change` has refusals.
+    package func reload(
+        _ configuration: GatewayConfiguration,
+        credentials: CredentialStore,
+        at now: Instant
+    ) -> [ControlEffect] {
+        let change = change(to: configuration, credentials: credentials)
+        guard change.refusals.isEmpty, !isShuttingDown else { return [] }
+        let old = self.configuration
+        self.configuration = configuration
+        self.credentials = credentials
+        settle(configuration)
+        var effects: [ControlEffect] = []
+        let policies = numbering.number(configuration)
+        if change.changesPolicies { effects.append(.packetPath(.replacePolicies(policies))) }
+        let wanted = adoptTunnels(change, insteadOf: old, into: &effects)
+        absorb(
+            engine.setConnections(
+                configuration.connections.map(IKEConnection.init),
+                credentials: credentials,
+                changed: change.changedConnections,
+                at: now
+            ),
+            at: now,
+            into: &effects
+        )
+        if configuration.settings.linkMTU != old.settings.linkMTU { adoptLinkMTU(into: &effects) }
+        renewPairs(since: old, change.changedConnections, at: now, into: &effects)
+        for path in wanted { initiate(path, packet: nil, at: now, into: &effects) }
+        afterwards(at: now, into: &effects)
+        return effects
+    }
+
+    /// The engine's part of `gateway`.
+    package func adopt(_ settings: EngineSettings) { engine.settings = settings }
+
+    /// Brings the records up to date.
+    ///
+    /// - Returns: the tunnels that ought to be up now, if they are not.
+    private func adoptTunnels(
+        _ change: ConfigurationChange,
+        insteadOf old: GatewayConfiguration,
+        into effects: inout [ControlEffect]
+    ) -> [TunnelPath] {
+        let paths = Set(orderedPaths)
+        for connection in old.connections {
+            for tunnel in connection.tunnels where !paths.contains(tunnel.path) {
+                forget(tunnel.path, into: &effects)
+            }
+        }
+        for name in change.removedConnections { connections[name] = nil }
+        var wanted: [TunnelPath] = []
+        for connection in configuration.connections {
+            let hasChanged = change.changedConnections.contains(connection.name)
+            if connections[connection.name] == nil {
+                connections[connection.name] = ConnectionRecord(connection)
+            } else {
+                connections[connection.name]?.configuration = connection
+                connections[connection.name]?.paths = connection.tunnels.map(\.path)
+                // The answer would be for another peer, maybe; who still wants it asks again.
+                if hasChanged { connections[connection.name]?.waitingForAddress = [] }
+            }
+            for tunnel in connection.tunnels where adopt(tunnel, hasChanged: hasChanged) {
+                wanted.append(tunnel.path)
+            }
+        }
+        return wanted
+    }
+
+    /// - Returns: whether the tunnel ought to be up now, if it is not.
+    private func adopt(_ tunnel: TunnelConfiguration, hasChanged: Bool) -> Bool {
+        let path = tunnel.path
+        let startsAtBoot = tunnel.start.value == .atBoot
+        guard let old = tunnels[path]?.configuration else {
+            insert(tunnel)
+            return startsAtBoot
+        }
+        tunnels[path]?.configuration = tunnel
+        guard hasChanged, let record = tunnels[path] else { return false }
+        let wasWanted = record.isUp || record.isInitiating
+        // What is under way with other values is given up by the engine and begins again below.
+        tunnels[path]?.isInitiating = false
+        tunnels[path]?.failures = 0
+        tunnels[path]?.quietUntil = .origin
+        let isNewlyWanted = startsAtBoot && old.start.value != .atBoot
+        if startsAtBoot, !record.isHeldDown || isNewlyWanted { return true }
+        timers.cancel(.retry(path))
+        return wasWanted
+    }
+
+    /// A tunnel that is no longer in the configuration.
+    private func forget(_ path: TunnelPath, into effects: inout [ControlEffect]) {
+        timers.cancel(.retry(path))
+        for (token, outcome) in requests.failed(path, .unconfigured(path)) {
+            effects.append(.requestEnded(token, outcome))
+        }
+        settleDown(path, into: &effects)
+        guard let record = tunnels.removeValue(forKey: path) else { return }
+        pathOfPolicy[record.policy] = nil
+        for spi in record.pairs { removePair(spi, into: &effects) }
+    }
+
+    /// Replaces SAs that the packet path would set up otherwise now.
+    private func renewPairs(
+        since old: GatewayConfiguration,
+        _ changed: Set<String>,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        for connection in old.connections where changed.contains(connection.name) {
+            for tunnel in connection.tunnels {
+                guard let record = tunnels[tunnel.path],
+                    !record.configuration.isCarriedAs(tunnel)
+                else { continue }
+                for spi in record.pairs where pairs[spi]?.isOutboundActive == true {
+                    absorb(
+                        engine.handle(
+                            .childLifetimeReached(inboundSPI: spi, limit: .soft),
+                            at: now
+                        ),
+                        at: now,
+                        into: &effects
+                    )
+                }
+            }
+        }
+    }
+
+    private func adoptLinkMTU(into effects: inout [ControlEffect]) {
+        for pair in pairs.values.sorted(by: { $0.outbound.rawValue < $1.outbound.rawValue }) {
+            let octets = linkMTU(to: pair.remoteAddress)
+            effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: octets)))
+            effects.append(.packetPath(.setLinkMTU(pair.inbound, octets: octets)))
+        }
+    }
+}
+
+extension NegotiationFailure {
+    fileprivate static func unconfigured(_ path: TunnelPath) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .connection,
+            explanation: "\(path) is no longer in the configuration",
+            remedy: "put it back, or ask for another"
+        )
+    }
+}

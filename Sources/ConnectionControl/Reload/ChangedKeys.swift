@@ -1,0 +1,99 @@
+internal import Configuration
+
+// The keys in which two entries of a configuration differ, in the words of the file.
+
+extension ConnectionConfiguration {
+    func changedKeys(from old: ConnectionConfiguration) -> [String] {
+        if hasSamePeer(as: old) { return [] }
+        var keys: [String] = []
+        func compare(_ key: String, _ isSame: Bool) { if !isSame { keys.append(key) } }
+        compare(
+            "local",
+            localAddress == old.localAddress && localIdentity == old.localIdentity
+        )
+        compare(
+            "remote",
+            remoteAddress == old.remoteAddress && remoteIdentity == old.remoteIdentity
+        )
+        compare("secret-file", secretFile == old.secretFile)
+        compare("ike-proposals", ikeProposals == old.ikeProposals)
+        compare("encapsulation", encapsulation == old.encapsulation)
+        compare("liveness", liveness == old.liveness)
+        compare("retransmission", retransmission.saysTheSame(as: old.retransmission))
+        compare("ike-lifetime", lifetime == old.lifetime)
+        compare("keepalive", keepalive == old.keepalive)
+        return keys.isEmpty ? ["settings"] : keys
+    }
+}
+
+extension TunnelConfiguration {
+    func changedKeys(from old: TunnelConfiguration) -> [String] {
+        if saysTheSame(as: old) { return [] }
+        var keys: [String] = []
+        func compare(_ key: String, _ isSame: Bool) { if !isSame { keys.append(key) } }
+        compare("local", local == old.local)
+        compare("remote", remote == old.remote)
+        compare("start", start == old.start)
+        compare("esp-proposals", espProposals == old.espProposals)
+        compare("lifetime", lifetime == old.lifetime)
+        compare("lifetime-bytes", lifetimeBytes == old.lifetimeBytes)
+        compare("lifetime-packets", lifetimePackets == old.lifetimePackets)
+        compare("df", dontFragment == old.dontFragment)
+        compare("dscp", dscp == old.dscp)
+        compare("mss-clamp", mssClamp == old.mssClamp)
+        compare("mtu", mtu == old.mtu)
+        compare("replay-window", replayWindow == old.replayWindow)
+        return keys.isEmpty ? ["settings"] : keys
+    }
+
+    /// Whether the packet path would set up an SA of this tunnel as one of `old`. What it was told
+    /// of an SA in place stays, so that only a successor has the new values.
+    func isCarriedAs(_ old: TunnelConfiguration) -> Bool {
+        lifetimeBytes == old.lifetimeBytes && lifetimePackets == old.lifetimePackets
+            && dontFragment == old.dontFragment && dscp == old.dscp && mssClamp == old.mssClamp
+            && mtu == old.mtu && replayWindow == old.replayWindow
+    }
+}
+
+extension GatewaySettings {
+    func changedKeys(from old: GatewaySettings) -> [String] {
+        if saysTheSame(as: old) { return [] }
+        var keys: [String] = []
+        func compare(_ key: String, _ isSame: Bool) { if !isSame { keys.append(key) } }
+        compare("default-policy", defaultPolicy == old.defaultPolicy)
+        compare("log-level", logLevel == old.logLevel)
+        compare("cookie-threshold", cookieThreshold == old.cookieThreshold)
+        compare("half-open-limit", halfOpenLimit == old.halfOpenLimit)
+        compare("replay-window", replayWindow == old.replayWindow)
+        compare("link-mtu", linkMTU == old.linkMTU)
+        compare("mtu", mtu == old.mtu)
+        return keys + fixedKeys(changedFrom: old).map(\.key)
+    }
+
+    /// What was settled when the gateway started, and why it cannot be changed since.
+    func fixedKeys(changedFrom old: GatewaySettings) -> [(key: String, reason: String)] {
+        var keys: [(key: String, reason: String)] = []
+        func compare(_ key: String, _ isSame: Bool, _ reason: String) {
+            if !isSame { keys.append((key, reason)) }
+        }
+        let bound =
+            "the sockets are bound, and binding them anew needs privileges that are given up"
+        let laid = "rules, routes and sockets in the kernel carry it"
+        compare("interface", interfaceName == old.interfaceName, "the device carries its name")
+        compare(
+            "control-socket",
+            controlSocket == old.controlSocket,
+            "clients are connected to it, and its directory is all that may be written to"
+        )
+        compare("listen.addresses", listenAddresses == old.listenAddresses, bound)
+        compare("listen.ike-port", ikePort == old.ikePort, bound)
+        compare("listen.nat-port", natPort == old.natPort, bound)
+        compare("packet-cipher", packetCipher == old.packetCipher, "SAs in place use it")
+        compare("held-packets", heldPackets == old.heldPackets, "their memory is set aside")
+        compare("routing-table", routingTable == old.routingTable, laid)
+        compare("rule-priority", rulePriority == old.rulePriority, laid)
+        compare("firewall-mark", firewallMark == old.firewallMark, laid)
+        compare("firewall-mask", firewallMask == old.firewallMask, laid)
+        return keys
+    }
+}

@@ -40,7 +40,7 @@ struct DocumentationTests {
         let keys =
             ConfigurationReader.keys + GatewaySection.keys + GatewaySection.listenKeys
             + ConnectionSection.keys + ConnectionSection.retransmissionKeys + EndSection.keys
-            + TunnelSection.keys
+            + TunnelSection.keys + DefenceSection.keys
         for key in keys {
             #expect(example.contains("\(key):"), "\(key) is not in the example")
         }

@@ -32,6 +32,22 @@ extension DiagnosticTests {
             hint: "below"
         ),
         Expected(
+            Sample.top(
+                "gateway: {defence: {half-open-per-address: 9, half-open-per-network: 8}}"
+            ),
+            10,
+            70,
+            "is below half-open-per-address",
+            hint: "at least as many"
+        ),
+        Expected(
+            Sample.top("gateway: {defence: {puzzle-difficulty: 7}}"),
+            10,
+            40,
+            "out of range",
+            hint: "8 to 30, or off"
+        ),
+        Expected(
             Sample.top("gateway: {routing-table: 254}"),
             10,
             26,

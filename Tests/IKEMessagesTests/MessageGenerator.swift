@@ -22,7 +22,7 @@ struct MessageGenerator {
         .securityAssociation, .keyExchange, .identificationInitiator, .identificationResponder,
         .certificate, .certificateRequest, .authentication, .nonce, .notify, .delete, .vendorID,
         .trafficSelectorInitiator, .trafficSelectorResponder, .configuration,
-        .extensibleAuthentication, PayloadType(rawValue: 200),
+        .extensibleAuthentication, .puzzleSolution, PayloadType(rawValue: 200),
     ]
 
     mutating func payload(_ type: PayloadType) -> Payload {
@@ -57,6 +57,7 @@ struct MessageGenerator {
             .extensibleAuthentication(
                 .init(code: .init(rawValue: byte()), identifier: byte(), data: bytes(0...40))
             )
+        case .puzzleSolution: .puzzleSolution(.init(data: bytes(1...64))!)
         default: .unknown(.init(type: type, body: bytes(0...40)))
         }
     }

@@ -37,6 +37,7 @@ package struct GatewaySettings: Equatable, Sendable {
     package var cookieThreshold = 32
     /// Half-open IKE SAs above which requests to begin are dropped.
     package var halfOpenLimit = 1024
+    package var defence = DefenceSettings()
     /// Packets held for one tunnel while it is set up.
     package var heldPackets = 64
 

@@ -4,7 +4,8 @@ internal import IPsecPrimitives
 enum GatewaySection {
     static let keys = [
         "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
-        "cookie-threshold", "half-open-limit", "held-packets", "replay-window", "link-mtu", "mtu",
+        "cookie-threshold", "half-open-limit", "defence", "held-packets", "replay-window",
+        "link-mtu", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
     ]
     static let listenKeys = ["addresses", "ike-port", "nat-port"]
@@ -22,6 +23,9 @@ enum GatewaySection {
         readNames(reader, &settings)
         readLimits(reader, &settings)
         readRouting(reader, &settings)
+        if let node = reader.node("defence") {
+            settings.defence = DefenceSection.read(node, problems)
+        }
         if let listen = reader.node("listen") { readListen(listen, &settings, problems) }
         return settings
     }

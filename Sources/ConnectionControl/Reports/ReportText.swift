@@ -24,6 +24,9 @@ extension IKEReport {
             "no answer to \(exchange) yet, sending it again (\(attempt) of \(limit))"
         case .peerUnresponsive: "the peer does not answer"
         case .cookieDemandedByPeer: "the peer asks for a cookie and gets it"
+        case .puzzleDemandedByPeer(let difficulty):
+            "the peer asks for a puzzle of \(difficulty) bits to be solved, working on it"
+        case .puzzleDeclined(let why): why.text
         case .cookieDemanded(let halfOpen):
             "\(halfOpen) half-open IKE SAs: cookies are demanded now"
         case .otherMethodDemanded(let wanted): "the peer wants key exchange \(wanted), trying it"

@@ -12,6 +12,13 @@ extension EngineSettings {
         natTraversalPort = settings.natPort
         cookieThreshold = settings.cookieThreshold
         halfOpenLimit = settings.halfOpenLimit
+        let defence = settings.defence
+        halfOpenLimitPerAddress = defence.halfOpenPerAddress
+        halfOpenLimitPerNetwork = defence.halfOpenPerNetwork
+        cookieThresholdPerAddress = max(1, defence.halfOpenPerAddress / 4)
+        puzzleThresholdPerAddress = max(1, defence.halfOpenPerAddress / 2)
+        puzzleDifficulty = defence.puzzleDifficulty.map { UInt8($0) }
+        puzzleLimit = UInt8(defence.puzzleLimit)
     }
 }
 

@@ -17,6 +17,7 @@ package enum Payload: Hashable, Sendable {
     case trafficSelectorResponder(TrafficSelectorPayload)
     case configuration(ConfigurationPayload)
     case extensibleAuthentication(ExtensibleAuthenticationPayload)
+    case puzzleSolution(PuzzleSolutionPayload)
     case unknown(UnknownPayload)
 
     package var type: PayloadType {
@@ -36,6 +37,7 @@ package enum Payload: Hashable, Sendable {
         case .trafficSelectorResponder: .trafficSelectorResponder
         case .configuration: .configuration
         case .extensibleAuthentication: .extensibleAuthentication
+        case .puzzleSolution: .puzzleSolution
         case .unknown(let payload): payload.type
         }
     }
@@ -86,6 +88,7 @@ extension Payload {
         case .trafficSelectorResponder: .trafficSelectorResponder(try .init(reading: &reader))
         case .configuration: .configuration(try .init(reading: &reader))
         case .extensibleAuthentication: .extensibleAuthentication(try .init(reading: &reader))
+        case .puzzleSolution: .puzzleSolution(try .init(reading: &reader))
         // Both close a message; `IKEMessage` takes them off the chain before it comes here.
         case .encrypted, .encryptedFragment: throw reader.failure(.misplacedPayload(type))
         default: nil
@@ -109,6 +112,7 @@ extension Payload {
         case .trafficSelectorResponder(let payload): payload.write(into: &writer)
         case .configuration(let payload): payload.write(into: &writer)
         case .extensibleAuthentication(let payload): payload.write(into: &writer)
+        case .puzzleSolution(let payload): payload.write(into: &writer)
         case .unknown(let payload): payload.write(into: &writer)
         }
     }

@@ -26,6 +26,8 @@ package struct PayloadType: Registry {
     package static let extensibleAuthentication = PayloadType(rawValue: 48)
     /// RFC 7383 §2.5.
     package static let encryptedFragment = PayloadType(rawValue: 53)
+    /// RFC 8019 §8.2.
+    package static let puzzleSolution = PayloadType(rawValue: 54)
 
     package static let kind = "payload"
     package static let names: [UInt8: String] = [

@@ -8,6 +8,17 @@ package struct EngineSettings: Hashable, Sendable {
     package var halfOpenLimit = 4096
     /// Half-open SAs of one remote IPv4 address or IPv6 network of 64 bits.
     package var halfOpenLimitPerAddress = 64
+    /// Half-open SAs of one remote IPv4 network of 24 bits or IPv6 network of 48 bits.
+    package var halfOpenLimitPerNetwork = 512
+    /// Half-open SAs of one address from which on it has to show a COOKIE.
+    package var cookieThresholdPerAddress = 16
+    /// Half-open SAs of one address from which on it has to solve puzzles.
+    package var puzzleThresholdPerAddress = 32
+    /// Zero bits of the puzzles that initiators have to solve when half of the half-open SAs are
+    /// taken, in all or by one address (RFC 8019 §7.1.1.1); nil: none are given.
+    package var puzzleDifficulty: UInt8? = 16
+    /// Zero bits up to which this end solves puzzles (RFC 8019 §9); 0: it solves none.
+    package var puzzleLimit: UInt8 = 20
     /// How long a half-open SA waits for IKE_AUTH.
     package var halfOpenTimeout: Duration = .seconds(30)
     /// How long the inbound half of a replaced SA is kept after its Delete.

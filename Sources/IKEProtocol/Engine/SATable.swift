@@ -11,9 +11,15 @@ struct SATable {
     private var byLocalSPI: [IKESPI: IKESA] = [:]
     private var byConnection: [String: Set<IKESPI>] = [:]
     private var byPeer: [Peer: Set<IKESPI>] = [:]
-    private var byFirstRequest: [HalfOpenKey: IKESPI] = [:]
-    /// By IPv4 address or IPv6 network of 64 bits, which is what one host commands.
-    private var halfOpenByNetwork: [[UInt8]: Int] = [:]
+    private struct FirstRequest {
+        let spi: IKESPI
+        let solvedCookie: [UInt8]?
+    }
+
+    private var byFirstRequest: [HalfOpenKey: FirstRequest] = [:]
+    private(set) var halfOpen = HalfOpenCounts()
+    /// Cookies whose puzzles were solved for a half-open SA that is there.
+    private var spentCookies: Set<[UInt8]> = []
     private var byInboundSPI: [SPI: IKESPI] = [:]
     /// The other way round: reserved SPIs end with their SA.
     private var spisOfSA: [IKESPI: Set<SPI>] = [:]
@@ -72,28 +78,24 @@ struct SATable {
 
     // MARK: Half-open
 
-    func halfOpen(_ key: HalfOpenKey) -> IKESA? { byFirstRequest[key].flatMap { byLocalSPI[$0] } }
-
-    func halfOpenCount(of address: IPAddress) -> Int {
-        halfOpenByNetwork[network(address.bytes)] ?? 0
+    func halfOpen(_ key: HalfOpenKey) -> IKESA? {
+        byFirstRequest[key].flatMap { byLocalSPI[$0.spi] }
     }
 
-    mutating func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA) {
-        byFirstRequest[key] = sa.localSPI
-        halfOpenByNetwork[network(key.address), default: 0] += 1
+    func isSpent(_ cookie: [UInt8]) -> Bool { spentCookies.contains(cookie) }
+
+    mutating func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA, solvedCookie: [UInt8]?) {
+        byFirstRequest[key] = FirstRequest(spi: sa.localSPI, solvedCookie: solvedCookie)
+        if let address = IPAddress(bytes: key.address) { halfOpen.add(address) }
+        if let solvedCookie { spentCookies.insert(solvedCookie) }
         halfOpenCount += 1
     }
 
     mutating func forgetHalfOpen(_ key: HalfOpenKey) {
-        guard byFirstRequest.removeValue(forKey: key) != nil else { return }
+        guard let request = byFirstRequest.removeValue(forKey: key) else { return }
         halfOpenCount -= 1
-        let network = network(key.address)
-        let left = (halfOpenByNetwork[network] ?? 1) - 1
-        halfOpenByNetwork[network] = left > 0 ? left : nil
-    }
-
-    private func network(_ address: [UInt8]) -> [UInt8] {
-        address.count == 16 ? Array(address.prefix(8)) : address
+        if let address = IPAddress(bytes: key.address) { halfOpen.remove(address) }
+        if let cookie = request.solvedCookie { spentCookies.remove(cookie) }
     }
 
     // MARK: Peers

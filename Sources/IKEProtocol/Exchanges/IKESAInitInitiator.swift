@@ -7,9 +7,9 @@ internal import IPsecPrimitives
 ///     HDR, SAi1, KEi, Ni  -->
 ///                         <--  HDR, SAr1, KEr, Nr
 extension IKEEngine {
-    /// How often a peer may send us back to the beginning: a COOKIE, another method, and once
-    /// more each, for a responder that restarted meanwhile.
-    private static let restartLimit = 4
+    /// How often a peer may send us back to the beginning: a COOKIE, a puzzle, another method, and
+    /// once more each, for a responder that restarted meanwhile.
+    private static let restartLimit = 6
     /// How long an error that nobody vouches for waits for a better answer.
     private static let refusalPatience: Duration = .seconds(1)
 
@@ -88,12 +88,13 @@ extension IKEEngine {
         }
     }
 
-    private func sendInitRequest(_ sa: IKESA, _ initiating: Initiating, at now: Instant) {
+    func sendInitRequest(_ sa: IKESA, _ initiating: Initiating, at now: Instant) {
         var state = initiating
         var payloads: [Payload] = []
         if let cookie = state.cookie {
             payloads.append(.notify(NotifyPayload(.cookie, data: cookie)))
         }
+        if let solution = state.solution { payloads.append(.puzzleSolution(solution)) }
         payloads += [
             .securityAssociation(state.offer),
             .keyExchange(
@@ -158,6 +159,11 @@ extension IKEEngine {
             state.restarts += 1
             state.cookie = cookie.data
             state.refusal = nil
+            if let puzzle = content.notify(.puzzle) {
+                return receivePuzzle(puzzle, cookie.data, sa, state, at: now)
+            }
+            state.search = nil
+            state.solution = nil
             report(.cookieDemandedByPeer, of: sa)
             return sendInitRequest(sa, state, at: now)
         }

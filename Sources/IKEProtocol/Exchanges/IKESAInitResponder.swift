@@ -12,6 +12,8 @@ extension IKEEngine {
         let offer: SecurityAssociationPayload
         let keyExchange: KeyExchangePayload
         let nonce: [UInt8]
+        /// Whose puzzle was solved.
+        let solvedCookie: [UInt8]?
     }
 
     func receiveInitRequest(_ datagram: IKEDatagram, _ header: MessageHeader, at now: Instant) {
@@ -35,6 +37,7 @@ extension IKEEngine {
                 to: datagram.remote
             )
         }
+        guard case .admitted(let cookie) = admit(datagram, header, at: now) else { return }
         let message: IKEMessage
         do {
             message = try IKEMessage(reading: datagram.bytes)
@@ -54,61 +57,10 @@ extension IKEEngine {
             content: content,
             offer: offer,
             keyExchange: keyExchange,
-            nonce: nonce
+            nonce: nonce,
+            solvedCookie: cookie
         )
-        guard admits(first, datagram, header, at: now) else { return }
         answer(first, key, datagram, header, at: now)
-    }
-
-    /// The COOKIE and the limits of half-open SAs (RFC 7296 §2.6).
-    private func admits(
-        _ first: FirstRequest,
-        _ datagram: IKEDatagram,
-        _ header: MessageHeader,
-        at now: Instant
-    ) -> Bool {
-        let address = datagram.remote.address
-        if sas.halfOpenCount >= settings.cookieThreshold {
-            reportCookieDemand()
-            let shown = first.content.notify(.cookie)?.data ?? []
-            guard
-                cookies.accepts(
-                    shown,
-                    nonce: first.nonce,
-                    address: address,
-                    initiatorSPI: header.initiatorSPI,
-                    at: now
-                )
-            else {
-                counters.drop(.cookieRequired)
-                let cookie = cookies.cookie(
-                    nonce: first.nonce,
-                    address: address,
-                    initiatorSPI: header.initiatorSPI,
-                    at: now,
-                    random: &random
-                )
-                sendClear(datagram, header, [.notify(NotifyPayload(.cookie, data: cookie))])
-                return false
-            }
-        } else {
-            isCookieDemandReported = false
-        }
-        guard sas.halfOpenCount < settings.halfOpenLimit,
-            sas.halfOpenCount(of: address) < settings.halfOpenLimitPerAddress
-        else {
-            counters.drop(.halfOpenLimit)
-            return false
-        }
-        return true
-    }
-
-    private func reportCookieDemand() {
-        guard !isCookieDemandReported else { return }
-        isCookieDemandReported = true
-        effects.append(
-            .report(IKEReport(event: .cookieDemanded(halfOpenSAs: sas.halfOpenCount)))
-        )
     }
 
     private func answer(
@@ -219,8 +171,8 @@ extension IKEEngine {
         sa.nat = nat
         sa.responses = ResponseWindow(nextMessageID: 1)
         sas.insert(sa)
-        sas.rememberHalfOpen(key, sa)
-        arm(.halfOpenExpiry, of: sa, at: now + settings.halfOpenTimeout)
+        sas.rememberHalfOpen(key, sa, solvedCookie: first.solvedCookie)
+        arm(.halfOpenExpiry, of: sa, at: now + halfOpenPatience)
         send(response, from: datagram.local, to: datagram.remote)
     }
 
@@ -252,7 +204,7 @@ extension IKEEngine {
     }
 
     /// RFC 7296 §2.6: an answer before there is a responder's SPI has zero there.
-    private func sendClear(
+    func sendClear(
         _ datagram: IKEDatagram,
         _ header: MessageHeader,
         _ payloads: [Payload]

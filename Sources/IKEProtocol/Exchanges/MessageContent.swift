@@ -11,6 +11,7 @@ struct MessageContent {
     private(set) var authentication: AuthenticationPayload?
     private(set) var trafficSelectorInitiator: TrafficSelectorPayload?
     private(set) var trafficSelectorResponder: TrafficSelectorPayload?
+    private(set) var puzzleSolution: PuzzleSolutionPayload?
     private(set) var hasEAP = false
     private(set) var notifies: [NotifyPayload] = []
     private(set) var deletes: [DeletePayload] = []
@@ -45,6 +46,9 @@ struct MessageContent {
                 trafficSelectorResponder = body
             case .notify(let body): notifies.append(body)
             case .delete(let body): deletes.append(body)
+            case .puzzleSolution(let body):
+                guard puzzleSolution == nil else { return nil }
+                puzzleSolution = body
             case .extensibleAuthentication: hasEAP = true
             // Certificates, configuration and vendor IDs say nothing to a peer with shared keys;
             // unknown payloads are skipped (RFC 7296 §2.5).

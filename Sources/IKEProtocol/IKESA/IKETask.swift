@@ -41,6 +41,8 @@ enum SATimer: Hashable {
     case retransmission(UInt32)
     /// The end of the memory of answers.
     case answerMemory
+    /// The next slice of the work on a puzzle.
+    case puzzle
     case halfOpenExpiry
     case rekey
     case expiry

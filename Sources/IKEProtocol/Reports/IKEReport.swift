@@ -35,6 +35,10 @@ package struct IKEReport: Hashable, Sendable {
         case peerUnresponsive
         /// The peer asks for a COOKIE, and gets it.
         case cookieDemandedByPeer
+        /// The peer asks for a puzzle's solution, and this end looks for it.
+        case puzzleDemandedByPeer(difficulty: Int)
+        /// The peer's puzzle is harder than this end is willing to solve, or of a kind unknown.
+        case puzzleDeclined(NegotiationFailure)
         /// So many half-open SAs that initiators must show a COOKIE.
         case cookieDemanded(halfOpenSAs: Int)
         case otherMethodDemanded(wanted: String)

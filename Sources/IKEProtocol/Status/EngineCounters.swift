@@ -10,6 +10,7 @@ package enum MessageDropReason: String, CaseIterable, Hashable, Sendable {
     case unexpectedSource
     case noConnection
     case cookieRequired
+    case puzzleRequired
     case halfOpenLimit
     case unprotected
     case repeatedResponse
@@ -21,6 +22,10 @@ package struct EngineCounters: Hashable, Sendable {
     package internal(set) var sent: UInt64 = 0
     package internal(set) var retransmitted: UInt64 = 0
     package internal(set) var answeredAgain: UInt64 = 0
+    /// Cookies and puzzles that others were asked for, and solutions that were right.
+    package internal(set) var cookiesGiven: UInt64 = 0
+    package internal(set) var puzzlesGiven: UInt64 = 0
+    package internal(set) var puzzlesSolved: UInt64 = 0
     package internal(set) var dropped: [MessageDropReason: UInt64] = [:]
 
     package init() {}

@@ -55,6 +55,7 @@ enum PayloadFields {
                 DecodedField("identifier", "\(payload.identifier)"),
                 DecodedField("data", hexadecimal(payload.data)),
             ]
+        case .puzzleSolution(let payload): [DecodedField("keys", hexadecimal(payload.data))]
         case .unknown(let payload): [DecodedField("data", hexadecimal(payload.body))]
         }
     }

@@ -104,6 +104,16 @@ final class Dialogue {
         now = end
     }
 
+    /// Lets the next timer come due, and carries nothing.
+    func tick() {
+        guard
+            let due = [left.engine.nextTimeout, right.engine.nextTimeout].compactMap(\.self).min()
+        else { return }
+        now = max(now, due)
+        handle(.timeout, at: left)
+        handle(.timeout, at: right)
+    }
+
     /// Whether both ends hold the two halves of one pair for `child` and send through it.
     func agree(on child: String = "net") -> Bool {
         guard let left = left.activeChild(child), let right = right.activeChild(child) else {

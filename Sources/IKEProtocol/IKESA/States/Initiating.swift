@@ -9,6 +9,9 @@ struct Initiating {
     let offer: SecurityAssociationPayload
     /// What the peer demanded to hear back (RFC 7296 §2.6).
     var cookie: [UInt8]?
+    /// The puzzle that came with it, while it is not solved (RFC 8019 §7.1.2).
+    var search: PuzzleSearch?
+    var solution: PuzzleSolutionPayload?
     /// The request as it is on the wire, which AUTH will cover.
     var request: [UInt8]
     /// What this end wants, the child of IKE_AUTH first.

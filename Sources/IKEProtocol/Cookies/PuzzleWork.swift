@@ -1,0 +1,69 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// The initiator's work on a puzzle (RFC 8019 §7.1.2), a slice at a time.
+extension IKEEngine {
+    /// Keys that are tried in one slice: a millisecond or two.
+    private static let triesPerSlice = 1000
+    /// Between two slices, for everybody else.
+    private static let pause: Duration = .milliseconds(1)
+
+    /// A COOKIE with a PUZZLE.
+    func receivePuzzle(
+        _ notify: NotifyPayload,
+        _ cookie: [UInt8],
+        _ sa: IKESA,
+        _ initiating: Initiating,
+        at now: Instant
+    ) {
+        var state = initiating
+        state.solution = nil
+        state.search = Puzzle(notify).flatMap {
+            PuzzleSearch($0, over: cookie, limit: settings.puzzleLimit)
+        }
+        guard let search = state.search else {
+            // RFC 8019 §7.1.2: the request is repeated with the cookie alone, and may be served by
+            // lot.
+            report(.puzzleDeclined(PuzzleRefusal.tooHard(notify, settings, sa.connection)), of: sa)
+            return sendInitRequest(sa, state, at: now)
+        }
+        report(.puzzleDemandedByPeer(difficulty: search.bits), of: sa)
+        sa.state = .initiating(state)
+        disarm(.retransmission, of: sa)
+        arm(.puzzle, of: sa, at: now)
+    }
+
+    func workOnPuzzle(of sa: IKESA, at now: Instant) {
+        guard case .initiating(var state) = sa.state, var search = state.search else { return }
+        switch search.advance(tries: IKEEngine.triesPerSlice) {
+        case .searching:
+            state.search = search
+            sa.state = .initiating(state)
+            arm(.puzzle, of: sa, at: now + IKEEngine.pause)
+        case .solved(let solution):
+            state.search = nil
+            state.solution = solution
+            sendInitRequest(sa, state, at: now)
+        case .exhausted:
+            state.search = nil
+            sendInitRequest(sa, state, at: now)
+        }
+    }
+}
+
+private enum PuzzleRefusal {
+    static func tooHard(
+        _ notify: NotifyPayload,
+        _ settings: EngineSettings,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        let difficulty = notify.data.count == 3 ? "\(notify.data[2]) bits" : "an unreadable size"
+        return NegotiationFailure(
+            subject: .resources,
+            explanation: "The peer is under attack and asks for a puzzle of \(difficulty) to be "
+                + "solved; this end solves up to \(settings.puzzleLimit) bits.",
+            source: connection.source,
+            remedy: "Raise puzzle-limit in gateway, or wait: the peer serves some who solve none."
+        )
+    }
+}

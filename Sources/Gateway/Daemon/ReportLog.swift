@@ -9,10 +9,12 @@ extension Logger {
             switch report.event {
             case .initiationFailed, .refused: .error
             case .peerUnresponsive, .cookieDemanded, .encapsulationDiffers: .warning
+            case .puzzleDeclined: .warning
             case .errorFromPeer: .warning
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
             case .ikeSARekeyed, .childSARekeyed, .peerMoved: .notice
-            case .retransmitting, .cookieDemandedByPeer, .otherMethodDemanded,
+            case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
+                .otherMethodDemanded,
                 .networkAddressTranslation:
                 .info
             }

@@ -29,7 +29,7 @@ extension IKEEngine {
         }
         report(.puzzleDemandedByPeer(difficulty: search.bits), of: sa)
         sa.state = .initiating(state)
-        disarm(.retransmission, of: sa)
+        disarm(.retransmission(0), of: sa)
         arm(.puzzle, of: sa, at: now)
     }
 

@@ -71,7 +71,7 @@ extension IKEEngine {
         for spi in state.children.keys.sorted() {
             adoptChild(spi, connection, sa, state, at: now)
         }
-        if case .createChild(let exchange)? = sa.requests.outstanding?.exchange {
+        for case .createChild(let exchange) in sa.requests.outstanding.map(\.exchange) {
             let name = exchange.offer.policy.name
             if !connection.children.contains(where: { $0.name == name }) {
                 sa.changeOutstandingChild(named: name, isUnwanted: true)

@@ -1,7 +1,9 @@
 import signal
 import sys
 
-from Tests.Abuse import authentication, beginnings, good_order, headers, protection
+from Tests.Abuse import (
+    answers, authentication, beginnings, floods, good_order, headers, insider, outsider,
+    packets, protection)
 from Tests.Abuse.laboratory import AbuseLaboratory
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.processes import Failure
@@ -9,7 +11,10 @@ from Tests.Lab.processes import Failure
 DESCRIPTION = """usage: scripts/abuse [--list] [NAME...]
   --list   the names of the cases, each with the clause that tells the right answer
 A NAME may hold `*`."""
-CHAPTERS = (good_order, headers, beginnings, authentication, protection)
+CHAPTERS = (
+    good_order.register, floods.register_first, headers.register, beginnings.register,
+    authentication.register, protection.register, insider.register, outsider.register,
+    answers.register, packets.register, floods.register_last, floods.register)
 
 
 def main():
@@ -28,8 +33,8 @@ def main():
         table.add(name, judged)
         clauses[name] = clause
 
-    for chapter in CHAPTERS:
-        chapter.register(add)
+    for register in CHAPTERS:
+        register(add)
     if "--list" in options:
         for case in table.choose(names):
             print(f"{case.name:44} {clauses[case.name]}")

@@ -14,8 +14,8 @@ struct Cygnet: ParsableCommand {
             """,
         version: cygnetVersion,
         subcommands: [
-            RunCommand.self, CheckCommand.self, StatusCommand.self, UpCommand.self,
-            DownCommand.self, GuardCommand.self, DecodeCommand.self,
+            RunCommand.self, CheckCommand.self, ReloadCommand.self, StatusCommand.self,
+            UpCommand.self, DownCommand.self, GuardCommand.self, DecodeCommand.self,
         ]
     )
 }

@@ -1,5 +1,6 @@
 """Cygnet as an end: its configuration, the daemon and its commands."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,8 @@ from Tests.Lab.processes import Background, Failure, run, status_of, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CONNECTION, TUNNEL = "peer", "net"
+# Where the daemon keeps copies of configurations that were valid.
+LAST_GOOD = "/var/lib/cygnet/last-good"
 STARTS = {"manual": "by-hand", "traffic": "on-traffic", "boot": "at-boot"}
 
 
@@ -128,8 +131,10 @@ class Cygnet:
         return self.namespace.run(*self._guard(action))
 
     def lift_guard(self):
-        """Leaves no guard behind, whether or not there was one."""
+        """Leaves no guard behind, whether or not there was one, and nothing to guard by later."""
         status_of(*self.namespace.command(*self._guard("lift")))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(LAST_GOOD, self.file.replace("%", "%25").replace("/", "%2F")))
 
     def _guard(self, action):
         words = [self.program, "guard", action]

@@ -5,7 +5,7 @@ import Testing
 struct CodecTests {
     @Test(arguments: [
         (ManagementRequest.status, #"{"request":"status"}"#),
-        (.stop, #"{"request":"stop"}"#),
+        (.stop, #"{"request":"stop"}"#), (.reload, #"{"request":"reload"}"#),
         (.up(connection: "branch", tunnel: nil), #"{"connection":"branch","request":"up"}"#),
         (
             .up(connection: "branch", tunnel: "net"),
@@ -24,6 +24,15 @@ struct CodecTests {
     @Test(arguments: [
         ManagementReply.status(SampleStatus.whole), .progress("one\ntwo"), .done("up"),
         .failed(SampleStatus.failure),
+        .reloaded(
+            ReloadStatus(
+                file: "a.yaml",
+                isInForce: true,
+                kept: ["branch"],
+                changed: [.init(name: "branch/net", keys: ["local"])],
+                problems: [.init(place: nil, text: "warning: x", remedy: nil)]
+            )
+        ),
     ])
     func repliesComeBackAsTheyWere(reply: ManagementReply) throws {
         let line = ManagementCodec.encode(reply)

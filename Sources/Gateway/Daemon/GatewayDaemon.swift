@@ -18,15 +18,15 @@ package final class GatewayDaemon {
     /// How often local addresses are looked at again.
     private static let housekeepingInterval = Duration.seconds(10)
 
-    let configuration: GatewayConfiguration
-    private let secrets: ConnectionSecrets
-    let logger: Logger
+    var configuration: GatewayConfiguration
+    var secrets: ConnectionSecrets
+    var logger: Logger
     let loop: EventLoop
     let controller: ConnectionController
     let network: NetworkConfiguration
     let sockets: ListeningSockets
     let device: TUNDevice
-    let deviceMTU: Int
+    var deviceMTU: Int
     let dataPlane: DataPlane
     let management: ManagementServer
     let backEnd: PacketCipherBackEnd
@@ -35,9 +35,10 @@ package final class GatewayDaemon {
     private let signals: SignalDescriptor
     private let timer: TimerDescriptor
     private let housekeeping: TimerDescriptor
-    private let notifier: ServiceNotifier
-    private var localAddresses: [IPAddress]
-    private var isClosing = false
+    let notifier: ServiceNotifier
+    var localAddresses: [IPAddress]
+    private(set) var isClosing = false
+    private let queue = EffectQueue<ControlEffect>()
     /// Why the gateway ends, when it is not in good order.
     private var failure: SystemCallFailure?
 
@@ -86,7 +87,7 @@ package final class GatewayDaemon {
             random: SystemRandomSource(),
             engineRandom: SystemRandomSource()
         )
-        try GatewayDaemon.confine(controlSocket: settings.controlSocket, logger)
+        try GatewayDaemon.confine(configuration, logger)
         dataPlane = try DataPlane.start(
             DataPlaneConfiguration(
                 device: device,
@@ -147,7 +148,7 @@ package final class GatewayDaemon {
 
     /// Carries out effects, those included that follow from them.
     func perform(_ effects: [ControlEffect], at now: Instant) {
-        for effect in effects { perform(effect) }
+        queue.run(effects) { perform($0) }
         if !isClosing { timer.arm(at: controller.nextTimeout) }
     }
 
@@ -225,7 +226,7 @@ package final class GatewayDaemon {
 
     private func handle(signal: Int32) {
         if signal == SignalDescriptor.hangUp {
-            logger.warning("a running gateway cannot read its configuration again; restart it")
+            if !isClosing { reloadBySignal() }
             return
         }
         if isClosing { loop.stop() } else { close() }
@@ -253,6 +254,7 @@ package final class GatewayDaemon {
     private func answer(_ request: ManagementRequest, _ token: RequestToken) {
         switch request {
         case .status: handle(.readCounters(token))
+        case .reload: management.reply(.reloaded(reload()), to: token)
         case .up(let connection, let tunnel):
             if let failure = unknown(connection, tunnel) {
                 management.reply(.failed(failure), to: token)

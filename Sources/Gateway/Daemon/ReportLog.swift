@@ -12,9 +12,10 @@ extension Logger {
             case .puzzleDeclined: .warning
             case .errorFromPeer: .warning
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
-            case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved: .notice
+            case .ikeSARekeyed, .childSARekeyed, .peerMoved: .notice
             case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
-                .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted:
+                .otherMethodDemanded,
+                .networkAddressTranslation:
                 .info
             }
         log(level: level, "\(report.summary)")

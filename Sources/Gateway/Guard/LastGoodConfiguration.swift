@@ -38,20 +38,8 @@ package enum LastGoodConfiguration {
 
     /// The copy, or nil when there is none.
     package static func load(from path: String) -> [UInt8]? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var result: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        while result.count <= byteLimit {
-            let count = unsafe chunk.withUnsafeMutableBytes {
-                unsafe read(descriptor, $0.baseAddress, $0.count)
-            }
-            if count < 0 { return nil }
-            if count == 0 { return result }
-            result += chunk[..<count]
-        }
-        return nil
+        guard let bytes = try? FileText.read(path, limit: byteLimit) else { return nil }
+        return bytes.count <= byteLimit ? bytes : nil
     }
 
     private static var workingDirectory: String {

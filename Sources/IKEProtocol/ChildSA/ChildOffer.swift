@@ -8,10 +8,7 @@ struct ChildOffer {
     let initiation: IKEEvent.Initiation
     let inboundSPI: SPI
     let proposals: SecurityAssociationPayload
-    let selectors: TrafficSelectorPair
-    let traits: TraitsOffer
-    /// What it is to replace, as it was when the offer was made.
-    let replaced: ChildSA?
+    let selectors: TrafficSelectorNarrowing.Selectors
 }
 
 /// A CREATE_CHILD_SA exchange of ours for a Child SA.
@@ -45,9 +42,6 @@ struct IKERekeyExchange {
 }
 
 extension ChildOffer {
-    /// What goes before the SA payload of a request.
-    var notifies: [Payload] { policy.notifies(traits).map(Payload.notify) }
-
     /// SA, TSi and TSr of a request.
     var payloads: [Payload] {
         [

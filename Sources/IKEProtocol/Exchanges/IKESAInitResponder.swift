@@ -185,7 +185,7 @@ extension IKEEngine {
         _ nat: NATSituation
     ) -> [Payload] {
         var payloads: [Payload] = [
-            .securityAssociation(choice.answer(spi: [])),
+            .securityAssociation(choice.answer(purpose: .ikeSA, spi: [])),
             .keyExchange(
                 KeyExchangePayload(method: keyPair.method, data: keyPair.publicValue)
             ),

@@ -16,15 +16,14 @@ extension IKEEngine {
             return fail(sa, InformationalFailure.disbelieved(sa.connection), at: now)
         }
         guard let state = sa.established else { return respond(to: request, of: sa, []) }
-        var deleted: [ChildSA] = []
-        for payload in content.deletes {
+        var deleted: [SPI] = []
+        for payload in content.deletes where payload.securityProtocol == .esp {
             for spi in payload.childSPIs {
-                guard let child = state.child(outboundSPI: spi, of: payload.securityProtocol)
-                else { continue }
+                guard let child = state.child(outboundSPI: spi) else { continue }
                 // RFC 7296 §1.4.1: a child that this end is deleting too is not named in the
                 // answer, for our own request has named it.
                 if !sa.isRequestedToDelete(child.inboundSPI), child.stage != .lingering {
-                    deleted.append(child)
+                    deleted.append(child.inboundSPI)
                 }
                 childIsDeleted(child, of: sa, state, because: .deletedByPeer, at: now)
                 state.tasks.removeAll { $0 == .deleteChild(inboundSPI: child.inboundSPI) }
@@ -36,7 +35,7 @@ extension IKEEngine {
         respond(
             to: request,
             of: sa,
-            DeletePayload.naming(deleted).map(Payload.delete)
+            deleted.isEmpty ? [] : [.delete(DeletePayload(childSPIs: deleted))]
         )
     }
 
@@ -51,7 +50,6 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) {
-        state.strayAuthenticationSPIs.remove(spi)
         guard let child = state.children[spi] else { return sas.releaseChild(spi) }
         childIsDeleted(child, of: sa, state, because: .requested, at: now)
     }

@@ -32,7 +32,7 @@ extension IKEEngine {
             request(
                 .deleteChild(inboundSPI: spi),
                 .informational,
-                [.delete(state.deletePayload(for: spi))],
+                [.delete(DeletePayload(childSPIs: [spi]))],
                 of: sa,
                 at: now
             )

@@ -8,10 +8,7 @@ enum NegotiationPurpose {
     /// In CREATE_CHILD_SA.
     case childSA
 
-    /// Whether a proposal of this protocol is one for this purpose.
-    func takes(_ securityProtocol: SecurityProtocol) -> Bool {
-        (securityProtocol == .ike) == (self == .ikeSA)
-    }
+    var securityProtocol: SecurityProtocol { self == .ikeSA ? .ike : .esp }
 
     /// A configured proposal with what its words leave unsaid.
     ///
@@ -30,10 +27,7 @@ enum NegotiationPurpose {
             }
             if self == .firstChildSA { transforms.removeAll { $0.type == .keyExchange } }
         }
-        return Proposal(
-            securityProtocol: proposal.securityProtocol,
-            transforms: transforms
-        )
+        return Proposal(securityProtocol: securityProtocol, transforms: transforms)
     }
 
     private func impliedFunction(of integrity: Transform) -> Transform? {

@@ -57,6 +57,18 @@ package final class NetworkConfiguration {
         )
     }
 
+    /// Changes the MTU of a link that is up, in bytes.
+    package func setMTU(_ octets: Int, of name: String) throws(SystemCallFailure) {
+        var change = link(index: try linkIndex(name), isUp: true)
+        change.attribute(LinkAttribute.mtu, UInt32(clamping: octets))
+        _ = try socket.request(
+            NetlinkConstant.newLink,
+            flags: 0,
+            change,
+            what: "ip link set \(name) mtu \(octets)"
+        )
+    }
+
     /// Gives a link an address; one that is there already is left as it is.
     package func addAddress(
         _ address: IPAddress,

@@ -41,7 +41,16 @@ package struct ManagementClient: Sendable {
         switch try perform(.status) {
         case .status(let status): return status
         case .failed(let failure): throw .malformed(failure.summary)
-        case .progress, .done: throw .malformed("no status in it")
+        case .reloaded, .progress, .done: throw .malformed("no status in it")
+        }
+    }
+
+    /// Makes the gateway read its configuration again.
+    package func reload() throws(ManagementError) -> ReloadStatus {
+        switch try perform(.reload) {
+        case .reloaded(let status): return status
+        case .failed(let failure): throw .malformed(failure.summary)
+        case .status, .progress, .done: throw .malformed("no outcome in it")
         }
     }
 }

@@ -2,6 +2,8 @@
 /// `{"reply":"progress","text":"asking 192.0.2.2 for an IKE SA"}`.
 package enum ManagementReply: Equatable, Sendable {
     case status(GatewayStatus)
+    /// What reading the configuration again came to; the last reply.
+    case reloaded(ReloadStatus)
     /// One line for the user; more replies follow.
     case progress(String)
     /// The request came about; the last reply.
@@ -17,17 +19,18 @@ package enum ManagementReply: Equatable, Sendable {
 
 extension ManagementReply: Codable {
     private enum Name: String, Codable {
-        case status, progress, done, failed
+        case status, reloaded, progress, done, failed
     }
 
     private enum CodingKeys: String, CodingKey {
-        case reply, status, text, failure
+        case reply, status, reload, text, failure
     }
 
     package init(from decoder: any Decoder) throws {
         let members = try decoder.container(keyedBy: CodingKeys.self)
         switch try members.decode(Name.self, forKey: .reply) {
         case .status: self = .status(try members.decode(GatewayStatus.self, forKey: .status))
+        case .reloaded: self = .reloaded(try members.decode(ReloadStatus.self, forKey: .reload))
         case .progress: self = .progress(try members.decode(String.self, forKey: .text))
         case .done: self = .done(try members.decode(String.self, forKey: .text))
         case .failed: self = .failed(try members.decode(FailureStatus.self, forKey: .failure))
@@ -40,6 +43,9 @@ extension ManagementReply: Codable {
         case .status(let status):
             try members.encode(Name.status, forKey: .reply)
             try members.encode(status, forKey: .status)
+        case .reloaded(let status):
+            try members.encode(Name.reloaded, forKey: .reply)
+            try members.encode(status, forKey: .reload)
         case .progress(let text):
             try members.encode(Name.progress, forKey: .reply)
             try members.encode(text, forKey: .text)

@@ -3,6 +3,8 @@
 package enum ManagementRequest: Equatable, Sendable {
     /// Answered by one `status` reply.
     case status
+    /// Read the configuration again. Answered by one `reloaded` reply.
+    case reload
     /// Begin a connection with every tunnel of it, or one tunnel of it. Answered by `progress`
     /// replies and in the end `done` or `failed`.
     case up(connection: String, tunnel: String?)
@@ -14,7 +16,7 @@ package enum ManagementRequest: Equatable, Sendable {
 
 extension ManagementRequest: Codable {
     private enum Name: String, Codable {
-        case status, up, down, stop
+        case status, reload, up, down, stop
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -25,6 +27,7 @@ extension ManagementRequest: Codable {
         let members = try decoder.container(keyedBy: CodingKeys.self)
         switch try members.decode(Name.self, forKey: .request) {
         case .status: self = .status
+        case .reload: self = .reload
         case .stop: self = .stop
         case .up:
             self = .up(
@@ -43,6 +46,7 @@ extension ManagementRequest: Codable {
         var members = encoder.container(keyedBy: CodingKeys.self)
         switch self {
         case .status: try members.encode(Name.status, forKey: .request)
+        case .reload: try members.encode(Name.reload, forKey: .request)
         case .stop: try members.encode(Name.stop, forKey: .request)
         case .up(let connection, let tunnel):
             try members.encode(Name.up, forKey: .request)

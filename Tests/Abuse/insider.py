@@ -123,23 +123,23 @@ def malformed(lab, payload):
 
 
 def number_ahead(lab):
-    """The window is one: what is ahead of it is not heard."""
+    """What is ahead of the window is not heard."""
     peer = lab.insider()
     ignored(lab, peer, *(peer.seal(INFORMATIONAL, [codec.delete(PROTOCOL_IKE)],
-                                   message_id=peer.next_id + ahead)
-                         for ahead in (1, 2, 100, 0x7FFFFFFF)))
+                                   message_id=peer.next_id + peer.window + ahead)
+                         for ahead in (0, 1, 100, 0x7FFFFF00)))
     peer.expect_alive()
     peer.expect_echo()
 
 
 def number_of_long_ago(lab):
-    """Requests older than the last are answered by nothing."""
+    """Requests that the window has left behind are answered by nothing."""
     peer = lab.insider()
     requests = []
-    for _ in range(5):
+    for _ in range(peer.window + 4):
         peer.inform()
         requests.append(peer.last_request)
-    ignored(lab, peer, *requests[:-1])
+    ignored(lab, peer, *requests[:4])
     expect(peer.ask(requests[-1]) == peer.last_answer, "the last one is answered as before")
     peer.expect_alive()
 

@@ -87,6 +87,8 @@ class Peer:
         self.children = []
         self.keys = None
         self.next_id = 0
+        # What the gateway takes at once (RFC 7296 §2.3).
+        self.window = 1
         self.secret = SECRET
         self.spi_i, self.spi_r = os.urandom(8), bytes(8)
         self.nonce_i = self.nonce_r = None
@@ -278,7 +280,16 @@ class Peer:
         if message_id == self.next_id:
             self.next_id += 1
         self.last_request, self.last_answer = request, answer
-        return self.open(answer)
+        return self._without_window(self.open(answer))
+
+    def _without_window(self, payloads):
+        """The payloads but for SET_WINDOW_SIZE, which may stand in any answer."""
+        for payload in payloads:
+            if payload.kind == NOTIFY and payload.notify[0] == codec.SET_WINDOW_SIZE:
+                self.window = int.from_bytes(payload.notify[3], "big")
+                expect(len(payload.notify[3]) == 4 and self.window > 0, "a window of nothing")
+                return [other for other in payloads if other is not payload]
+        return payloads
 
     def inform(self, *payloads, **options):
         return self.exchange_of(INFORMATIONAL, list(payloads), **options)
@@ -378,6 +389,7 @@ class Peer:
                     spi + other_spi, old=self.keys.d)
         expect(self.inform(codec.delete(PROTOCOL_IKE)) == [], "a Delete is answered by nothing")
         self.keys, self.spi_i, self.spi_r, self.next_id = keys, spi, other_spi, 0
+        self.window = 1
         self.is_initiator = True
 
     # ESP

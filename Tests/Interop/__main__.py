@@ -5,6 +5,8 @@ from Tests.Interop import disagreement, exchanges, kernel, paths, suites
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
+# Laboratories side by side: most cases wait more than they compute.
+WORKERS = 2
 DESCRIPTION = """usage: scripts/interop [--list] [--reference] [NAME...]
   --list        the names of the cases
   --reference   a second strongSwan in Cygnet's place, which proves the laboratory itself
@@ -23,7 +25,8 @@ def main():
     is_reference = "--reference" in options
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    return execute(table, names, lambda folder: Laboratory(folder, is_reference))
+    return execute(table, names, lambda folder: Laboratory(folder, is_reference),
+                   WORKERS)
 
 
 sys.exit(main())

@@ -1,6 +1,10 @@
 """A table of named cases and the loop that runs them."""
 
+import contextlib
 import fnmatch
+import io
+import itertools
+import multiprocessing
 import os
 import shutil
 import sys
@@ -16,9 +20,10 @@ class Skip(Exception):
 
 
 class Case:
-    def __init__(self, name, action, parameters):
+    def __init__(self, name, action, lane, parameters):
         self.name = name
         self.action = action
+        self.lane = lane
         self.parameters = parameters
 
 
@@ -26,10 +31,10 @@ class Table:
     def __init__(self):
         self.cases = []
 
-    def add(self, name, action, **parameters):
+    def add(self, name, action, /, lane="any", **parameters):
         if any(case.name == name for case in self.cases):
             raise ValueError(f"two cases are named {name}")
-        self.cases.append(Case(name, action, parameters))
+        self.cases.append(Case(name, action, lane, parameters))
 
     def case(self, name, **parameters):
         """Decorates a function as one case."""
@@ -48,46 +53,122 @@ class Table:
         return chosen
 
 
-def execute(table, names, make_laboratory):
-    """Runs the chosen cases in one laboratory; returns the exit status. `make_laboratory` takes a
-    folder for logs and returns an object with `logs()` (name to text), `reset()` and `close()`."""
+def execute(table, names, make_laboratory, workers=1):
+    """Runs the chosen cases; returns the exit status. `make_laboratory` takes a folder for logs and
+    returns an object with `logs()` (name to text), `reset()` and `close()`. With several workers
+    each has a laboratory of its own; cases of the lane `first` all run in that of the first."""
     chosen = table.choose(names)
     folder = tempfile.mkdtemp(prefix="cygnet-lab-")
-    passed, failed, skipped = 0, [], []
+    results = Results(len(chosen))
     started = time.monotonic()
-    laboratory = None
-    try:
-        laboratory = make_laboratory(folder)
-        for number, case in enumerate(chosen, 1):
-            begun = time.monotonic()
-            print(f"[{number}/{len(chosen)}] {case.name} ", end="", flush=True)
-            try:
-                case.action(laboratory, **case.parameters)
-                passed += 1
-                word = "ok"
-            except Skip as reason:
-                skipped.append(f"{case.name}: {reason}")
-                word = "skipped"
-            except Exception as error:  # a case may fail in any way, and the next one still runs
-                failed.append(case.name)
-                word = "FAILED"
-                report(case, error, laboratory, folder)
-            print(f"{word} ({time.monotonic() - begun:.1f} s)", flush=True)
-            laboratory.reset()
-    finally:
-        if laboratory:
-            laboratory.close()
-    for line in skipped:
+    lanes = {lane: [case for case in chosen if case.lane == lane] for lane in ("first", "any")}
+    if workers == 1 or len(chosen) < 2 * workers:
+        run_lane(lanes["first"] + lanes["any"], make_laboratory, folder, results.take)
+    else:
+        share(lanes, workers, make_laboratory, folder, results)
+    for line in results.skipped:
         print(f"skipped: {line}")
-    for name in failed:
+    for name in results.failed:
         print(f"failed: {name}")
-    if failed:
+    if results.failed:
         print(f"logs: {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"took {time.monotonic() - started:.0f} s")
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    print(f"{results.passed} passed, {len(results.failed)} failed")
+    return 1 if results.failed else 0
+
+
+class Results:
+    def __init__(self, total):
+        self.total = total
+        self.count = self.passed = 0
+        self.failed, self.skipped = [], []
+
+    def take(self, name, word, reason, text, seconds):
+        """What became of a case, told and kept."""
+        self.count += 1
+        if word == "ok":
+            self.passed += 1
+        elif word == "skipped":
+            self.skipped.append(f"{name}: {reason}")
+        else:
+            self.failed.append(name)
+        print(f"[{self.count}/{self.total}] {name} {text}{word} ({seconds:.1f} s)", flush=True)
+
+
+def run_lane(cases, make_laboratory, folder, tell):
+    """Runs cases one after the other in one laboratory."""
+    laboratory = None
+    try:
+        for case in cases:
+            if laboratory is None:
+                laboratory = make_laboratory(folder)
+            begun, reason, output = time.monotonic(), "", io.StringIO()
+            with contextlib.redirect_stdout(output):
+                try:
+                    case.action(laboratory, **case.parameters)
+                    word = "ok"
+                except Skip as skip:
+                    word, reason = "skipped", str(skip)
+                except Exception as error:  # a case may fail in any way, and the next one still runs
+                    word = "FAILED"
+                    report(case, error, laboratory, folder)
+            tell(case.name, word, reason, output.getvalue(), time.monotonic() - begun)
+            laboratory.reset()
+    finally:
+        if laboratory:
+            laboratory.close()
+
+
+def share(lanes, workers, make_laboratory, folder, results):
+    """The same in several processes, which take one case after the other from what is left."""
+    context = multiprocessing.get_context("fork")
+    taken, making, told = context.Value("i", 0), context.Lock(), context.SimpleQueue()
+    common = lanes["any"]
+
+    def left():
+        while True:
+            with taken.get_lock():
+                number = taken.value
+                taken.value += 1
+            if number >= len(common):
+                return
+            yield common[number]
+
+    def make(own_folder):
+        with making:
+            return make_laboratory(own_folder)
+
+    def work(number):
+        own_folder = os.path.join(folder, f"worker-{number}")
+        os.makedirs(own_folder)
+        first = lanes["first"] if number == 0 else []
+        try:
+            run_lane(itertools.chain(first, left()), make, own_folder,
+                     lambda *result: told.put(result))
+        finally:
+            told.put(None)
+
+    processes = [context.Process(target=work, args=(number,)) for number in range(workers)]
+    for process in processes:
+        process.start()
+    try:
+        running = workers
+        while running:
+            result = told.get()
+            if result is None:
+                running -= 1
+            else:
+                results.take(*result)
+    finally:
+        for process in processes:
+            if results.count < results.total:
+                process.terminate()
+            process.join()
+    missing = results.total - results.count
+    if missing:
+        results.failed.append(f"{missing} cases that no worker came to")
 
 
 def report(case, error, laboratory, folder):

@@ -6,81 +6,119 @@
 
 // Looking an algorithm up by name costs more than sealing a message, so it is done once. The
 // results live as long as the process.
-enum { ALGORITHM_COUNT = 7 };
-static const char *const algorithm_names[ALGORITHM_COUNT] = {
-    "AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305", "AES-128-CBC",
-    "AES-256-CBC", "AES-128-CTR", "AES-256-CTR",
+enum { AES_MODE_COUNT = 4, KEY_LENGTH_COUNT = 3 };
+static const char *const aes_names[AES_MODE_COUNT][KEY_LENGTH_COUNT] = {
+    {"AES-128-GCM", "AES-192-GCM", "AES-256-GCM"},
+    {"AES-128-CCM", "AES-192-CCM", "AES-256-CCM"},
+    {"AES-128-CBC", "AES-192-CBC", "AES-256-CBC"},
+    {"AES-128-CTR", "AES-192-CTR", "AES-256-CTR"},
 };
-static EVP_CIPHER *algorithms[ALGORITHM_COUNT];
+static EVP_CIPHER *aes[AES_MODE_COUNT][KEY_LENGTH_COUNT];
+static EVP_CIPHER *chacha20_poly1305;
+static EVP_CIPHER *triple_des;
 static pthread_once_t algorithms_once = PTHREAD_ONCE_INIT;
 
 static void fetch_algorithms(void) {
-    for (int index = 0; index < ALGORITHM_COUNT; index++) {
-        algorithms[index] = EVP_CIPHER_fetch(NULL, algorithm_names[index], NULL);
+    for (int mode = 0; mode < AES_MODE_COUNT; mode++) {
+        for (int length = 0; length < KEY_LENGTH_COUNT; length++) {
+            aes[mode][length] = EVP_CIPHER_fetch(NULL, aes_names[mode][length], NULL);
+        }
     }
+    chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+    triple_des = EVP_CIPHER_fetch(NULL, "DES-EDE3-CBC", NULL);
 }
 
 static const EVP_CIPHER *algorithm(uint32_t kind, uint32_t key_length) {
-    int is_long = key_length == 32;
     pthread_once(&algorithms_once, fetch_algorithms);
+    if (kind == CYGNET_CHACHA20_POLY1305) {
+        return chacha20_poly1305;
+    }
+    if (kind == CYGNET_TRIPLE_DES_CBC) {
+        return key_length == 24 ? triple_des : NULL;
+    }
+    if (key_length != 16 && key_length != 24 && key_length != 32) {
+        return NULL;
+    }
+    int length = (int)(key_length - 16) / 8;
     switch (kind) {
-    case CYGNET_AES_GCM: return algorithms[is_long ? 1 : 0];
-    case CYGNET_CHACHA20_POLY1305: return algorithms[2];
-    case CYGNET_AES_CBC: return algorithms[is_long ? 4 : 3];
-    case CYGNET_AES_CTR: return algorithms[is_long ? 6 : 5];
+    case CYGNET_AES_GCM:
+    case CYGNET_AES_GMAC: return aes[0][length];
+    case CYGNET_AES_CCM: return aes[1][length];
+    case CYGNET_AES_CBC: return aes[2][length];
+    case CYGNET_AES_CTR: return aes[3][length];
     default: return NULL;
     }
 }
 
-int cygnet_evp_cipher_init(
+static int init_context(
     struct cygnet_evp_cipher *cipher, const struct cygnet_cipher_parameters *parameters) {
-    memset(cipher, 0, sizeof *cipher);
     const EVP_CIPHER *chosen = algorithm(parameters->kind, parameters->key_length);
     cipher->context = chosen == NULL ? NULL : EVP_CIPHER_CTX_new();
     if (cipher->context == NULL) {
         return 0;
     }
-    if (EVP_CipherInit_ex(
-            cipher->context, chosen, NULL, parameters->encryption_key, NULL,
-            parameters->seals != 0) != 1) {
+    int seals = parameters->seals != 0;
+    if (parameters->kind != CYGNET_AES_CCM) {
+        if (EVP_CipherInit_ex(
+                cipher->context, chosen, NULL, parameters->encryption_key, NULL, seals)
+            != 1) {
+            return 0;
+        }
+        EVP_CIPHER_CTX_set_padding(cipher->context, 0);
+        return 1;
+    }
+    // RFC 4309 §4: 11 octets of nonce leave four for the length, whatever the ICV.
+    return EVP_CipherInit_ex(cipher->context, chosen, NULL, NULL, NULL, seals) == 1
+        && EVP_CIPHER_CTX_ctrl(cipher->context, EVP_CTRL_AEAD_SET_IVLEN, 11, NULL) == 1
+        && EVP_CIPHER_CTX_ctrl(
+               cipher->context, EVP_CTRL_AEAD_SET_TAG, (int)parameters->icv_length, NULL) == 1
+        && EVP_CipherInit_ex(
+               cipher->context, NULL, NULL, parameters->encryption_key, NULL, seals) == 1;
+}
+
+int cygnet_evp_cipher_init(
+    struct cygnet_evp_cipher *cipher, const struct cygnet_cipher_parameters *parameters) {
+    memset(cipher, 0, sizeof *cipher);
+    if (parameters->kind != CYGNET_NULL && !init_context(cipher, parameters)) {
         cygnet_evp_cipher_clear(cipher);
         return 0;
     }
-    EVP_CIPHER_CTX_set_padding(cipher->context, 0);
     cipher->kind = parameters->kind;
     cipher->hash = parameters->hash;
     cipher->icv_length = parameters->icv_length;
-    if (parameters->kind != CYGNET_AES_CBC) {
-        memcpy(cipher->salt, parameters->encryption_key + parameters->key_length, 4);
-    }
-    if (parameters->hash != CYGNET_HASH_NONE) {
-        cygnet_hmac_prepare(
+    cipher->salt_length = parameters->salt_length;
+    memcpy(
+        cipher->salt, parameters->encryption_key + parameters->key_length,
+        parameters->salt_length);
+    if (parameters->hash != CYGNET_HASH_NONE
+        && !cygnet_mac_prepare(
             &cipher->mac, parameters->hash, parameters->integrity_key,
-            parameters->integrity_key_length);
+            parameters->integrity_key_length)) {
+        cygnet_evp_cipher_clear(cipher);
+        return 0;
     }
     return 1;
 }
 
 void cygnet_evp_cipher_clear(struct cygnet_evp_cipher *cipher) {
     EVP_CIPHER_CTX_free(cipher->context);
+    if (cipher->hash != CYGNET_HASH_NONE) {
+        cygnet_mac_clear(&cipher->mac);
+    }
     OPENSSL_cleanse(cipher, sizeof *cipher);
 }
 
-static size_t iv_length(const struct cygnet_evp_cipher *cipher) {
-    return cipher->kind == CYGNET_AES_CBC ? 16 : 8;
-}
-
 static int start(struct cygnet_evp_cipher *cipher, const uint8_t *iv) {
-    uint8_t block[16];
-    if (cipher->kind == CYGNET_AES_CBC) {
-        memcpy(block, iv, 16);
-    } else {
-        // RFC 4106 §4, RFC 7634 §2: salt and IV. RFC 3686 §4: and a counter that begins at one.
-        static const uint8_t one[4] = {0, 0, 0, 1};
-        memcpy(block, cipher->salt, 4);
-        memcpy(block + 4, iv, 8);
-        memcpy(block + 12, one, 4);
+    if (cipher->kind == CYGNET_AES_CBC || cipher->kind == CYGNET_TRIPLE_DES_CBC) {
+        return EVP_CipherInit_ex(cipher->context, NULL, NULL, NULL, iv, -1) == 1;
     }
+    // RFC 4106 §4, RFC 4309 §4, RFC 7634 §2: salt and IV. RFC 3686 §4: and a counter that begins
+    // at one, which the others do not read.
+    static const uint8_t one[4] = {0, 0, 0, 1};
+    uint8_t block[16];
+    memcpy(block, cipher->salt, cipher->salt_length);
+    memcpy(block + cipher->salt_length, iv, 8);
+    memcpy(block + cipher->salt_length + 8, one, 4);
     return EVP_CipherInit_ex(cipher->context, NULL, NULL, NULL, block, -1) == 1;
 }
 
@@ -90,74 +128,117 @@ static int transform(struct cygnet_evp_cipher *cipher, uint8_t *body, size_t len
         || EVP_CipherUpdate(cipher->context, body, &written, body, (int)length) == 1;
 }
 
-/// Starts an AEAD's message with what it authenticates only.
-static int start_aead(
-    struct cygnet_evp_cipher *cipher, const struct cygnet_evp_associated *associated,
-    const uint8_t *iv) {
+static int authenticate(struct cygnet_evp_cipher *cipher, const uint8_t *bytes, size_t length) {
     int written = 0;
-    return start(cipher, iv)
-        && (associated->before_length == 0
-            || EVP_CipherUpdate(
-                   cipher->context, NULL, &written, associated->before,
-                   (int)associated->before_length) == 1);
+    return length == 0
+        || EVP_CipherUpdate(cipher->context, NULL, &written, bytes, (int)length) == 1;
 }
 
-static void compute_icv(
-    const struct cygnet_evp_cipher *cipher, const struct cygnet_evp_associated *associated,
-    const uint8_t *iv, size_t length, uint8_t *icv) {
-    struct cygnet_hash_state state;
-    cygnet_hmac_begin(&cipher->mac, &state);
-    cygnet_hmac_update(&cipher->mac, &state, associated->before, associated->before_length);
-    cygnet_hmac_update(&cipher->mac, &state, iv, length);
-    cygnet_hmac_update(&cipher->mac, &state, associated->after, associated->after_length);
-    cygnet_hmac_finish(&cipher->mac, &state, icv);
+/// CCM wants the length of the whole before anything else.
+static int announce(struct cygnet_evp_cipher *cipher, size_t length) {
+    int written = 0;
+    return cipher->kind != CYGNET_AES_CCM
+        || EVP_CipherUpdate(cipher->context, NULL, &written, NULL, (int)length) == 1;
+}
+
+static uint32_t seal_aead(struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
+    uint8_t *icv = job->body + job->body_length;
+    uint8_t rest[16];
+    int written = 0;
+    int done = start(cipher, job->iv) && announce(cipher, job->body_length)
+        && authenticate(cipher, job->before, job->before_length);
+    if (cipher->kind == CYGNET_AES_GMAC) {
+        // RFC 4543 §3.3: everything is associated data.
+        done = done && authenticate(cipher, job->body, job->body_length);
+    } else {
+        done = done && transform(cipher, job->body, job->body_length);
+    }
+    done = done && EVP_CipherFinal_ex(cipher->context, rest, &written) == 1
+        && EVP_CIPHER_CTX_ctrl(
+               cipher->context, EVP_CTRL_AEAD_GET_TAG, (int)cipher->icv_length, icv) == 1;
+    return done ? CYGNET_PACKET_OK : CYGNET_PACKET_LIBRARY_FAILURE;
+}
+
+static int expect_icv(struct cygnet_evp_cipher *cipher, uint8_t *icv) {
+    return EVP_CIPHER_CTX_ctrl(
+               cipher->context, EVP_CTRL_AEAD_SET_TAG, (int)cipher->icv_length, icv) == 1;
+}
+
+static uint32_t open_ccm(struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
+    if (!expect_icv(cipher, job->body + job->body_length) || !start(cipher, job->iv)
+        || !announce(cipher, job->body_length)
+        || !authenticate(cipher, job->before, job->before_length)) {
+        return CYGNET_PACKET_LIBRARY_FAILURE;
+    }
+    // The one call decrypts and verifies, and gives nothing out that is not authentic.
+    int written = 0;
+    return EVP_CipherUpdate(
+               cipher->context, job->body, &written, job->body, (int)job->body_length) == 1
+        ? CYGNET_PACKET_OK
+        : CYGNET_PACKET_AUTHENTICATION_FAILED;
+}
+
+static uint32_t open_aead(struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
+    if (cipher->kind == CYGNET_AES_CCM) {
+        return open_ccm(cipher, job);
+    }
+    int done = start(cipher, job->iv) && authenticate(cipher, job->before, job->before_length);
+    if (cipher->kind == CYGNET_AES_GMAC) {
+        done = done && authenticate(cipher, job->body, job->body_length);
+    } else {
+        done = done && transform(cipher, job->body, job->body_length);
+    }
+    if (!done || !expect_icv(cipher, job->body + job->body_length)) {
+        return CYGNET_PACKET_LIBRARY_FAILURE;
+    }
+    uint8_t rest[16];
+    int written = 0;
+    return EVP_CipherFinal_ex(cipher->context, rest, &written) == 1
+        ? CYGNET_PACKET_OK
+        : CYGNET_PACKET_AUTHENTICATION_FAILED;
+}
+
+static int compute_icv(
+    const struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job, uint8_t *icv) {
+    struct cygnet_mac_state state;
+    cygnet_mac_begin(&cipher->mac, &state);
+    cygnet_mac_update(&cipher->mac, &state, job->before, job->before_length);
+    cygnet_mac_update(
+        &cipher->mac, &state, job->body - job->sent_iv_length,
+        job->sent_iv_length + job->body_length);
+    cygnet_mac_update(&cipher->mac, &state, job->after, job->after_length);
+    return cygnet_mac_finish(&cipher->mac, &state, icv);
+}
+
+static int run_cipher(struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
+    return cipher->context == NULL
+        || (start(cipher, job->iv) && transform(cipher, job->body, job->body_length));
 }
 
 uint32_t cygnet_evp_cipher_seal(
-    struct cygnet_evp_cipher *cipher, const struct cygnet_evp_associated *associated, uint8_t *iv,
-    size_t body_length) {
-    uint8_t *body = iv + iv_length(cipher);
-    uint8_t *icv = body + body_length;
+    struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
     if (cipher->hash == CYGNET_HASH_NONE) {
-        int written = 0;
-        int done = start_aead(cipher, associated, iv) && transform(cipher, body, body_length)
-            && EVP_CipherFinal_ex(cipher->context, icv, &written) == 1
-            && EVP_CIPHER_CTX_ctrl(
-                   cipher->context, EVP_CTRL_AEAD_GET_TAG, (int)cipher->icv_length, icv) == 1;
-        return done ? CYGNET_PACKET_OK : CYGNET_PACKET_LIBRARY_FAILURE;
-    }
-    if (!start(cipher, iv) || !transform(cipher, body, body_length)) {
-        return CYGNET_PACKET_LIBRARY_FAILURE;
+        return seal_aead(cipher, job);
     }
     uint8_t computed[64];
-    compute_icv(cipher, associated, iv, (size_t)(icv - iv), computed);
-    memcpy(icv, computed, cipher->icv_length);
+    if (!run_cipher(cipher, job) || !compute_icv(cipher, job, computed)) {
+        return CYGNET_PACKET_LIBRARY_FAILURE;
+    }
+    memcpy(job->body + job->body_length, computed, cipher->icv_length);
     return CYGNET_PACKET_OK;
 }
 
 uint32_t cygnet_evp_cipher_open(
-    struct cygnet_evp_cipher *cipher, const struct cygnet_evp_associated *associated, uint8_t *iv,
-    size_t body_length) {
-    uint8_t *body = iv + iv_length(cipher);
-    uint8_t *icv = body + body_length;
+    struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
     if (cipher->hash == CYGNET_HASH_NONE) {
-        int written = 0;
-        if (!start_aead(cipher, associated, iv) || !transform(cipher, body, body_length)
-            || EVP_CIPHER_CTX_ctrl(
-                   cipher->context, EVP_CTRL_AEAD_SET_TAG, (int)cipher->icv_length, icv) != 1) {
-            return CYGNET_PACKET_LIBRARY_FAILURE;
-        }
-        uint8_t rest[16];
-        return EVP_CipherFinal_ex(cipher->context, rest, &written) == 1
-            ? CYGNET_PACKET_OK
-            : CYGNET_PACKET_AUTHENTICATION_FAILED;
+        return open_aead(cipher, job);
     }
     uint8_t computed[64];
-    compute_icv(cipher, associated, iv, (size_t)(icv - iv), computed);
-    if (CRYPTO_memcmp(computed, icv, cipher->icv_length) != 0) {
+    if (!compute_icv(cipher, job, computed)) {
+        return CYGNET_PACKET_LIBRARY_FAILURE;
+    }
+    if (CRYPTO_memcmp(computed, job->body + job->body_length, cipher->icv_length) != 0) {
         return CYGNET_PACKET_AUTHENTICATION_FAILED;
     }
-    return start(cipher, iv) && transform(cipher, body, body_length)
-        ? CYGNET_PACKET_OK
-        : CYGNET_PACKET_LIBRARY_FAILURE;
+    return run_cipher(cipher, job) ? CYGNET_PACKET_OK : CYGNET_PACKET_LIBRARY_FAILURE;
 }

@@ -4,9 +4,11 @@
 #include "cygnet_hmac.h"
 
 #include <openssl/crypto.h>
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <string.h>
 
+_Static_assert(sizeof(MD5_CTX) <= sizeof(struct cygnet_hash_state), "MD5 fits");
 _Static_assert(sizeof(SHA_CTX) <= sizeof(struct cygnet_hash_state), "SHA-1 fits");
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct cygnet_hash_state), "SHA-256 fits");
 _Static_assert(sizeof(SHA512_CTX) <= sizeof(struct cygnet_hash_state), "SHA-512 fits");
@@ -15,6 +17,7 @@ enum { LONGEST_BLOCK = 128, LONGEST_OUTPUT = 64 };
 
 static size_t output_length(uint32_t hash) {
     switch (hash) {
+    case CYGNET_MD5: return 16;
     case CYGNET_SHA1: return 20;
     case CYGNET_SHA256: return 32;
     case CYGNET_SHA384: return 48;
@@ -23,11 +26,12 @@ static size_t output_length(uint32_t hash) {
 }
 
 static size_t block_length(uint32_t hash) {
-    return hash == CYGNET_SHA1 || hash == CYGNET_SHA256 ? 64 : 128;
+    return hash == CYGNET_SHA384 || hash == CYGNET_SHA512 ? 128 : 64;
 }
 
 static void start(uint32_t hash, struct cygnet_hash_state *state) {
     switch (hash) {
+    case CYGNET_MD5: MD5_Init((MD5_CTX *)state); break;
     case CYGNET_SHA1: SHA1_Init((SHA_CTX *)state); break;
     case CYGNET_SHA256: SHA256_Init((SHA256_CTX *)state); break;
     case CYGNET_SHA384: SHA384_Init((SHA512_CTX *)state); break;
@@ -38,6 +42,7 @@ static void start(uint32_t hash, struct cygnet_hash_state *state) {
 static void update(
     uint32_t hash, struct cygnet_hash_state *state, const void *bytes, size_t length) {
     switch (hash) {
+    case CYGNET_MD5: MD5_Update((MD5_CTX *)state, bytes, length); break;
     case CYGNET_SHA1: SHA1_Update((SHA_CTX *)state, bytes, length); break;
     case CYGNET_SHA256: SHA256_Update((SHA256_CTX *)state, bytes, length); break;
     case CYGNET_SHA384: SHA384_Update((SHA512_CTX *)state, bytes, length); break;
@@ -47,6 +52,7 @@ static void update(
 
 static void finish(uint32_t hash, struct cygnet_hash_state *state, uint8_t *output) {
     switch (hash) {
+    case CYGNET_MD5: MD5_Final(output, (MD5_CTX *)state); break;
     case CYGNET_SHA1: SHA1_Final(output, (SHA_CTX *)state); break;
     case CYGNET_SHA256: SHA256_Final(output, (SHA256_CTX *)state); break;
     case CYGNET_SHA384: SHA384_Final(output, (SHA512_CTX *)state); break;
@@ -101,40 +107,4 @@ void cygnet_hmac_finish(
     update(key->hash, state, inner, key->output_length);
     finish(key->hash, state, output);
     OPENSSL_cleanse(inner, sizeof inner);
-}
-
-void cygnet_hmac_compute(
-    uint32_t hash, const void *key, size_t key_length, const void *message, size_t length,
-    uint8_t *output) {
-    struct cygnet_hmac_key prepared;
-    struct cygnet_hash_state state;
-    cygnet_hmac_prepare(&prepared, hash, key, key_length);
-    cygnet_hmac_begin(&prepared, &state);
-    cygnet_hmac_update(&prepared, &state, message, length);
-    cygnet_hmac_finish(&prepared, &state, output);
-    OPENSSL_cleanse(&prepared, sizeof prepared);
-    OPENSSL_cleanse(&state, sizeof state);
-}
-
-void cygnet_prf_plus(
-    uint32_t hash, const void *key, size_t key_length, const void *seed, size_t seed_length,
-    uint8_t *output, size_t length) {
-    struct cygnet_hmac_key prepared;
-    struct cygnet_hash_state state;
-    uint8_t block[LONGEST_OUTPUT];
-    size_t block_size = output_length(hash);
-    cygnet_hmac_prepare(&prepared, hash, key, key_length);
-    uint8_t number = 1;
-    for (size_t written = 0; written < length; written += block_size, number++) {
-        cygnet_hmac_begin(&prepared, &state);
-        cygnet_hmac_update(&prepared, &state, block, number == 1 ? 0 : block_size);
-        cygnet_hmac_update(&prepared, &state, seed, seed_length);
-        cygnet_hmac_update(&prepared, &state, &number, 1);
-        cygnet_hmac_finish(&prepared, &state, block);
-        size_t rest = length - written;
-        memcpy(output + written, block, rest < block_size ? rest : block_size);
-    }
-    OPENSSL_cleanse(&prepared, sizeof prepared);
-    OPENSSL_cleanse(&state, sizeof state);
-    OPENSSL_cleanse(block, sizeof block);
 }

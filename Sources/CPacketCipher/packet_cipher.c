@@ -6,19 +6,21 @@
 void cygnet_derive_iv_key(
     const struct cygnet_cipher_parameters *parameters, uint8_t key[IV_KEY_LENGTH]) {
     static const char label[] = "cygnet ESP CBC IV";
-    struct cygnet_hmac_key mac;
-    struct cygnet_hash_state state;
+    const struct cygnet_bytes parts[] = {
+        {label, sizeof label},
+        {parameters->encryption_key, parameters->key_length},
+    };
     uint8_t output[64];
-    cygnet_hmac_prepare(
-        &mac, CYGNET_SHA256, parameters->integrity_key, parameters->integrity_key_length);
-    cygnet_hmac_begin(&mac, &state);
-    cygnet_hmac_update(&mac, &state, label, sizeof label);
-    cygnet_hmac_update(&mac, &state, parameters->encryption_key, parameters->key_length);
-    cygnet_hmac_finish(&mac, &state, output);
+    // Of an HMAC it cannot fail.
+    cygnet_prf_compute(
+        CYGNET_SHA256, parameters->integrity_key, parameters->integrity_key_length, parts, 2,
+        output);
     memcpy(key, output, IV_KEY_LENGTH);
     OPENSSL_cleanse(output, sizeof output);
-    OPENSSL_cleanse(&mac, sizeof mac);
-    OPENSSL_cleanse(&state, sizeof state);
+}
+
+int cygnet_multi_buffer_does(const struct cygnet_cipher_parameters *parameters) {
+    return cygnet_has_multi_buffer() && cygnet_multi_buffer_has_suite(parameters);
 }
 
 static int prepare_openssl(
@@ -26,7 +28,7 @@ static int prepare_openssl(
     if (!cygnet_evp_cipher_init(&cipher->evp, parameters)) {
         return 0;
     }
-    if (parameters->kind != CYGNET_AES_CBC || !parameters->seals) {
+    if (!cygnet_needs_unpredictable_iv(parameters->kind) || !parameters->seals) {
         return 1;
     }
     uint8_t key[IV_KEY_LENGTH];
@@ -49,10 +51,14 @@ struct cygnet_packet_cipher *cygnet_packet_cipher_create(
     }
     cipher->kind = parameters->kind;
     cipher->hash = parameters->hash;
+    cipher->iv_length = parameters->iv_length;
+    cipher->block_length = parameters->block_length;
     cipher->icv_length = parameters->icv_length;
     cipher->extended_sequence = parameters->extended_sequence;
     int done;
-    if (back_end == CYGNET_BACK_END_MULTI_BUFFER) {
+    if (parameters->block_length == 0) {
+        done = 0;
+    } else if (back_end == CYGNET_BACK_END_MULTI_BUFFER) {
         cipher->multi_buffer = cygnet_multi_buffer_create(parameters);
         done = cipher->multi_buffer != NULL
             && (cipher->hash == CYGNET_HASH_NONE || prepare_openssl(cipher, parameters));

@@ -9,14 +9,16 @@ struct cygnet_multi_buffer;
 struct cygnet_packet_cipher {
     uint32_t kind;
     uint32_t hash;
+    uint32_t iv_length;
+    uint32_t block_length;
     uint32_t icv_length;
     uint32_t extended_sequence;
     /// Null with OpenSSL as back end.
     struct cygnet_multi_buffer *multi_buffer;
     /// Clear where the multi-buffer library does everything.
     struct cygnet_evp_cipher evp;
-    /// AES-128 in ECB mode under a key of its own: makes the IVs of CBC. Null for the others, and
-    /// where nothing is sealed.
+    /// AES-128 in ECB mode under a key of its own: makes the IVs of CBC modes. Null for the others,
+    /// and where nothing is sealed.
     EVP_CIPHER_CTX *iv_maker;
 };
 
@@ -24,7 +26,12 @@ enum { ESP_HEADER_LENGTH = 8, IV_KEY_LENGTH = 16 };
 
 /// Whether the cipher can work on a body of this length. ESP's shortest has two octets.
 static inline int cygnet_body_fits(const struct cygnet_packet_cipher *cipher, uint32_t length) {
-    return length > 0 && (cipher->kind != CYGNET_AES_CBC || length % 16 == 0);
+    return length > 0 && length % cipher->block_length == 0;
+}
+
+/// Whether the IV must be one that nobody can foresee, where for others it must be new only.
+static inline int cygnet_needs_unpredictable_iv(uint32_t kind) {
+    return kind == CYGNET_AES_CBC || kind == CYGNET_TRIPLE_DES_CBC;
 }
 
 static inline void cygnet_write_big_endian(uint8_t *bytes, uint32_t value) {
@@ -52,7 +59,9 @@ static inline void cygnet_write_extended_aad(const struct cygnet_packet_job *job
 void cygnet_derive_iv_key(
     const struct cygnet_cipher_parameters *parameters, uint8_t key[IV_KEY_LENGTH]);
 
-/// Null if the parameters make no suite or memory ran out.
+/// Whether the multi-buffer library does the suite.
+int cygnet_multi_buffer_has_suite(const struct cygnet_cipher_parameters *parameters);
+/// Null if the parameters make no suite of the library's or memory ran out.
 struct cygnet_multi_buffer *cygnet_multi_buffer_create(
     const struct cygnet_cipher_parameters *parameters);
 void cygnet_multi_buffer_free(struct cygnet_multi_buffer *keys);

@@ -123,10 +123,25 @@ static void prepare_cipher(
     }
 }
 
+int cygnet_multi_buffer_has_suite(const struct cygnet_cipher_parameters *parameters) {
+    int has_key = parameters->key_length == 16 || parameters->key_length == 32;
+    int has_hash = parameters->hash == CYGNET_SHA256 || parameters->hash == CYGNET_SHA384
+        || parameters->hash == CYGNET_SHA512;
+    switch (parameters->kind) {
+    case CYGNET_AES_GCM:
+        return has_key && parameters->icv_length == 16 && parameters->iv_length == 8;
+    case CYGNET_CHACHA20_POLY1305: return parameters->iv_length == 8;
+    case CYGNET_AES_CBC:
+    case CYGNET_AES_CTR:
+        return has_key && has_hash && parameters->integrity_key_length <= LONGEST_HASH_BLOCK / 2;
+    default: return 0;
+    }
+}
+
 struct cygnet_multi_buffer *cygnet_multi_buffer_create(
     const struct cygnet_cipher_parameters *parameters) {
     IMB_MGR *manager = current_manager();
-    if (manager == NULL || parameters->integrity_key_length > LONGEST_HASH_BLOCK / 2) {
+    if (manager == NULL || !cygnet_multi_buffer_has_suite(parameters)) {
         return NULL;
     }
     struct cygnet_multi_buffer *keys = aligned_alloc(64, sizeof *keys);
@@ -242,10 +257,6 @@ static void open_gcm(
 
 // Everything else: bursts of jobs, which the library runs several at a time.
 
-static uint32_t iv_length(const struct cygnet_packet_cipher *cipher) {
-    return cipher->kind == CYGNET_AES_CBC ? 16 : 8;
-}
-
 static void write_iv(
     IMB_MGR *manager, const struct cygnet_packet_cipher *cipher,
     const struct cygnet_packet_job *job) {
@@ -315,7 +326,7 @@ static void describe(
     struct lane *lane, int seals, IMB_JOB *job) {
     static const uint8_t one[4] = {0, 0, 0, 1};
     uint8_t *iv = packet->esp + ESP_HEADER_LENGTH;
-    uint8_t *body = iv + iv_length(cipher);
+    uint8_t *body = iv + cipher->iv_length;
     uint8_t *icv = body + packet->body_length;
     if (cipher->kind == CYGNET_AES_CBC) {
         memcpy(lane->iv, iv, 16);
@@ -355,7 +366,7 @@ static void collect(
         if (!seals && cipher->extended_sequence && cipher->hash != CYGNET_HASH_NONE) {
             // Where half of the sequence number stood for the hash; see `describe_hmac`.
             uint8_t *icv =
-                packet->esp + ESP_HEADER_LENGTH + iv_length(cipher) + packet->body_length;
+                packet->esp + ESP_HEADER_LENGTH + cipher->iv_length + packet->body_length;
             memcpy(icv, lane->received, cipher->icv_length);
         }
         if (done[index]->status != IMB_STATUS_COMPLETED) {
@@ -449,6 +460,11 @@ void cygnet_multi_buffer_open(
 #else
 
 int cygnet_has_multi_buffer(void) {
+    return 0;
+}
+
+int cygnet_multi_buffer_has_suite(const struct cygnet_cipher_parameters *parameters) {
+    (void)parameters;
     return 0;
 }
 

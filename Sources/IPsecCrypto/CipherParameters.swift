@@ -16,6 +16,9 @@ extension CipherSuite {
                 var parameters = unsafe cygnet_cipher_parameters(
                     kind: cipherKind,
                     key_length: UInt32(cipherKeyLength),
+                    salt_length: UInt32(saltLength),
+                    iv_length: UInt32(ivLength),
+                    block_length: UInt32(messageBlockLength),
                     hash: hash,
                     icv_length: UInt32(icvLength),
                     encryption_key: encryption.baseAddress?.assumingMemoryBound(to: UInt8.self),
@@ -41,15 +44,23 @@ extension CipherSuite {
 
     private var cipherKind: UInt32 {
         switch kind {
-        case .aesGCM16: CYGNET_AES_GCM.rawValue
+        case .aesGCM: CYGNET_AES_GCM.rawValue
+        case .aesCCM: CYGNET_AES_CCM.rawValue
         case .chaCha20Poly1305: CYGNET_CHACHA20_POLY1305.rawValue
         case .aesCBC: CYGNET_AES_CBC.rawValue
         case .aesCTR: CYGNET_AES_CTR.rawValue
+        case .tripleDESCBC: CYGNET_TRIPLE_DES_CBC.rawValue
+        case .aesGMAC: CYGNET_AES_GMAC.rawValue
+        case .null: CYGNET_NULL.rawValue
         }
     }
 
     private var hash: UInt32 {
         switch integrity {
+        case .hmacMD5_96: CYGNET_MD5.rawValue
+        case .hmacSHA1_96: CYGNET_SHA1.rawValue
+        case .aesXCBC96: CYGNET_AES_XCBC.rawValue
+        case .aesCMAC96: CYGNET_AES_CMAC.rawValue
         case .hmacSHA256_128: CYGNET_SHA256.rawValue
         case .hmacSHA384_192: CYGNET_SHA384.rawValue
         case .hmacSHA512_256: CYGNET_SHA512.rawValue

@@ -4,10 +4,15 @@ import Testing
 
 @Suite struct KeyExchangeTests {
     static let methods: [KeyExchangeMethod] = [
-        .curve25519, .ecp256, .ecp384, .modp2048, .modp3072, .modp4096,
+        .curve25519, .curve448, .ecp192, .ecp224, .ecp256, .ecp384, .ecp521, .brainpoolP224,
+        .brainpoolP256, .brainpoolP384, .brainpoolP512, .modp768, .modp1024, .modp1536, .modp2048,
+        .modp3072, .modp4096, .modp6144, .modp8192,
     ]
     static let lengths: [KeyExchangeMethod: Int] = [
-        .curve25519: 32, .ecp256: 64, .ecp384: 96, .modp2048: 256, .modp3072: 384, .modp4096: 512,
+        .curve25519: 32, .curve448: 56, .ecp192: 48, .ecp224: 56, .ecp256: 64, .ecp384: 96,
+        .ecp521: 132, .brainpoolP224: 56, .brainpoolP256: 64, .brainpoolP384: 96,
+        .brainpoolP512: 128, .modp768: 96, .modp1024: 128, .modp1536: 192, .modp2048: 256,
+        .modp3072: 384, .modp4096: 512, .modp6144: 768, .modp8192: 1024,
     ]
 
     @Test(arguments: methods)
@@ -21,7 +26,7 @@ import Testing
         let secret = try one.sharedSecret(with: other.publicValue)
         #expect(secret.isEqual(to: try other.sharedSecret(with: one.publicValue)))
         // RFC 7296 §2.14: padded to the modulus's length; RFC 5903 §7: x only.
-        let isECP = method == .ecp256 || method == .ecp384
+        let isECP = (19...30).contains(method.rawValue)
         #expect(secret.count == (isECP ? one.publicValue.count / 2 : one.publicValue.count))
     }
 
@@ -83,7 +88,7 @@ import Testing
     }
 
     @Test func unknownMethods() {
-        for method in [KeyExchangeMethod.none, KeyExchangeMethod(rawValue: 2)] {
+        for method in [KeyExchangeMethod.none, KeyExchangeMethod(rawValue: 22)] {
             #expect(!KeyExchangeKeyPair.supports(method))
             var random: any RandomSource = SeededRandomSource(seed: 5)
             #expect(throws: CryptoError.unsupportedAlgorithm) {

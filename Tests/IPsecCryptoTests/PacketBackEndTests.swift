@@ -68,7 +68,7 @@ import Testing
         for backEnd in PacketCipherBackEnd.available {
             var sealed = plain
             #expect(sealed.seal(with: try cipher(variant, keys, .seal, backEnd)) == allOK)
-            #expect(sealed.bodies != plain.bodies)
+            #expect((sealed.bodies != plain.bodies) == variant.suite.encrypts)
             results.append(sealed)
         }
         // IVs are made in the same way by both, so that the packets are equal to the last bit.

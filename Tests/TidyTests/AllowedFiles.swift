@@ -2,6 +2,7 @@
 enum AllowedFiles {
     static let uncheckedSendable: Set<String> = [
         "Sources/DataPlane/Mailboxes/Mailbox.swift",
+        "Sources/IPsecCrypto/KeyExchange/ECPGroup.swift",
         "Sources/IPsecCrypto/KeyExchange/MODPGroup.swift",
         "Sources/IPsecCrypto/PacketCipher/PacketCipher.swift",
         "Sources/IPsecPrimitives/Secrets/SecretBytes.swift",
@@ -21,6 +22,8 @@ enum AllowedFiles {
         "Sources/Gateway/Secrets/SecretFile.swift",
         "Sources/IPsecCrypto/CipherParameters.swift",
         "Sources/IPsecCrypto/KeyDerivation/IKEKeys.swift",
+        "Sources/IPsecCrypto/KeyExchange/Curve448.swift",
+        "Sources/IPsecCrypto/KeyExchange/ECPGroup.swift",
         "Sources/IPsecCrypto/KeyExchange/KeyExchangeKeyPair.swift",
         "Sources/IPsecCrypto/KeyExchange/MLKEM.swift",
         "Sources/IPsecCrypto/KeyExchange/MODPGroup.swift",

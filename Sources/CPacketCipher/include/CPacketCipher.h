@@ -1,6 +1,6 @@
 #ifndef CYGNET_CPACKETCIPHER_H
 #define CYGNET_CPACKETCIPHER_H
-#include "cygnet_hmac.h"
+#include "cygnet_mac.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,17 +9,28 @@ enum cygnet_cipher_kind {
     CYGNET_CHACHA20_POLY1305 = 2,
     CYGNET_AES_CBC = 3,
     CYGNET_AES_CTR = 4,
+    CYGNET_AES_CCM = 5,
+    CYGNET_TRIPLE_DES_CBC = 6,
+    /// ESP that authenticates and does not encrypt: RFC 2410 with a MAC, and RFC 4543.
+    CYGNET_NULL = 7,
+    CYGNET_AES_GMAC = 8,
 };
 
 /// A suite and its keys. The pointers are read during the call only.
 struct cygnet_cipher_parameters {
     uint32_t kind;
-    /// Octets of the cipher's own key: 16 or 32.
+    /// Octets of the cipher's own key: 16, 24 or 32; none for NULL.
     uint32_t key_length;
+    /// Octets of salt or nonce behind it, four at most.
+    uint32_t salt_length;
+    /// Octets of IV on the wire; zero where it is implicit (RFC 8750) or the cipher has none.
+    uint32_t iv_length;
+    /// What the length of a body must be a multiple of for the cipher to work on it.
+    uint32_t block_length;
     /// `CYGNET_HASH_NONE` for the AEADs.
     uint32_t hash;
     uint32_t icv_length;
-    /// The cipher's key, and behind it four octets of salt or nonce unless it is CBC.
+    /// The cipher's key, and salt or nonce behind it.
     const uint8_t *encryption_key;
     const uint8_t *integrity_key;
     uint32_t integrity_key_length;
@@ -59,6 +70,9 @@ enum cygnet_back_end {
 
 /// Whether the multi-buffer library is compiled in and this processor has what it needs.
 int cygnet_has_multi_buffer(void);
+
+/// Whether that library does the suite of these parameters, on this processor.
+int cygnet_multi_buffer_does(const struct cygnet_cipher_parameters *parameters);
 
 /// One direction of one SA: expanded keys and what the back end wants besides. One thread at a
 /// time may use it.

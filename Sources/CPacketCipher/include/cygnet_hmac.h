@@ -9,6 +9,10 @@ enum cygnet_hash {
     CYGNET_SHA256 = 2,
     CYGNET_SHA384 = 3,
     CYGNET_SHA512 = 4,
+    CYGNET_MD5 = 5,
+    /// Not hash functions, but MACs made of a block cipher, which `cygnet_mac.h` takes as well.
+    CYGNET_AES_XCBC = 6,
+    CYGNET_AES_CMAC = 7,
 };
 
 /// Room for the running state of any of the hash functions.
@@ -36,15 +40,5 @@ void cygnet_hmac_update(
 /// Writes `output_length` octets.
 void cygnet_hmac_finish(
     const struct cygnet_hmac_key *key, struct cygnet_hash_state *state, uint8_t *output);
-
-/// One message under one key, in one call.
-void cygnet_hmac_compute(
-    uint32_t hash, const void *key, size_t key_length, const void *message, size_t length,
-    uint8_t *output);
-
-/// `length` octets of prf+ (RFC 7296 §2.13), at most 255 times the hash's output.
-void cygnet_prf_plus(
-    uint32_t hash, const void *key, size_t key_length, const void *seed, size_t seed_length,
-    uint8_t *output, size_t length);
 
 #endif

@@ -9,6 +9,7 @@ enum ProposalText {
     /// algorithm, which also stands for the function of its name where none is named.
     static func ike(_ text: String) throws(Complaint) -> Proposal {
         let found = try transforms(text)
+        try checkForIKE(found)
         try checkEncryption(found, text)
         guard found[.sequenceNumbers] == nil else {
             throw Complaint(
@@ -91,6 +92,24 @@ enum ProposalText {
         return Complaint("\"\(shown(word))\" is not an algorithm", hint: hint)
     }
 
+    /// RFC 7296 §5: "ENCR_NULL … MUST NOT be used"; RFC 4543 §5 and RFC 8750 §5 define theirs for
+    /// ESP only.
+    private static func checkForIKE(
+        _ found: [TransformType: [Transform]]
+    ) throws(Complaint) {
+        for transform in found[.encryption] ?? [] {
+            let algorithm = EncryptionAlgorithm(rawValue: transform.identifier)
+            guard !algorithm.encrypts || algorithm.hasImplicitIV else { continue }
+            let word = ProposalKeyword.name(of: transform)
+            throw Complaint(
+                algorithm.encrypts
+                    ? "\"\(word)\" is for ESP only: it sends no IV (RFC 8750)"
+                    : "\"\(word)\" does not encrypt, as IKE must (RFC 7296 §5)",
+                hint: "use aes256gcm16, aes128gcm16 or chacha20poly1305 here"
+            )
+        }
+    }
+
     /// RFC 5282 §8, RFC 7296 §3.3: an AEAD brings its integrity with it, and stands in a proposal
     /// of its own because of that.
     private static func checkEncryption(
@@ -110,14 +129,14 @@ enum ProposalText {
         guard !ciphers.contains(!isAEAD) else {
             throw Complaint(
                 "\"\(shown(text))\" mixes ciphers with and without integrity of their own",
-                hint: "make two proposals: the gcm16 and chacha20poly1305 words, then aes… with "
+                hint: "make two proposals: the gcm, ccm and chacha20poly1305 words, then aes… with "
                     + "sha…"
             )
         }
         if isAEAD, hasIntegrity {
             throw Complaint(
                 "\"\(shown(text))\" has an integrity algorithm beside a cipher that brings its own",
-                hint: "remove the sha… word, or write prfsha256 if the pseudorandom function of "
+                hint: "remove that word, or write prfsha256 if the pseudorandom function of "
                     + "an IKE proposal was meant"
             )
         }
@@ -130,11 +149,7 @@ enum ProposalText {
     }
 
     private static func function(for integrity: Transform) -> Transform? {
-        switch IntegrityAlgorithm(rawValue: integrity.identifier) {
-        case .hmacSHA256_128: .pseudorandomFunction(.hmacSHA256)
-        case .hmacSHA384_192: .pseudorandomFunction(.hmacSHA384)
-        case .hmacSHA512_256: .pseudorandomFunction(.hmacSHA512)
-        default: nil
-        }
+        IntegrityAlgorithm(rawValue: integrity.identifier).impliedFunction
+            .map(Transform.pseudorandomFunction)
     }
 }

@@ -4,8 +4,8 @@ internal import IPsecPrimitives
 struct ConnectionSection {
     static let keys =
         [
-            "local", "remote", "secret-file", "ike-proposals", "encapsulation", "liveness",
-            "retransmission", "ike-lifetime", "keepalive", "tunnels",
+            "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
+            "liveness", "retransmission", "ike-lifetime", "keepalive", "tunnels",
         ] + conductKeys
     static let retransmissionKeys = ["initial", "factor", "tries"]
 
@@ -41,6 +41,7 @@ struct ConnectionSection {
             atMost: ConfigurationLimits.proposals,
             ProposalText.ike
         )
+        checkSafety(reader, ikeProposals, tunnels)
         let encapsulation = reader.value(
             "encapsulation",
             default: .automatic,
@@ -84,6 +85,18 @@ struct ConnectionSection {
         )
         readConduct(reader, into: &connection)
         return connection
+    }
+
+    private func checkSafety(
+        _ reader: MappingReader,
+        _ ikeProposals: [Located<Proposal>]?,
+        _ tunnels: [TunnelConfiguration]
+    ) {
+        ProposalSafety(
+            allowsWeak: reader.value("allow-weak", default: false, WordText.boolean),
+            connection: name,
+            problems: problems
+        ).check(ike: ikeProposals, tunnels: tunnels)
     }
 
     private func checkVersions(_ local: EndSection, _ remote: EndSection) {

@@ -17,6 +17,18 @@ enum WordText {
         }
     }
 
+    static func boolean(_ text: String) throws(Complaint) -> Bool {
+        switch text {
+        case "true": return true
+        case "false": return false
+        default:
+            throw Complaint(
+                "\"\(shown(text))\" is neither true nor false",
+                hint: "write true or false"
+            )
+        }
+    }
+
     /// `a, b or c`.
     static func alternatives(_ words: [String]) -> String {
         guard let last = words.last, words.count > 1 else { return words.first ?? "" }

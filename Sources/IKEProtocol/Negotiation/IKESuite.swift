@@ -18,9 +18,9 @@ struct IKESuite: Hashable, Sendable {
             let prf = PRF(PseudorandomFunction(rawValue: function.identifier))
         else { return nil }
         integrity = transforms.integrityAlgorithm
-        guard let suite = CipherSuite(encryption: encryption, integrity: integrity) else {
-            return nil
-        }
+        guard let suite = CipherSuite(encryption: encryption, integrity: integrity),
+            suite.isForIKE
+        else { return nil }
         self.encryption = encryption
         self.prf = prf
         keyExchange = KeyExchangeMethod(rawValue: method.identifier)

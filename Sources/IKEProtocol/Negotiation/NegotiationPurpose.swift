@@ -31,11 +31,7 @@ enum NegotiationPurpose {
     }
 
     private func impliedFunction(of integrity: Transform) -> Transform? {
-        switch IntegrityAlgorithm(rawValue: integrity.identifier) {
-        case .hmacSHA256_128: .pseudorandomFunction(.hmacSHA256)
-        case .hmacSHA384_192: .pseudorandomFunction(.hmacSHA384)
-        case .hmacSHA512_256: .pseudorandomFunction(.hmacSHA512)
-        default: nil
-        }
+        IntegrityAlgorithm(rawValue: integrity.identifier).impliedFunction
+            .map(Transform.pseudorandomFunction)
     }
 }

@@ -41,8 +41,11 @@ package struct IKEKeys: Sendable {
         context: Context,
         sharedSecret: SecretBytes
     ) -> IKEKeys {
+        let octets = prf.nonceOctetsInKey ?? .max
         let seed = prf.compute(
-            key: SecretBytes(context.nonceInitiator + context.nonceResponder),
+            key: SecretBytes(
+                context.nonceInitiator.prefix(octets) + context.nonceResponder.prefix(octets)
+            ),
             sharedSecret
         )
         return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)

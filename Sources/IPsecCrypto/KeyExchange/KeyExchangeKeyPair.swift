@@ -13,6 +13,8 @@ package struct KeyExchangeKeyPair: Sendable {
         case curve25519(Curve25519.KeyAgreement.PrivateKey)
         case ecp256(P256.KeyAgreement.PrivateKey)
         case ecp384(P384.KeyAgreement.PrivateKey)
+        case ecp(ECPGroup, scalar: SecretBytes)
+        case curve448(SecretBytes)
         case modp(MODPGroup, exponent: SecretBytes)
         case keyEncapsulation(any DecapsulationKey)
     }
@@ -20,8 +22,10 @@ package struct KeyExchangeKeyPair: Sendable {
     /// Whether `generate` knows the method.
     package static func supports(_ method: KeyExchangeMethod) -> Bool {
         switch method {
-        case .curve25519, .ecp256, .ecp384: true
-        default: MODPGroup.group(for: method) != nil || LibraryKeyEncapsulation.supports(method)
+        case .curve25519, .curve448, .ecp256, .ecp384: true
+        default:
+            MODPGroup.group(for: method) != nil || ECPGroup.group(for: method) != nil
+                || LibraryKeyEncapsulation.supports(method)
         }
     }
 
@@ -40,11 +44,13 @@ package struct KeyExchangeKeyPair: Sendable {
             )
         }
         let length = privateLength(method)
-        // A raw value outside 1 to n-1 is no private key of an ECP group, which happens once in
-        // 2^32 draws or less often; a few attempts tell bad luck from a broken source.
-        for _ in 0..<8 {
+        // A raw value outside 1 to n-1 is no private key of an ECP group, which happens to less
+        // than half of the draws with any curve; this many attempts tell bad luck from a broken
+        // source.
+        for _ in 0..<128 {
             var raw = random.bytes(length)
             defer { wipe(&raw) }
+            if let mask = ECPGroup.group(for: method)?.scalarMask { raw[0] &= mask }
             if let pair = try make(method, raw: raw) { return pair }
         }
         throw .libraryFailure
@@ -83,7 +89,23 @@ package struct KeyExchangeKeyPair: Sendable {
                 publicValue: Array(key.publicKey.rawRepresentation),
                 privateKey: .ecp384(key)
             )
+        case .curve448:
+            let secret = SecretBytes(raw)
+            return KeyExchangeKeyPair(
+                method: method,
+                publicValue: try Curve448.publicValue(of: secret),
+                privateKey: .curve448(secret)
+            )
         default:
+            if let group = ECPGroup.group(for: method) {
+                let scalar = SecretBytes(raw)
+                guard let publicValue = try group.publicValue(scalar: scalar) else { return nil }
+                return KeyExchangeKeyPair(
+                    method: method,
+                    publicValue: publicValue,
+                    privateKey: .ecp(group, scalar: scalar)
+                )
+            }
             guard let group = MODPGroup.group(for: method) else { throw .unsupportedAlgorithm }
             let exponent = SecretBytes(raw)
             return KeyExchangeKeyPair(
@@ -99,13 +121,16 @@ package struct KeyExchangeKeyPair: Sendable {
         switch method {
         case .curve25519, .ecp256: 32
         case .ecp384: 48
-        default: MODPGroup.group(for: method)?.exponentLength ?? 0
+        case .curve448: Curve448.length
+        default:
+            ECPGroup.group(for: method)?.scalarLength
+                ?? MODPGroup.group(for: method)?.exponentLength ?? 0
         }
     }
 
     /// The secret shared with the peer that sent `peerPublic`, after the checks of RFC 6989 §2:
-    /// the point is on the curve, the number is in the group. For Curve25519 the result must not
-    /// be zero (RFC 8031 §3.1).
+    /// the point is on the curve, the number is in the group. For the Montgomery curves the result must
+    /// not be zero (RFC 8031 §3.1).
     package func sharedSecret(with peerPublic: [UInt8]) throws(CryptoError) -> SecretBytes {
         switch privateKey {
         case .curve25519(let key):
@@ -126,6 +151,10 @@ package struct KeyExchangeKeyPair: Sendable {
                 throw .invalidPublicValue
             }
             return try secret(try? key.sharedSecretFromKeyAgreement(with: peer))
+        case .ecp(let group, let scalar):
+            return try group.sharedSecret(scalar: scalar, peerPublic: peerPublic)
+        case .curve448(let secret):
+            return try Curve448.sharedSecret(secret, peerPublic: peerPublic)
         case .modp(let group, let exponent):
             return try group.sharedSecret(exponent: exponent, peerPublic: peerPublic)
         case .keyEncapsulation(let key): return try key.sharedSecret(from: peerPublic)

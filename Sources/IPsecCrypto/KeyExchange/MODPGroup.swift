@@ -1,7 +1,8 @@
 internal import COpenSSL
 internal import IPsecPrimitives
 
-/// A group of integers modulo a safe prime, with generator two (RFC 3526).
+/// A group of integers modulo a safe prime, with generator two (RFC 7296
+/// appendix B, RFC 3526).
 ///
 /// Done with OpenSSL's constant-time exponentiation; numbers that are secret are wiped.
 @safe final class MODPGroup: @unchecked Sendable {
@@ -18,13 +19,30 @@ internal import IPsecPrimitives
 
     static func group(for method: KeyExchangeMethod) -> MODPGroup? {
         switch method {
+        case .modp768: modp768
+        case .modp1024: modp1024
+        case .modp1536: modp1536
         case .modp2048: modp2048
         case .modp3072: modp3072
         case .modp4096: modp4096
+        case .modp6144: modp6144
+        case .modp8192: modp8192
         default: nil
         }
     }
 
+    private static let modp768 = unsafe MODPGroup(
+        BN_get_rfc2409_prime_768(nil),
+        exponentLength: 32
+    )
+    private static let modp1024 = unsafe MODPGroup(
+        BN_get_rfc2409_prime_1024(nil),
+        exponentLength: 32
+    )
+    private static let modp1536 = unsafe MODPGroup(
+        BN_get_rfc3526_prime_1536(nil),
+        exponentLength: 32
+    )
     private static let modp2048 = unsafe MODPGroup(
         BN_get_rfc3526_prime_2048(nil),
         exponentLength: 40
@@ -36,6 +54,15 @@ internal import IPsecPrimitives
     private static let modp4096 = unsafe MODPGroup(
         BN_get_rfc3526_prime_4096(nil),
         exponentLength: 64
+    )
+
+    private static let modp6144 = unsafe MODPGroup(
+        BN_get_rfc3526_prime_6144(nil),
+        exponentLength: 72
+    )
+    private static let modp8192 = unsafe MODPGroup(
+        BN_get_rfc3526_prime_8192(nil),
+        exponentLength: 80
     )
 
     /// Nil if OpenSSL has no memory.

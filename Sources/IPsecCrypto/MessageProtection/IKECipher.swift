@@ -14,12 +14,14 @@ package struct IKECipher: Sendable {
     /// The plaintext, padding and pad length included, must be a multiple of it.
     package var blockLength: Int { suite.messageBlockLength }
 
-    /// Throws `invalidKeyLength` unless the keys fit the suite.
+    /// Throws `invalidKeyLength` unless the keys fit the suite, `unsupportedAlgorithm` if its IV is
+    /// made of what only ESP has.
     package init(
         suite: CipherSuite,
         encryptionKey: SecretBytes,
         integrityKey: SecretBytes
     ) throws(CryptoError) {
+        guard !suite.hasImplicitIV else { throw .unsupportedAlgorithm }
         try suite.check(encryptionKey: encryptionKey, integrityKey: integrityKey)
         self.suite = suite
         self.encryptionKey = encryptionKey

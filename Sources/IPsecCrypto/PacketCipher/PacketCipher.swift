@@ -11,6 +11,7 @@ package import IPsecPrimitives
     }
 
     package let suite: CipherSuite
+    /// The one that was asked for where it has the suite, otherwise OpenSSL.
     package let backEnd: PacketCipherBackEnd
     private let context: OpaquePointer
 
@@ -31,18 +32,22 @@ package import IPsecPrimitives
             throw .backEndUnavailable
         }
         try suite.check(encryptionKey: keys.encryption, integrityKey: keys.integrity)
+        var chosen = backEnd
         let created = unsafe suite.withParameters(
             encryptionKey: keys.encryption,
             integrityKey: keys.integrity,
             seals: direction == .seal,
             isExtendedSequence: isExtendedSequence
         ) { parameters in
-            unsafe cygnet_packet_cipher_create(&parameters, backEnd.identifier)
+            if backEnd == .multiBuffer, unsafe cygnet_multi_buffer_does(&parameters) == 0 {
+                chosen = .openSSL
+            }
+            return unsafe cygnet_packet_cipher_create(&parameters, chosen.identifier)
         }
         guard let context = unsafe created else { throw .libraryFailure }
         unsafe self.context = context
         self.suite = suite
-        self.backEnd = backEnd
+        self.backEnd = chosen
     }
 
     deinit {

@@ -1,25 +1,36 @@
 internal import CPacketCipher
 package import IPsecPrimitives
 
-/// A pseudorandom function of IKEv2: HMAC over one of the SHA functions (RFC 7296 §2.13,
-/// RFC 4868 §2.3).
+/// A pseudorandom function of IKEv2: HMAC over a hash function (RFC 7296 §2.13, RFC 4868 §2.3), or
+/// a MAC over AES (RFC 4434, RFC 4615).
 package struct PRF: Hashable, Sendable {
     package let function: PseudorandomFunction
     /// Octets of output, and the preferred key length.
     package let outputLength: Int
-    private let hash: UInt32
+    private let identifier: UInt32
 
-    /// Nil for a function that this module does not have. SHA-1 is here for old vectors and
-    /// captures; nothing offers it.
+    /// Nil for a function that this module does not have.
     package init?(_ function: PseudorandomFunction) {
         switch function {
-        case .hmacSHA1: (outputLength, hash) = (20, CYGNET_SHA1.rawValue)
-        case .hmacSHA256: (outputLength, hash) = (32, CYGNET_SHA256.rawValue)
-        case .hmacSHA384: (outputLength, hash) = (48, CYGNET_SHA384.rawValue)
-        case .hmacSHA512: (outputLength, hash) = (64, CYGNET_SHA512.rawValue)
+        case .hmacMD5: (outputLength, identifier) = (16, CYGNET_MD5.rawValue)
+        case .hmacSHA1: (outputLength, identifier) = (20, CYGNET_SHA1.rawValue)
+        case .aes128XCBC: (outputLength, identifier) = (16, CYGNET_AES_XCBC.rawValue)
+        case .hmacSHA256: (outputLength, identifier) = (32, CYGNET_SHA256.rawValue)
+        case .hmacSHA384: (outputLength, identifier) = (48, CYGNET_SHA384.rawValue)
+        case .hmacSHA512: (outputLength, identifier) = (64, CYGNET_SHA512.rawValue)
+        case .aes128CMAC: (outputLength, identifier) = (16, CYGNET_AES_CMAC.rawValue)
         default: return nil
         }
         self.function = function
+    }
+
+    /// Octets of each nonce that go into the first SKEYSEED; nil for all of them.
+    ///
+    /// RFC 7296 §2.14: with the PRFs made of AES, whose keys have 128 bits, "only the first 64 bits
+    /// of Ni and the first 64 bits of Nr are used in calculating SKEYSEED, but all the bits are used
+    /// for input to the prf+ function".
+    package var nonceOctetsInKey: Int? {
+        function == .aes128XCBC || function == .aes128CMAC ? 8 : nil
     }
 
     /// prf(key, message).
@@ -48,15 +59,18 @@ package struct PRF: Hashable, Sendable {
         return unsafe SecretBytes(count: length) { output in
             unsafe key.withUnsafeBytes { key in
                 unsafe seed.withUnsafeBytes { seed in
-                    unsafe cygnet_prf_plus(
-                        hash,
+                    var part = unsafe cygnet_bytes(bytes: seed.baseAddress, length: seed.count)
+                    let done = unsafe cygnet_prf_plus(
+                        identifier,
                         key.baseAddress,
                         key.count,
-                        seed.baseAddress,
-                        seed.count,
+                        &part,
+                        1,
                         output.baseAddress?.assumingMemoryBound(to: UInt8.self),
                         length
                     )
+                    // Only the functions made of AES can fail, and those for want of memory only.
+                    precondition(done != 0, "the library failed to compute a MAC")
                 }
             }
         }
@@ -65,14 +79,16 @@ package struct PRF: Hashable, Sendable {
     private func compute(key: SecretBytes, message: UnsafeRawBufferPointer) -> SecretBytes {
         unsafe SecretBytes(count: outputLength) { output in
             unsafe key.withUnsafeBytes { key in
-                unsafe cygnet_hmac_compute(
-                    hash,
+                var part = unsafe cygnet_bytes(bytes: message.baseAddress, length: message.count)
+                let done = unsafe cygnet_prf_compute(
+                    identifier,
                     key.baseAddress,
                     key.count,
-                    message.baseAddress,
-                    message.count,
+                    &part,
+                    1,
                     output.baseAddress?.assumingMemoryBound(to: UInt8.self)
                 )
+                precondition(done != 0, "the library failed to compute a MAC")
             }
         }
     }

@@ -33,16 +33,35 @@ package struct EncryptionAlgorithm: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
+    package static let tripleDESCBC = EncryptionAlgorithm(rawValue: 3)
     package static let null = EncryptionAlgorithm(rawValue: 11)
     package static let aesCBC = EncryptionAlgorithm(rawValue: 12)
     package static let aesCTR = EncryptionAlgorithm(rawValue: 13)
+    /// The number is that of the ICV's octets, for CCM and GCM.
+    package static let aesCCM8 = EncryptionAlgorithm(rawValue: 14)
+    package static let aesCCM12 = EncryptionAlgorithm(rawValue: 15)
+    package static let aesCCM16 = EncryptionAlgorithm(rawValue: 16)
+    package static let aesGCM8 = EncryptionAlgorithm(rawValue: 18)
+    package static let aesGCM12 = EncryptionAlgorithm(rawValue: 19)
     package static let aesGCM16 = EncryptionAlgorithm(rawValue: 20)
+    /// Authenticates without encrypting (RFC 4543).
+    package static let nullAuthAESGMAC = EncryptionAlgorithm(rawValue: 21)
     package static let chaCha20Poly1305 = EncryptionAlgorithm(rawValue: 28)
+    package static let aesCCM8ImplicitIV = EncryptionAlgorithm(rawValue: 29)
+    package static let aesGCM16ImplicitIV = EncryptionAlgorithm(rawValue: 30)
+    package static let chaCha20Poly1305ImplicitIV = EncryptionAlgorithm(rawValue: 31)
 
-    /// Whether the algorithm brings its own integrity (RFC 5282, RFC 7634).
+    /// Whether the algorithm brings its own integrity (RFC 4543, RFC 5282, RFC 7634, RFC 8750).
     package var isAuthenticated: Bool {
-        (14...20).contains(rawValue) || rawValue == 28 || (29...31).contains(rawValue)
+        (14...16).contains(rawValue) || (18...21).contains(rawValue)
+            || (28...31).contains(rawValue)
     }
+
+    /// Whether the sequence number stands for the IV, which is not sent (RFC 8750).
+    package var hasImplicitIV: Bool { (29...31).contains(rawValue) }
+
+    /// Whether it hides what it protects.
+    package var encrypts: Bool { self != .null && self != .nullAuthAESGMAC }
 }
 
 /// Pseudorandom functions (IANA "IKEv2 Transform Type 2").
@@ -53,10 +72,13 @@ package struct PseudorandomFunction: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
+    package static let hmacMD5 = PseudorandomFunction(rawValue: 1)
     package static let hmacSHA1 = PseudorandomFunction(rawValue: 2)
+    package static let aes128XCBC = PseudorandomFunction(rawValue: 4)
     package static let hmacSHA256 = PseudorandomFunction(rawValue: 5)
     package static let hmacSHA384 = PseudorandomFunction(rawValue: 6)
     package static let hmacSHA512 = PseudorandomFunction(rawValue: 7)
+    package static let aes128CMAC = PseudorandomFunction(rawValue: 8)
 }
 
 /// Integrity algorithms (IANA "IKEv2 Transform Type 3").
@@ -68,9 +90,32 @@ package struct IntegrityAlgorithm: RawRepresentable, Hashable, Sendable {
     }
 
     package static let none = IntegrityAlgorithm(rawValue: 0)
+    package static let hmacMD5_96 = IntegrityAlgorithm(rawValue: 1)
+    package static let hmacSHA1_96 = IntegrityAlgorithm(rawValue: 2)
+    package static let aesXCBC96 = IntegrityAlgorithm(rawValue: 5)
+    package static let aesCMAC96 = IntegrityAlgorithm(rawValue: 8)
+    /// RFC 4543 §4; of AH only, as are the two that follow.
+    package static let aes128GMAC = IntegrityAlgorithm(rawValue: 9)
+    package static let aes192GMAC = IntegrityAlgorithm(rawValue: 10)
+    package static let aes256GMAC = IntegrityAlgorithm(rawValue: 11)
     package static let hmacSHA256_128 = IntegrityAlgorithm(rawValue: 12)
     package static let hmacSHA384_192 = IntegrityAlgorithm(rawValue: 13)
     package static let hmacSHA512_256 = IntegrityAlgorithm(rawValue: 14)
+
+    /// The pseudorandom function made of the same thing, which an IKE proposal means where it
+    /// names none; nil where there is none.
+    package var impliedFunction: PseudorandomFunction? {
+        switch self {
+        case .hmacMD5_96: .hmacMD5
+        case .hmacSHA1_96: .hmacSHA1
+        case .aesXCBC96: .aes128XCBC
+        case .aesCMAC96: .aes128CMAC
+        case .hmacSHA256_128: .hmacSHA256
+        case .hmacSHA384_192: .hmacSHA384
+        case .hmacSHA512_256: .hmacSHA512
+        default: nil
+        }
+    }
 }
 
 /// Key exchange methods (IANA "IKEv2 Transform Type 4").
@@ -82,12 +127,25 @@ package struct KeyExchangeMethod: RawRepresentable, Hashable, Sendable {
     }
 
     package static let none = KeyExchangeMethod(rawValue: 0)
+    package static let modp768 = KeyExchangeMethod(rawValue: 1)
+    package static let modp1024 = KeyExchangeMethod(rawValue: 2)
+    package static let modp1536 = KeyExchangeMethod(rawValue: 5)
     package static let modp2048 = KeyExchangeMethod(rawValue: 14)
     package static let modp3072 = KeyExchangeMethod(rawValue: 15)
     package static let modp4096 = KeyExchangeMethod(rawValue: 16)
+    package static let modp6144 = KeyExchangeMethod(rawValue: 17)
+    package static let modp8192 = KeyExchangeMethod(rawValue: 18)
     package static let ecp256 = KeyExchangeMethod(rawValue: 19)
     package static let ecp384 = KeyExchangeMethod(rawValue: 20)
+    package static let ecp521 = KeyExchangeMethod(rawValue: 21)
+    package static let ecp192 = KeyExchangeMethod(rawValue: 25)
+    package static let ecp224 = KeyExchangeMethod(rawValue: 26)
+    package static let brainpoolP224 = KeyExchangeMethod(rawValue: 27)
+    package static let brainpoolP256 = KeyExchangeMethod(rawValue: 28)
+    package static let brainpoolP384 = KeyExchangeMethod(rawValue: 29)
+    package static let brainpoolP512 = KeyExchangeMethod(rawValue: 30)
     package static let curve25519 = KeyExchangeMethod(rawValue: 31)
+    package static let curve448 = KeyExchangeMethod(rawValue: 32)
     /// draft-ietf-ipsecme-ikev2-mlkem-08 §4.
     package static let mlkem512 = KeyExchangeMethod(rawValue: 35)
     package static let mlkem768 = KeyExchangeMethod(rawValue: 36)

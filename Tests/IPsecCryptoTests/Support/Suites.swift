@@ -13,15 +13,27 @@ func makeSuite(
 }
 
 /// Every suite that the module has.
-let allSuites: [CipherSuite] =
-    [makeSuite(.aesGCM16, 128), makeSuite(.aesGCM16, 256), makeSuite(.chaCha20Poly1305)]
-    + [EncryptionAlgorithm.aesCBC, .aesCTR].flatMap { algorithm in
-        [128, 256].flatMap { (length: UInt16) in
-            [IntegrityAlgorithm.hmacSHA256_128, .hmacSHA384_192, .hmacSHA512_256].map {
-                makeSuite(algorithm, length, $0)
-            }
+let allSuites: [CipherSuite] = {
+    let macs: [IntegrityAlgorithm] = [
+        .hmacSHA256_128, .hmacSHA384_192, .hmacSHA512_256, .hmacSHA1_96, .hmacMD5_96, .aesXCBC96,
+        .aesCMAC96,
+    ]
+    let lengths: [UInt16] = [128, 192, 256]
+    let withoutKeyLength =
+        [makeSuite(.chaCha20Poly1305), makeSuite(.chaCha20Poly1305ImplicitIV)]
+        + macs.flatMap { [makeSuite(.tripleDESCBC, nil, $0), makeSuite(.null, nil, $0)] }
+    let authenticated: [EncryptionAlgorithm] = [
+        .aesGCM8, .aesGCM12, .aesGCM16, .aesCCM8, .aesCCM12, .aesCCM16, .nullAuthAESGMAC,
+        .aesGCM16ImplicitIV, .aesCCM8ImplicitIV,
+    ]
+    return withoutKeyLength
+        + lengths.flatMap { length in
+            authenticated.map { makeSuite($0, length) }
+                + macs.flatMap {
+                    [makeSuite(.aesCBC, length, $0), makeSuite(.aesCTR, length, $0)]
+                }
         }
-    }
+}()
 
 func randomKeys(_ suite: CipherSuite, _ random: inout some RandomSource) -> ESPKeys {
     ESPKeys(

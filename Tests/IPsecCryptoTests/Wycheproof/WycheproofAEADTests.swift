@@ -2,7 +2,7 @@ import IPsecCrypto
 import IPsecPrimitives
 import Testing
 
-/// AES-GCM and ChaCha20-Poly1305 with 96-bit IV and 128-bit tag, through every path that they take
+/// AES-GCM, AES-CCM and ChaCha20-Poly1305 with the nonces that IPsec has and 128-bit tags, through every path that they take
 /// here: messages, and packets with both back ends.
 @Suite struct WycheproofAEADTests {
     struct Group: Decodable {
@@ -29,7 +29,9 @@ import Testing
 
         var isValid: Bool { vector.result == "valid" }
         /// Salt is what comes first of the 96-bit nonce.
-        var key: SecretBytes { SecretBytes(hex(vector.key) + hex(vector.iv).prefix(4)) }
+        var key: SecretBytes {
+            SecretBytes(hex(vector.key) + hex(vector.iv).prefix(suite.saltLength))
+        }
         var iv: [UInt8] { Array(hex(vector.iv).suffix(8)) }
     }
 
@@ -37,8 +39,8 @@ import Testing
         try loadVectors(file, as: Wycheproof<Group>.self).testGroups.flatMap { group in
             let suite: CipherSuite? =
                 switch (file, group.ivSize, group.tagSize, group.keySize) {
-                case ("aes_gcm_test", 96, 128, 128): makeSuite(.aesGCM16, 128)
-                case ("aes_gcm_test", 96, 128, 256): makeSuite(.aesGCM16, 256)
+                case ("aes_gcm_test", 96, 128, let bits): makeSuite(.aesGCM16, UInt16(bits))
+                case ("aes_ccm_test", 88, 128, let bits): makeSuite(.aesCCM16, UInt16(bits))
                 case ("chacha20_poly1305_test", 96, 128, 256): makeSuite(.chaCha20Poly1305)
                 default: nil
                 }
@@ -48,7 +50,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [("aes_gcm_test", 133), ("chacha20_poly1305_test", 316)])
+    @Test(arguments: [("aes_gcm_test", 197), ("chacha20_poly1305_test", 316), ("aes_ccm_test", 18)])
     func messages(file: String, count: Int) throws {
         let vectors = try vectors(file)
         #expect(vectors.count == count)

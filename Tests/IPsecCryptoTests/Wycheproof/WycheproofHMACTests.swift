@@ -4,6 +4,7 @@ import Testing
 
 @Suite struct WycheproofHMACTests {
     struct Group: Decodable {
+        let keySize: Int
         let tagSize: Int
         let tests: [Case]
     }
@@ -21,12 +22,14 @@ import Testing
         ("hmac_sha256_test", .hmacSHA256),
         ("hmac_sha384_test", .hmacSHA384),
         ("hmac_sha512_test", .hmacSHA512),
+        ("aes_cmac_test", .aes128CMAC),
     ])
     func functions(file: String, function: PseudorandomFunction) throws {
         let prf = try #require(PRF(function))
         let content = try loadVectors(file, as: Wycheproof<Group>.self)
         #expect(content.numberOfTests > 100)
-        for group in content.testGroups {
+        // The function made of CMAC takes keys of other lengths in a way of its own (RFC 4615).
+        for group in content.testGroups where function != .aes128CMAC || group.keySize == 128 {
             for vector in group.tests {
                 let output = prf.compute(
                     key: SecretBytes(hex(vector.key)),

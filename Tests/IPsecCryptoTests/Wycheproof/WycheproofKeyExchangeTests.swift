@@ -27,8 +27,11 @@ import Testing
 
     /// Those that lead to the all-zero secret must be refused (RFC 8031 §3.1); the others, also
     /// those of unusual encoding, must agree.
-    @Test func curve25519() throws {
-        let content = try loadVectors("x25519_test", as: Wycheproof<Group>.self)
+    @Test(arguments: [
+        ("x25519_test", KeyExchangeMethod.curve25519), ("x448_test", .curve448),
+    ])
+    func montgomery(file: String, method: KeyExchangeMethod) throws {
+        let content = try loadVectors(file, as: Wycheproof<Group>.self)
         var refused = 0
         for vector in content.testGroups.flatMap(\.tests) {
             let shared = hex(vector.shared)
@@ -36,14 +39,14 @@ import Testing
                 refused += 1
                 #expect(throws: CryptoError.invalidPublicValue, "case \(vector.tcId)") {
                     try agree(
-                        .curve25519,
+                        method,
                         privateValue: hex(vector.private),
                         peerPublic: hex(vector.public)
                     )
                 }
             } else {
                 let result = try agree(
-                    .curve25519,
+                    method,
                     privateValue: hex(vector.private),
                     peerPublic: hex(vector.public)
                 )
@@ -58,6 +61,7 @@ import Testing
     @Test(arguments: [
         ("ecdh_secp256r1_ecpoint_test", KeyExchangeMethod.ecp256, 32),
         ("ecdh_secp384r1_ecpoint_test", .ecp384, 48),
+        ("ecdh_secp521r1_ecpoint_test", .ecp521, 66),
     ])
     func ecp(file: String, method: KeyExchangeMethod, length: Int) throws {
         let content = try loadVectors(file, as: Wycheproof<Group>.self)

@@ -17,6 +17,10 @@ extension IKEReport {
         case .childSAEstablished(let child): "Child SA established, \(child.line)"
         case .childSARekeyed(let child, let replaced):
             "Child SA \(replaced) rekeyed, now \(child.line)"
+        case .childSANarrowed(let child, let isMorePossible):
+            "the peer agrees to \(child.traffic) only"
+                + (isMorePossible ? ", and to more in Child SAs of their own" : "")
+        case .resourcesExhausted: "the peer wants no more Child SAs of the same traffic"
         case .childSAClosed(let spi, let reason): "Child SA \(spi) closed: \(reason.text)"
         case .initiationFailed(let failure): "failed: \(failure.text)"
         case .refused(let failure): "peer refused: \(failure.text)"
@@ -56,10 +60,15 @@ extension IKEReport.IKESADescription {
 
 extension IKEReport.ChildSADescription {
     fileprivate var line: String {
+        let name = (isAuthenticationOnly ? "AH" : "ESP") + (isEncapsulated ? " in UDP" : "")
+        return "\(traffic), \(suite), SPIs \(inboundSPI) in and \(outboundSPI) out, "
+            + ([name] + traits).joined(separator: ", ")
+    }
+
+    fileprivate var traffic: String {
         let local = localSelectors.map(\.description).joined(separator: ", ")
         let remote = remoteSelectors.map(\.description).joined(separator: ", ")
-        return "\(local) ↔ \(remote), \(suite), SPIs \(inboundSPI) in and \(outboundSPI) out, "
-            + (isEncapsulated ? "ESP in UDP" : "ESP")
+        return "\(local) ↔ \(remote)"
     }
 }
 

@@ -12,10 +12,9 @@ extension Logger {
             case .puzzleDeclined: .warning
             case .errorFromPeer: .warning
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
-            case .ikeSARekeyed, .childSARekeyed, .peerMoved: .notice
+            case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved: .notice
             case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
-                .otherMethodDemanded,
-                .networkAddressTranslation:
+                .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted:
                 .info
             }
         log(level: level, "\(report.summary)")

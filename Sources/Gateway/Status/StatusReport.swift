@@ -199,6 +199,8 @@ extension NegotiationFailure.Subject {
         case .childProposal: "esp-proposal"
         case .keyExchange: "key-exchange"
         case .trafficSelectors: "traffic-selectors"
+        case .singlePair: "single-pair-required"
+        case .childMode: "child-mode"
         case .identity: "identity"
         case .secret: "wrong-secret"
         case .encapsulation: "encapsulation"

@@ -35,6 +35,7 @@ extension NotifyType {
     package static let temporaryFailure = NotifyType(rawValue: 43)
     package static let childSANotFound = NotifyType(rawValue: 44)
     package static let stateNotFound = NotifyType(rawValue: 47)
+    package static let tsMaxQueue = NotifyType(rawValue: 48)
 }
 
 // MARK: - Status
@@ -77,4 +78,5 @@ extension NotifyType {
     package static let puzzle = NotifyType(rawValue: 16434)
     package static let intermediateExchangeSupported = NotifyType(rawValue: 16438)
     package static let additionalKeyExchange = NotifyType(rawValue: 16441)
+    package static let saResourceInfo = NotifyType(rawValue: 16444)
 }

@@ -17,37 +17,70 @@ struct ChildInstallationPlan {
     let outboundKeys: ESPKeys
 }
 
-/// Why a Child SA was not made: what the peer hears, and what our report says.
-struct ChildRefusal: Error {
-    let notify: NotifyPayload
-    let failure: NegotiationFailure
-
-    init(_ notify: NotifyType, _ failure: NegotiationFailure) {
-        self.init(notify: NotifyPayload(notify), failure)
-    }
-
-    init(notify: NotifyPayload, _ failure: NegotiationFailure) {
-        self.notify = notify
-        self.failure = failure
-    }
-}
-
 extension IKEEngine {
-    /// An offer of ours for a policy; its SPI is reserved.
+    /// An offer of ours for a policy, or for the successor of a Child SA; its SPI is reserved.
     func offer(
         _ policy: ChildPolicy,
         for initiation: IKEEvent.Initiation,
         _ purpose: NegotiationPurpose,
-        of sa: IKESA
+        of sa: IKESA,
+        replacing spi: SPI? = nil
     ) -> ChildOffer {
+        let old = spi.flatMap { sa.established?.children[$0] }
+        let traits = traitsOffer(policy, slot: initiation.resource, replaces: old, of: sa)
         let spi = reserveSPI(for: sa)
         return ChildOffer(
             policy: policy,
             initiation: initiation,
             inboundSPI: spi,
-            proposals: ProposalSelection.offer(policy.proposals, for: purpose, spi: spi.bytes),
-            selectors: TrafficSelectorNarrowing.offer(policy, packet: initiation.packet)
+            proposals: ProposalSelection.offer(
+                policy.proposals.passing(sa),
+                for: purpose,
+                spi: spi.bytes
+            ),
+            selectors: selectors(policy, initiation, replacing: old, of: sa),
+            traits: traits,
+            replaced: old
         )
+    }
+
+    private func selectors(
+        _ policy: ChildPolicy,
+        _ initiation: IKEEvent.Initiation,
+        replacing old: ChildSA?,
+        of sa: IKESA
+    ) -> TrafficSelectorPair {
+        if let old { return successorSelectors(of: old, policy, sa) }
+        // What of it lies between the ends, if anything, is all that transport mode carries; the
+        // answer is held against that.
+        var policy = policy
+        if policy.mode == .transport, let ends = policy.selectors.between(sa.path) {
+            policy.localSelectors = ends.local
+            policy.remoteSelectors = ends.remote
+        }
+        return TrafficSelectorNarrowing.offer(
+            policy,
+            packet: initiation.packet,
+            isOnlyPair: initiation.isOnlyPair
+        )
+    }
+
+    /// RFC 7296 §2.9.2: "the same as, or a superset of" those of the old SA, which go first, and
+    /// no packet's.
+    private func successorSelectors(
+        of old: ChildSA,
+        _ policy: ChildPolicy,
+        _ sa: IKESA
+    ) -> TrafficSelectorPair {
+        // The ends may have moved since, and the selectors are theirs.
+        if old.traits.mode == .transport { return old.selectors.moved(to: sa.path) }
+        if policy.isPerPair || old.selectors.isBetweenTwoAddresses { return old.selectors }
+        return TrafficSelectorPair(
+            local: old.selectors.local
+                + policy.localSelectors.filter { !old.selectors.local.contains($0) },
+            remote: old.selectors.remote
+                + policy.remoteSelectors.filter { !old.selectors.remote.contains($0) }
+        ).cut(to: TrafficSelectorNarrowing.limit)
     }
 
     /// What the peer's answer makes of an offer of ours.
@@ -65,28 +98,25 @@ extension IKEEngine {
             let tsi = content.trafficSelectorInitiator, let tsr = content.trafficSelectorResponder
         else { throw ChildAnswerFailure.refused(content.error?.type, offer) }
         guard let choice = ProposalSelection.accepted(answer, of: offer.proposals),
-            let suite = ESPSuite(choice.transforms),
+            let suite = ChildSuite(choice.transforms, of: choice.securityProtocol),
             let outbound = answer.proposals.first?.childSPI, !outbound.isReserved
         else { throw ChildAnswerFailure.strangeProposal(offer) }
-        let selectors = TrafficSelectorNarrowing.Selectors(
-            local: tsi.selectors,
-            remote: tsr.selectors
-        )
-        guard TrafficSelectorNarrowing.isWithin(selectors, offer.selectors) else {
-            throw TrafficSelectorMismatch.refused(
-                offer.policy,
-                explanation: "The peer answers with traffic selectors that we did "
-                    + "not offer: \(TrafficSelectorMismatch.text(selectors))."
-            )
+        if suite.securityProtocol == .ah, sa.isEncapsulated {
+            throw ChildAnswerFailure.translated(offer.policy)
         }
-        let keys = ChildKeys.derive(
-            prf: state.keys.suite.prf,
-            derivation: state.keys.keys.derivation,
-            cipherSuite: suite.cipherSuite,
-            nonceInitiator: nonces.initiator,
-            nonceResponder: nonces.responder,
-            sharedSecret: secret
-        )
+        let answered = TrafficSelectorPair(local: tsi.selectors, remote: tsr.selectors)
+        let (selectors, mode, original) = try sa.agreedTraffic(content, answered, to: offer)
+        try state.requireUse(of: selectors, for: offer)
+        guard
+            var traits = offer.policy.traits(
+                answered: content,
+                to: offer.traits,
+                mode: mode,
+                replacing: offer.replaced
+            )
+        else { throw ChildAnswerFailure.strangeTraits(offer) }
+        traits.original = original
+        let keys = state.childKeys(suite, nonces, secret)
         let child = ChildSA(
             policy: offer.policy,
             inboundSPI: offer.inboundSPI,
@@ -96,12 +126,32 @@ extension IKEEngine {
             isEncapsulated: sa.isEncapsulated,
             createdAt: now,
             replaces: replaces,
+            traits: traits,
+            isInitiator: true,
             isUsedOutbound: true
         )
+        reportNarrowing(of: child, offer, content, sa)
         return ChildInstallationPlan(
             child: child,
             inboundKeys: keys.responderToInitiator,
             outboundKeys: keys.initiatorToResponder
+        )
+    }
+
+    private func reportNarrowing(
+        of child: ChildSA,
+        _ offer: ChildOffer,
+        _ content: MessageContent,
+        _ sa: IKESA
+    ) {
+        guard offer.replaced == nil, !child.selectors.covers(offer.selectors) else { return }
+        report(
+            .childSANarrowed(
+                child.description,
+                isMorePossible: content.notify(.additionalTSPossible) != nil
+            ),
+            of: sa,
+            child: offer.policy.name
         )
     }
 
@@ -119,54 +169,44 @@ extension IKEEngine {
             let tsi = content.trafficSelectorInitiator, let tsr = content.trafficSelectorResponder
         else { throw .incomplete(sa.connection) }
         guard state.children.count < settings.childLimit else { throw .tooMany(sa.connection) }
-        let offered = TrafficSelectorNarrowing.Selectors(
-            local: tsr.selectors,
-            remote: tsi.selectors
+        let offered = TrafficSelectorPair(local: tsr.selectors, remote: tsi.selectors)
+        let traffic = try sa.chooseTraffic(
+            content,
+            offered,
+            among: sa.connection.policies(replacing: old)
         )
-        let policies = old.map { [$0.policy] } ?? sa.connection.children
-        guard let (policy, selectors) = TrafficSelectorNarrowing.choose(offered, among: policies)
-        else {
-            throw ChildRefusal(
-                .tsUnacceptable,
-                TrafficSelectorMismatch.explain(offered, policies: policies)
-            )
-        }
-        let (choice, suite, outbound) = try chooseSuite(
-            offer,
+        let policy = traffic.choice.policy
+        let (choice, suite, outbound) = try chooseSuite(offer, content, policy, purpose, sa)
+        let (traits, notifies) = try answerTraits(
             content,
             policy,
-            purpose,
-            sa.connection
+            traffic.mode,
+            original: traffic.original,
+            replacing: old,
+            of: sa,
+            state
         )
         let keyExchange = try answerKeyExchange(suite, content, policy)
-        let keys = ChildKeys.derive(
-            prf: state.keys.suite.prf,
-            derivation: state.keys.keys.derivation,
-            cipherSuite: suite.cipherSuite,
-            nonceInitiator: nonces.initiator,
-            nonceResponder: nonces.responder,
-            sharedSecret: keyExchange?.secret
-        )
+        let keys = state.childKeys(suite, nonces, keyExchange?.secret)
         let inbound = reserveSPI(for: sa)
         let child = ChildSA(
             policy: policy,
             inboundSPI: inbound,
             outboundSPI: outbound,
             suite: suite,
-            selectors: selectors,
+            selectors: traffic.choice.selectors,
             isEncapsulated: sa.isEncapsulated,
             createdAt: now,
             replaces: old?.inboundSPI,
+            traits: traits,
+            isInitiator: false,
             isUsedOutbound: old == nil
         )
-        let answer = choice.answer(purpose: purpose, spi: inbound.bytes)
-        var payloads: [Payload] = [.securityAssociation(answer)]
+        let answer = choice.answer(spi: inbound.bytes)
+        var payloads: [Payload] = notifies.map(Payload.notify) + [.securityAssociation(answer)]
         if purpose == .childSA { payloads.append(.nonce(NoncePayload(nonce: nonces.responder))) }
         if let keyExchange { payloads.append(.keyExchange(keyExchange.payload)) }
-        payloads += [
-            .trafficSelectorInitiator(TrafficSelectorPayload(selectors: selectors.remote)),
-            .trafficSelectorResponder(TrafficSelectorPayload(selectors: selectors.local)),
-        ]
+        payloads += traffic.choice.payloads
         return (
             payloads,
             ChildInstallationPlan(
@@ -183,30 +223,33 @@ extension IKEEngine {
         _ content: MessageContent,
         _ policy: ChildPolicy,
         _ purpose: NegotiationPurpose,
-        _ connection: IKEConnection
-    ) throws(ChildRefusal) -> (ProposalSelection.Choice, ESPSuite, outbound: SPI) {
+        _ sa: IKESA
+    ) throws(ChildRefusal) -> (ProposalSelection.Choice, ChildSuite, outbound: SPI) {
         let choice: ProposalSelection.Choice
         do {
             choice = try ProposalSelection.choose(
                 from: offer.proposals,
-                accepting: policy.proposals,
+                accepting: policy.proposals.passing(sa),
                 for: purpose,
                 guessedMethod: content.keyExchange?.method
             )
         } catch {
             throw ChildRefusal(.noProposalChosen, error)
         }
-        guard let suite = ESPSuite(choice.transforms), choice.peerSPI.count == 4 else {
-            throw .incomplete(connection)
+        guard let suite = ChildSuite(choice.transforms, of: choice.securityProtocol),
+            choice.peerSPI.count == 4
+        else { throw .incomplete(sa.connection) }
+        if suite.securityProtocol == .ah, sa.isEncapsulated {
+            throw ChildRefusal(.noProposalChosen, ChildAnswerFailure.translated(policy))
         }
         let outbound = SPI(rawValue: choice.peerSPI.reduce(0) { $0 << 8 | UInt32($1) })
-        guard !outbound.isReserved else { throw .incomplete(connection) }
+        guard !outbound.isReserved else { throw .incomplete(sa.connection) }
         return (choice, suite, outbound)
     }
 
     /// The responder's half of a fresh key exchange, where the suite has one (RFC 7296 §1.3.1).
     private func answerKeyExchange(
-        _ suite: ESPSuite,
+        _ suite: ChildSuite,
         _ content: MessageContent,
         _ policy: ChildPolicy
     ) throws(ChildRefusal) -> (payload: KeyExchangePayload, secret: SecretBytes)? {
@@ -239,61 +282,48 @@ extension IKEEngine {
     }
 }
 
-extension ChildRefusal {
-    fileprivate static func incomplete(_ connection: IKEConnection) -> ChildRefusal {
-        ChildRefusal(
-            .invalidSyntax,
-            NegotiationFailure(
-                subject: .malformedMessage,
-                explanation: "The peer's request for a Child SA lacks a payload or a valid SPI.",
-                source: connection.source,
-                remedy: "The peer errs."
-            )
-        )
-    }
-
-    fileprivate static func tooMany(_ connection: IKEConnection) -> ChildRefusal {
-        ChildRefusal(
-            .noAdditionalSAs,
-            NegotiationFailure(
-                subject: .resources,
-                explanation: "The IKE SA has as many Child SAs as it may have.",
-                source: connection.source,
-                remedy: "See why the peer makes so many."
-            )
+extension Established {
+    fileprivate func childKeys(
+        _ suite: ChildSuite,
+        _ nonces: ChildNonces,
+        _ secret: SecretBytes?
+    ) -> ChildKeys {
+        ChildKeys.derive(
+            prf: keys.suite.prf,
+            derivation: keys.keys.derivation,
+            lengths: suite.keyLengths,
+            nonceInitiator: nonces.initiator,
+            nonceResponder: nonces.responder,
+            sharedSecret: secret
         )
     }
 }
 
-/// Words for answers of the peer that make no Child SA.
-enum ChildAnswerFailure {
-    static func refused(_ error: NotifyType?, _ offer: ChildOffer) -> NegotiationFailure {
-        switch error {
-        case .noProposalChosen?:
-            return ProposalMismatch.refusedByPeer(offer.policy.proposals, for: .childSA)
-        case .tsUnacceptable?:
-            return TrafficSelectorMismatch.refused(
-                offer.policy,
-                explanation: "The peer accepts none of our traffic selectors (TS_UNACCEPTABLE)."
-            )
-        default:
-            let reason = error.map { "with \($0)" } ?? "without a reason"
-            return NegotiationFailure(
-                subject: .refusedByPeer,
-                explanation: "The peer refused child \(offer.policy.name) \(reason).",
-                source: offer.policy.source,
-                remedy: "Look in the peer's log."
-            )
-        }
+extension IKEConnection {
+    /// Those that may answer an offer: for a rekeying only that of the old SA, as it is now.
+    fileprivate func policies(replacing old: ChildSA?) -> [ChildPolicy] {
+        guard let old else { return children }
+        return [children.first { $0.name == old.policy.name } ?? old.policy]
     }
+}
 
-    static func strangeProposal(_ offer: ChildOffer) -> NegotiationFailure {
-        NegotiationFailure(
-            subject: .childProposal,
-            explanation: "The peer chose an ESP proposal that we did not offer.",
-            accepted: offer.policy.proposals.map(\.proposal.description),
-            source: offer.policy.proposals.first?.source,
-            remedy: "The peer errs."
-        )
+extension TrafficSelectorNarrowing.Choice {
+    /// TSi, TSr and what else there is to say of them, in an answer.
+    fileprivate var payloads: [Payload] {
+        var payloads: [Payload] = [
+            .trafficSelectorInitiator(TrafficSelectorPayload(selectors: selectors.remote)),
+            .trafficSelectorResponder(TrafficSelectorPayload(selectors: selectors.local)),
+        ]
+        if isMorePossible { payloads.append(.notify(NotifyPayload(.additionalTSPossible))) }
+        return payloads
+    }
+}
+
+extension [ConfiguredProposal] {
+    /// RFC 4302 §3.3.3 covers the outer addresses, so that AH does not pass a NAT, and UDP carries
+    /// ESP alone (RFC 3948).
+    fileprivate func passing(_ sa: IKESA) -> [ConfiguredProposal] {
+        let esp = filter { $0.proposal.securityProtocol == .esp }
+        return sa.isEncapsulated && !esp.isEmpty ? esp : self
     }
 }

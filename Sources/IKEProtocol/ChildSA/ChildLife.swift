@@ -22,23 +22,7 @@ extension IKEEngine {
         }
         effects.append(
             .installChildSA(
-                ChildSAInstallation(
-                    connection: sa.connection.name,
-                    child: child.policy.name,
-                    inboundSPI: child.inboundSPI,
-                    outboundSPI: child.outboundSPI,
-                    inboundKeys: plan.inboundKeys,
-                    outboundKeys: plan.outboundKeys,
-                    encryption: child.suite.encryption,
-                    integrity: child.suite.integrity,
-                    isExtendedSequence: child.suite.isExtendedSequence,
-                    localSelectors: child.selectors.local,
-                    remoteSelectors: child.selectors.remote,
-                    path: sa.childPath,
-                    replaces: child.replaces,
-                    isUsedOutboundAtOnce: isUsedOutboundAtOnce,
-                    peerIdentity: state.remoteIdentity.description
-                )
+                plan.installation(of: sa, state, isUsedOutboundAtOnce: isUsedOutboundAtOnce)
             )
         )
         if let old = child.replaces {
@@ -65,7 +49,7 @@ extension IKEEngine {
         sas.releaseChild(spi)
         for timer in [
             SATimer.childRekey(spi), .childExpiry(spi), .childRemoval(spi),
-            .retry(.rekeyChild(inboundSPI: spi)),
+            .retry(.rekeyChild(inboundSPI: spi)), .retry(.deleteChild(inboundSPI: spi)),
         ] {
             disarm(timer, of: sa)
         }
@@ -115,6 +99,7 @@ extension IKEEngine {
         for old in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI })
         where old.stage == .replaced(by: spi) {
             state.children[old.inboundSPI]?.stage = .current
+            disarm(.retry(.deleteChild(inboundSPI: old.inboundSPI)), of: sa)
             effects.append(.useChildSAOutbound(inboundSPI: old.inboundSPI))
             retryLater(.rekeyChild(inboundSPI: old.inboundSPI), of: sa, at: now)
         }
@@ -151,6 +136,7 @@ extension IKEEngine {
         case .lingering: return removeChild(spi, of: sa)
         }
         removeChild(spi, of: sa)
+        if child.suite.securityProtocol == .ah { state.strayAuthenticationSPIs.insert(spi) }
         // The SPI stays ours until the peer has answered.
         sas.assignChild(spi, to: sa)
         enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)

@@ -8,7 +8,10 @@ struct ChildOffer {
     let initiation: IKEEvent.Initiation
     let inboundSPI: SPI
     let proposals: SecurityAssociationPayload
-    let selectors: TrafficSelectorNarrowing.Selectors
+    let selectors: TrafficSelectorPair
+    let traits: TraitsOffer
+    /// What it is to replace, as it was when the offer was made.
+    let replaced: ChildSA?
 }
 
 /// A CREATE_CHILD_SA exchange of ours for a Child SA.
@@ -42,6 +45,9 @@ struct IKERekeyExchange {
 }
 
 extension ChildOffer {
+    /// What goes before the SA payload of a request.
+    var notifies: [Payload] { policy.notifies(traits).map(Payload.notify) }
+
     /// SA, TSi and TSr of a request.
     var payloads: [Payload] {
         [

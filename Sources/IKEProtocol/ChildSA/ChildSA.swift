@@ -1,7 +1,7 @@
 internal import IPsecCrypto
 internal import IPsecPrimitives
 
-/// A pair of ESP SAs of an established IKE SA.
+/// A pair of ESP or AH SAs of an established IKE SA.
 struct ChildSA {
     enum Stage: Hashable {
         case current
@@ -14,15 +14,21 @@ struct ChildSA {
     var policy: ChildPolicy
     let inboundSPI: SPI
     let outboundSPI: SPI
-    let suite: ESPSuite
-    let selectors: TrafficSelectorNarrowing.Selectors
+    let suite: ChildSuite
+    let selectors: TrafficSelectorPair
     let isEncapsulated: Bool
     let createdAt: Instant
     let replaces: SPI?
+    let traits: ChildTraits
+    /// Whether this end began the exchange that made it.
+    let isInitiator: Bool
     var rekeyAt: Instant?
     var stage = Stage.current
     /// False while the peer may lack the SA's other half (RFC 7296 §2.8).
     var isUsedOutbound: Bool
+
+    /// Whether a packet, if there is one, may use this SA.
+    func carries(_ packet: PacketSelector?) -> Bool { packet.map(selectors.covers) ?? true }
 
     var isReplaced: Bool {
         if case .replaced = stage { true } else { false }
@@ -35,7 +41,9 @@ struct ChildSA {
             suite: suite.description,
             localSelectors: selectors.local,
             remoteSelectors: selectors.remote,
-            isEncapsulated: isEncapsulated
+            isEncapsulated: isEncapsulated,
+            isAuthenticationOnly: suite.securityProtocol == .ah,
+            traits: traits.words
         )
     }
 }

@@ -1,3 +1,4 @@
+internal import IKECredentials
 package import IPsecCrypto
 package import IPsecPrimitives
 
@@ -16,7 +17,7 @@ package struct ChildSAPath: Hashable, Sendable {
     }
 }
 
-/// A pair of ESP SAs that was just negotiated, ready for the packet path. Tunnel mode.
+/// A pair of SAs that was just negotiated, ready for the packet path.
 package struct ChildSAInstallation: Sendable {
     package var connection: String
     package var child: String
@@ -40,6 +41,20 @@ package struct ChildSAInstallation: Sendable {
     /// Whether traffic uses the outbound half at once; else `useChildSAOutbound` follows.
     package var isUsedOutboundAtOnce: Bool
     package var peerIdentity: String
+    /// ESP or AH; with AH, `encryption` is ENCR_NULL and its keys are empty.
+    package var securityProtocol = SecurityProtocol.esp
+    package var mode = ChildMode.tunnel
+    /// In transport mode behind a NAT, the addresses as the peer knows them.
+    package var original: OriginalAddresses?
+    package var compression: CompressionAssociation?
+    /// Whether the peer takes packets with padding for traffic flow confidentiality.
+    package var peerAcceptsPadding = true
+    /// Whether later fragments may go by this SA though their ports cannot be seen.
+    package var carriesLaterFragments = false
+    /// Set where several pairs of the same selectors are kept (RFC 9611).
+    package var resource: ChildResource?
+    /// Whether this end began the exchange that made the pair.
+    package var isInitiator = false
 
     package init(
         connection: String,
@@ -73,5 +88,40 @@ package struct ChildSAInstallation: Sendable {
         self.replaces = replaces
         self.isUsedOutboundAtOnce = isUsedOutboundAtOnce
         self.peerIdentity = peerIdentity
+    }
+}
+
+extension ChildInstallationPlan {
+    func installation(
+        of sa: IKESA,
+        _ state: Established,
+        isUsedOutboundAtOnce: Bool
+    ) -> ChildSAInstallation {
+        var installation = ChildSAInstallation(
+            connection: sa.connection.name,
+            child: child.policy.name,
+            inboundSPI: child.inboundSPI,
+            outboundSPI: child.outboundSPI,
+            inboundKeys: inboundKeys,
+            outboundKeys: outboundKeys,
+            encryption: child.suite.encryption,
+            integrity: child.suite.integrity,
+            isExtendedSequence: child.suite.isExtendedSequence,
+            localSelectors: child.selectors.local,
+            remoteSelectors: child.selectors.remote,
+            path: sa.childPath,
+            replaces: child.replaces,
+            isUsedOutboundAtOnce: isUsedOutboundAtOnce,
+            peerIdentity: state.remoteIdentity.description
+        )
+        installation.securityProtocol = child.suite.securityProtocol
+        installation.mode = child.traits.mode
+        installation.original = child.traits.original
+        installation.compression = child.traits.compression
+        installation.peerAcceptsPadding = child.traits.peerAcceptsPadding
+        installation.carriesLaterFragments = child.traits.carriesLaterFragments
+        installation.resource = child.traits.resource
+        installation.isInitiator = child.isInitiator
+        return installation
     }
 }

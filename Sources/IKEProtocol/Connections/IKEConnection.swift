@@ -83,15 +83,29 @@ package struct IKEConnection: Sendable {
     }
 }
 
-/// What one Child SA of a connection may carry. Tunnel mode.
+/// What one Child SA of a connection may carry.
 package struct ChildPolicy: Hashable, Sendable {
     package var name: String
     package var source: String
     package var selectorsSource: String
-    /// For ESP, in order of preference. KE methods count in a CREATE_CHILD_SA only.
+    /// For ESP or AH, in order of preference. KE methods count in a CREATE_CHILD_SA only.
     package var proposals: [ConfiguredProposal]
     package var localSelectors: [TrafficSelector]
     package var remoteSelectors: [TrafficSelector]
+    /// Each pair of addresses gets a Child SA of its own (RFC 4301 §4.4.1.2: both addresses are
+    /// populated from the packet).
+    package var isPerPair = false
+    /// Transport mode carries what the gateways themselves send each other, and nothing else.
+    package var mode = ChildMode.tunnel
+    /// Algorithms of IPComp (RFC 7296 §2.22) in order of preference; empty: no compression.
+    package var compression: [UInt8] = []
+    /// Whether padding for traffic flow confidentiality is taken (RFC 7296 §1.3.1).
+    package var acceptsPadding = true
+    /// Whether later fragments, whose ports cannot be seen, go by the same SA (RFC 4301 §7).
+    package var carriesLaterFragments = false
+    /// How many Child SAs of these selectors the two ends keep (RFC 9611); the first of them is
+    /// the fallback.
+    package var resources = 1
     /// By time. Bytes and packets are the packet path's, which reports when they run out.
     package var lifetime: SALifetime
 

@@ -91,12 +91,12 @@ extension IKEEngine {
     ) {
         guard let child = state.children[spi], child.stage == .current else { return }
         let policy = connection.children.first { $0.name == child.policy.name }
-        guard let policy, policy.covers(child.selectors) else {
+        guard let policy, policy.allows(child) else {
             return withdraw(child, of: sa, at: now)
         }
         state.children[spi]?.policy = policy
         if policy.lifetime != child.policy.lifetime { retime(spi, sa, state, at: now) }
-        if !policy.proposals.allow(child.suite.transforms, for: .childSA)
+        if !policy.proposals.allow(child.suite)
             || !policy.hasSameTraffic(as: child.policy)
         {
             enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
@@ -121,7 +121,7 @@ extension IKEEngine {
     func isOutdated(_ offer: ChildOffer, of sa: IKESA) -> Bool {
         let policy = sa.connection.children.first { $0.name == offer.policy.name }
         guard let policy else { return true }
-        return !policy.covers(offer.selectors)
+        return !policy.selectors.covers(offer.selectors)
     }
 
     // MARK: Lifetimes
@@ -188,18 +188,24 @@ extension IKEConnection {
 extension ChildPolicy {
     fileprivate func hasSameTraffic(as other: ChildPolicy) -> Bool {
         localSelectors == other.localSelectors && remoteSelectors == other.remoteSelectors
+            && isPerPair == other.isPerPair && compression == other.compression
+            && acceptsPadding == other.acceptsPadding
+            && carriesLaterFragments == other.carriesLaterFragments
     }
 
-    /// Whether each selector lies within one of this policy's.
-    fileprivate func covers(_ selectors: TrafficSelectorNarrowing.Selectors) -> Bool {
-        selectors.local.allSatisfy { narrow in localSelectors.contains { $0.covers(narrow) } }
-            && selectors.remote.allSatisfy { narrow in
-                remoteSelectors.contains { $0.covers(narrow) }
-            }
+    /// Whether a child could have come of this policy.
+    fileprivate func allows(_ child: ChildSA) -> Bool {
+        mode == child.traits.mode && selectors.covers(child.selectors)
+            && (!isPerPair || child.selectors.isBetweenTwoAddresses)
     }
 }
 
 extension [ConfiguredProposal] {
+    fileprivate func allow(_ suite: ChildSuite) -> Bool {
+        filter { $0.proposal.securityProtocol == suite.securityProtocol }
+            .allow(suite.transforms, for: .childSA)
+    }
+
     /// Whether an SA of these transforms could still come of a negotiation.
     ///
     /// The key exchange of a Child SA does not count: the first one has none of its own.

@@ -40,19 +40,25 @@ package enum IKEEvent: Sendable {
         package var remoteAddress: IPAddress?
         /// The packet that asks for the SA; its own selector goes first (RFC 7296 §2.9).
         package var packet: PacketSelector?
+        /// Which of the Child SAs of the same selectors is wanted (RFC 9611); nil: any.
+        package var resource: Int?
+        /// Nothing but the packet's addresses, because the peer wants it so (SINGLE_PAIR_REQUIRED).
+        var isOnlyPair = false
 
         package init(
             connection: String,
             child: String?,
             localAddress: IPAddress? = nil,
             remoteAddress: IPAddress? = nil,
-            packet: PacketSelector? = nil
+            packet: PacketSelector? = nil,
+            resource: Int? = nil
         ) {
             self.connection = connection
             self.child = child
             self.localAddress = localAddress
             self.remoteAddress = remoteAddress
             self.packet = packet
+            self.resource = resource
         }
     }
 }

@@ -17,9 +17,7 @@ extension IKEEngine {
         at now: Instant
     ) {
         guard let policy = policy(for: initiation, sa.connection) else { return }
-        if let child = state.currentChild(named: policy.name), child.carries(initiation.packet) {
-            return
-        }
+        if state.satisfies(initiation, by: policy) { return }
         requestChild(policy, initiation, replaces: nil, of: sa, at: now)
     }
 
@@ -45,7 +43,7 @@ extension IKEEngine {
         restarts: Int = 0,
         at now: Instant
     ) {
-        let offer = offer(policy, for: initiation, .childSA, of: sa)
+        let offer = offer(policy, for: initiation, .childSA, of: sa, replacing: replaces)
         let methods = policy.proposals.flatMap(\.proposal.keyExchangeMethods)
         var keyPair: KeyExchangeKeyPair?
         if let method = method ?? methods.first, method != .none {
@@ -60,8 +58,17 @@ extension IKEEngine {
         )
         var payloads: [Payload] = []
         if let replaces {
-            payloads.append(.notify(NotifyPayload(.rekeySA, securityProtocol: .esp, spi: replaces)))
+            payloads.append(
+                .notify(
+                    NotifyPayload(
+                        .rekeySA,
+                        securityProtocol: offer.replaced?.suite.securityProtocol ?? .esp,
+                        spi: replaces
+                    )
+                )
+            )
         }
+        payloads += offer.notifies
         payloads += [
             .securityAssociation(offer.proposals), .nonce(NoncePayload(nonce: exchange.nonce)),
         ]
@@ -120,7 +127,9 @@ extension IKEEngine {
             return enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
         }
         install(plan, of: sa, state, isUsedOutboundAtOnce: true)
-        guard let old = exchange.replaces, state.children[old] != nil else { return }
+        guard let old = exchange.replaces, state.children[old] != nil else {
+            return closeDuplicates(of: plan.child.inboundSPI, of: sa, state, at: now)
+        }
         markReplaced(old, by: plan.child.inboundSPI, of: sa, state)
         enqueue(.deleteChild(inboundSPI: old), of: sa, at: now)
     }
@@ -178,6 +187,9 @@ extension IKEEngine {
             // RFC 7296 §2.25.1: the SA to be rekeyed "SHOULD be silently deleted" here as well.
             guard let old = exchange.replaces, let child = state.children[old] else { return }
             childIsDeleted(child, of: sa, state, because: .deletedByPeer, at: now)
+        case .singlePairRequired where asksForPair(exchange.offer, of: sa, at: now): return
+        case .tsMaxQueue where exchange.replaces == nil:
+            report(.resourcesExhausted, of: sa, child: exchange.offer.policy.name)
         default:
             let failure = ChildAnswerFailure.refused(error.type, exchange.offer)
             report(.initiationFailed(failure), of: sa, child: exchange.offer.policy.name)
@@ -227,15 +239,6 @@ extension IKEEngine {
             guard case .createChild(let exchange) = outstanding.exchange else { continue }
             sas.releaseChild(exchange.offer.inboundSPI)
         }
-    }
-}
-
-extension ChildSA {
-    /// Whether a packet, if there is one, may use this SA.
-    fileprivate func carries(_ packet: PacketSelector?) -> Bool {
-        guard let packet else { return true }
-        return selectors.local.contains { $0.covers(packet.source) }
-            && selectors.remote.contains { $0.covers(packet.destination) }
     }
 }
 

@@ -42,7 +42,10 @@ extension IKEEngine {
             // Ready to receive before the peer can send, and silent until it can receive.
             install(answer.child, of: sa, state, isUsedOutboundAtOnce: false)
             respond(to: request, of: sa, answer.payloads)
-            if old == nil { useOutbound(spi, of: state) }
+            if old == nil {
+                useOutbound(spi, of: state)
+                closeDuplicates(of: spi, of: sa, state, at: now)
+            }
             if let old { replace(old, by: spi, nonces, sa, state) }
         } catch {
             respond(to: request, of: sa, [.notify(error.notify)])
@@ -58,7 +61,9 @@ extension IKEEngine {
         _ state: Established
     ) throws(RekeyRefusal) -> ChildSA? {
         guard let notify = content.notify(.rekeySA) else { return nil }
-        guard let spi = notify.childSPI, let child = state.child(outboundSPI: spi) else {
+        guard let spi = notify.childSPI,
+            let child = state.child(outboundSPI: spi, of: notify.securityProtocol)
+        else {
             throw RekeyRefusal(notify: NotifyPayload(childSANotFound: notify))
         }
         // RFC 7296 §2.25.1: a child that is being closed cannot be rekeyed.

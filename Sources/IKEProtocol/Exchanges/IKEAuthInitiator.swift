@@ -63,7 +63,7 @@ extension IKEEngine {
         payloads.append(
             .authentication(AuthenticationPayload(method: .sharedKey, data: code ?? []))
         )
-        if let child { payloads += child.payloads }
+        if let child { payloads += child.notifies + child.payloads }
         sa.state = .authenticating(
             Authenticating(
                 keys: keys,
@@ -179,6 +179,9 @@ extension IKEEngine {
                 enqueue(.deleteChild(inboundSPI: offer.inboundSPI), of: sa, at: now)
             }
         } catch {
+            if content.error?.type == .singlePairRequired, asksForPair(offer, of: sa, at: now) {
+                return sas.releaseChild(offer.inboundSPI)
+            }
             childFailed(error, offer, content, sa, at: now)
         }
     }

@@ -173,7 +173,7 @@ extension IKEEngine {
             to: request,
             of: sa,
             [
-                .securityAssociation(choice.answer(purpose: .ikeSA, spi: spi.bytes)),
+                .securityAssociation(choice.answer(spi: spi.bytes)),
                 .nonce(NoncePayload(nonce: nonce)),
                 .keyExchange(
                     KeyExchangePayload(method: suite.keyExchange, data: keyPair.publicValue)

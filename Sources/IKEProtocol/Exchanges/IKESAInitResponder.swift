@@ -185,7 +185,7 @@ extension IKEEngine {
         _ nat: NATSituation
     ) -> [Payload] {
         var payloads: [Payload] = [
-            .securityAssociation(choice.answer(purpose: .ikeSA, spi: [])),
+            .securityAssociation(choice.answer(spi: [])),
             .keyExchange(
                 KeyExchangePayload(method: keyPair.method, data: keyPair.publicValue)
             ),

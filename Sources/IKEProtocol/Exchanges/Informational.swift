@@ -16,14 +16,15 @@ extension IKEEngine {
             return fail(sa, InformationalFailure.disbelieved(sa.connection), at: now)
         }
         guard let state = sa.established else { return respond(to: request, of: sa, []) }
-        var deleted: [SPI] = []
-        for payload in content.deletes where payload.securityProtocol == .esp {
+        var deleted: [ChildSA] = []
+        for payload in content.deletes {
             for spi in payload.childSPIs {
-                guard let child = state.child(outboundSPI: spi) else { continue }
+                guard let child = state.child(outboundSPI: spi, of: payload.securityProtocol)
+                else { continue }
                 // RFC 7296 §1.4.1: a child that this end is deleting too is not named in the
                 // answer, for our own request has named it.
                 if !sa.isRequestedToDelete(child.inboundSPI), child.stage != .lingering {
-                    deleted.append(child.inboundSPI)
+                    deleted.append(child)
                 }
                 childIsDeleted(child, of: sa, state, because: .deletedByPeer, at: now)
                 state.tasks.removeAll { $0 == .deleteChild(inboundSPI: child.inboundSPI) }
@@ -35,7 +36,7 @@ extension IKEEngine {
         respond(
             to: request,
             of: sa,
-            deleted.isEmpty ? [] : [.delete(DeletePayload(childSPIs: deleted))]
+            DeletePayload.naming(deleted).map(Payload.delete)
         )
     }
 
@@ -50,6 +51,7 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) {
+        state.strayAuthenticationSPIs.remove(spi)
         guard let child = state.children[spi] else { return sas.releaseChild(spi) }
         childIsDeleted(child, of: sa, state, because: .requested, at: now)
     }

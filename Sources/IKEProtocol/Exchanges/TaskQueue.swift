@@ -32,7 +32,7 @@ extension IKEEngine {
             request(
                 .deleteChild(inboundSPI: spi),
                 .informational,
-                [.delete(DeletePayload(childSPIs: [spi]))],
+                [.delete(state.deletePayload(for: spi))],
                 of: sa,
                 at: now
             )

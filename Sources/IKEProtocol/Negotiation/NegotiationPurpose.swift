@@ -8,7 +8,10 @@ enum NegotiationPurpose {
     /// In CREATE_CHILD_SA.
     case childSA
 
-    var securityProtocol: SecurityProtocol { self == .ikeSA ? .ike : .esp }
+    /// Whether a proposal of this protocol is one for this purpose.
+    func takes(_ securityProtocol: SecurityProtocol) -> Bool {
+        (securityProtocol == .ike) == (self == .ikeSA)
+    }
 
     /// A configured proposal with what its words leave unsaid.
     ///
@@ -27,7 +30,10 @@ enum NegotiationPurpose {
             }
             if self == .firstChildSA { transforms.removeAll { $0.type == .keyExchange } }
         }
-        return Proposal(securityProtocol: securityProtocol, transforms: transforms)
+        return Proposal(
+            securityProtocol: proposal.securityProtocol,
+            transforms: transforms
+        )
     }
 
     private func impliedFunction(of integrity: Transform) -> Transform? {

@@ -20,16 +20,22 @@ struct ProposalMatch {
         guessedMethod: KeyExchangeMethod?
     ) {
         let theirs = offered.proposal
-        let encryption = pick(.encryption, theirs, accepted)
+        let isAH = accepted.securityProtocol == .ah
+        let encryption = isAH ? nil : pick(.encryption, theirs, accepted)
         if purpose == .ikeSA { _ = pick(.pseudorandomFunction, theirs, accepted) }
-        pickIntegrity(theirs, accepted, isAuthenticated: encryption?.isAuthenticatedEncryption)
+        pickIntegrity(
+            theirs,
+            accepted,
+            isAuthenticated: isAH ? false : encryption?.isAuthenticatedEncryption
+        )
         if purpose != .firstChildSA {
             pickKeyExchange(theirs, accepted, guessed: guessedMethod)
         }
         if purpose != .ikeSA { pickSequenceNumbers(theirs, accepted) }
         // RFC 7296 §3.3.6: "If the proposal contains a Transform Type that the responder does not
         // understand, the proposal is rejected".
-        var known: Set<TransformType> = [.encryption, .integrity, .keyExchange]
+        var known: Set<TransformType> = [.integrity, .keyExchange]
+        if !isAH { known.insert(.encryption) }
         known.insert(purpose == .ikeSA ? .pseudorandomFunction : .sequenceNumbers)
         for type in offered.transformTypes.subtracting(known).sorted() {
             failures.append(

@@ -8,13 +8,14 @@ enum ProposalMismatch {
         accepted: [ConfiguredProposal],
         for purpose: NegotiationPurpose
     ) -> NegotiationFailure {
-        let suitable = offered.filter { $0.securityProtocol == purpose.securityProtocol }
+        let suitable = offered.filter { purpose.takes($0.securityProtocol) }
         var nearest:
             (
                 match: ProposalMatch, theirs: ProposalSubstructure, ours: ConfiguredProposal
             )?
         for ours in accepted {
-            for theirs in suitable {
+            for theirs in suitable
+            where theirs.securityProtocol == ours.proposal.securityProtocol {
                 let match = ProposalMatch(
                     offered: theirs,
                     accepted: purpose.completed(ours.proposal),
@@ -28,7 +29,7 @@ enum ProposalMismatch {
         }
         let subject: NegotiationFailure.Subject =
             purpose == .ikeSA ? .ikeProposal : .childProposal
-        let what = purpose == .ikeSA ? "IKE" : "ESP"
+        let what = protocols(of: accepted, for: purpose)
         let acceptedText = accepted.map(\.proposal.description)
         let offeredText = offered.map(\.proposal.description)
         guard let nearest else {
@@ -61,7 +62,7 @@ enum ProposalMismatch {
         _ proposals: [ConfiguredProposal],
         for purpose: NegotiationPurpose
     ) -> NegotiationFailure {
-        let what = purpose == .ikeSA ? "IKE" : "ESP"
+        let what = protocols(of: proposals, for: purpose)
         return NegotiationFailure(
             subject: purpose == .ikeSA ? .ikeProposal : .childProposal,
             explanation: "The peer accepts none of our \(what) proposals (NO_PROPOSAL_CHOSEN).",
@@ -70,6 +71,18 @@ enum ProposalMismatch {
             remedy: "Look in the peer's log or configuration for its \(what) proposals and write "
                 + "one of them at \(proposals.first?.source ?? "proposals")."
         )
+    }
+
+    /// `IKE`, `ESP`, `AH` or `ESP or AH`.
+    private static func protocols(
+        of proposals: [ConfiguredProposal],
+        for purpose: NegotiationPurpose
+    ) -> String {
+        if purpose == .ikeSA { return "IKE" }
+        let names = [SecurityProtocol.esp, .ah].filter { securityProtocol in
+            proposals.contains { $0.proposal.securityProtocol == securityProtocol }
+        }.map { $0 == .esp ? "ESP" : "AH" }
+        return names.isEmpty ? "ESP" : names.joined(separator: " or ")
     }
 
     private static func difference(_ failure: ProposalMatch.Failure) -> String {

@@ -6,16 +6,14 @@ enum ProposalSelection {
     /// One transform of each type, and where they come from.
     struct Choice: Hashable {
         let number: UInt8
+        let securityProtocol: SecurityProtocol
         let peerSPI: [UInt8]
         let transforms: [Transform]
         let source: String
 
         /// The payload that answers the offer.
-        func answer(purpose: NegotiationPurpose, spi: [UInt8]) -> SecurityAssociationPayload {
-            let proposal = Proposal(
-                securityProtocol: purpose.securityProtocol,
-                transforms: transforms
-            )
+        func answer(spi: [UInt8]) -> SecurityAssociationPayload {
+            let proposal = Proposal(securityProtocol: securityProtocol, transforms: transforms)
             return SecurityAssociationPayload(proposals: [
                 ProposalSubstructure(number: number, spi: spi, proposal: proposal)
             ])
@@ -33,7 +31,8 @@ enum ProposalSelection {
         guessedMethod: KeyExchangeMethod? = nil
     ) throws(NegotiationFailure) -> Choice {
         for ours in accepting {
-            for theirs in offered where theirs.securityProtocol == purpose.securityProtocol {
+            let securityProtocol = ours.proposal.securityProtocol
+            for theirs in offered where theirs.securityProtocol == securityProtocol {
                 let match = ProposalMatch(
                     offered: theirs,
                     accepted: purpose.completed(ours.proposal),
@@ -43,6 +42,7 @@ enum ProposalSelection {
                 if match.failures.isEmpty {
                     return Choice(
                         number: theirs.number,
+                        securityProtocol: securityProtocol,
                         peerSPI: theirs.spi,
                         transforms: match.chosen,
                         source: ours.source
@@ -101,6 +101,7 @@ enum ProposalSelection {
         guard types.isEmpty else { return nil }
         return Choice(
             number: chosen.number,
+            securityProtocol: chosen.securityProtocol,
             peerSPI: chosen.spi,
             transforms: transforms,
             source: ""

@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 enum TrafficSelectorMismatch {
     /// The peer's offer meets none of the policies.
     static func explain(
-        _ offered: TrafficSelectorNarrowing.Selectors,
+        _ offered: TrafficSelectorPair,
         policies: [ChildPolicy]
     ) -> NegotiationFailure {
         let nearest = policies.max { agreement(offered, $0) < agreement(offered, $1) }
@@ -39,7 +39,55 @@ enum TrafficSelectorMismatch {
         )
     }
 
-    static func text(_ selectors: TrafficSelectorNarrowing.Selectors) -> String {
+    /// The peer wants a Child SA for each pair of addresses, and we have no packet to name one.
+    static func pairWanted(_ policy: ChildPolicy) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .singlePair,
+            explanation: "The peer wants a Child SA for each pair of addresses "
+                + "(SINGLE_PAIR_REQUIRED), and no packet says which pair is needed.",
+            accepted: [text(policy.selectors)],
+            source: policy.selectorsSource,
+            remedy: "Let traffic start \(policy.name), or narrow local and remote at "
+                + "\(policy.selectorsSource) to one address each."
+        )
+    }
+
+    /// The peer asks for more than a pair of addresses where our policy wants one.
+    static func pairRequired(
+        _ policy: ChildPolicy,
+        _ offered: TrafficSelectorPair
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .singlePair,
+            explanation: "Child \(policy.name) wants a Child SA for each pair of addresses; the "
+                + "peer names no pair first, and is told so (SINGLE_PAIR_REQUIRED).",
+            offered: [text(offered)],
+            accepted: ["\(policy.name): " + text(policy.selectors)],
+            source: policy.selectorsSource,
+            remedy: "Let traffic start the Child SAs at the peer, or remove sa-per-pair at "
+                + "\(policy.source)."
+        )
+    }
+
+    /// The peer's answer leaves out the packet that the Child SA was for.
+    static func withoutPacket(
+        _ packet: PacketSelector,
+        _ answer: TrafficSelectorPair,
+        _ policy: ChildPolicy
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .trafficSelectors,
+            explanation: "The peer accepts child \(policy.name), but not for the packet that asks "
+                + "for it.",
+            offered: [text(local: [packet.source], remote: [packet.destination])],
+            accepted: [text(answer)],
+            source: policy.selectorsSource,
+            remedy: "Compare local and remote at \(policy.selectorsSource) with the peer's "
+                + "configuration, which allows less."
+        )
+    }
+
+    static func text(_ selectors: TrafficSelectorPair) -> String {
         text(local: selectors.local, remote: selectors.remote)
     }
 
@@ -52,7 +100,7 @@ enum TrafficSelectorMismatch {
     }
 
     private static func agreement(
-        _ offered: TrafficSelectorNarrowing.Selectors,
+        _ offered: TrafficSelectorPair,
         _ policy: ChildPolicy
     ) -> Int {
         (meets(offered.local, policy.localSelectors) ? 1 : 0)
@@ -60,7 +108,7 @@ enum TrafficSelectorMismatch {
     }
 
     private static func difference(
-        _ offered: TrafficSelectorNarrowing.Selectors,
+        _ offered: TrafficSelectorPair,
         _ policy: ChildPolicy
     ) -> String {
         var parts: [String] = []

@@ -5,38 +5,43 @@ enum TrafficSelectorNarrowing {
     /// RFC 7296 §3.13: the count of a payload has 8 bits.
     static let limit = 255
 
-    struct Selectors: Hashable {
-        var local: [TrafficSelector]
-        var remote: [TrafficSelector]
+    /// What a policy makes of an offer.
+    struct Choice {
+        let policy: ChildPolicy
+        let selectors: TrafficSelectorPair
+        /// More of the offer would have been acceptable, but only in a Child SA of its own: what
+        /// ADDITIONAL_TS_POSSIBLE says.
+        let isMorePossible: Bool
     }
 
-    /// What both the offer and the policy cover; nil when one side of it is nothing.
-    static func narrow(_ offered: Selectors, to policy: ChildPolicy) -> Selectors? {
-        let local = intersection(offered.local, policy.localSelectors)
-        let remote = intersection(offered.remote, policy.remoteSelectors)
-        // Of two versions, only those count that both sides have: no packet is of both.
-        let versions = Set(local.map(\.version)).intersection(remote.map(\.version))
-        let result = Selectors(
-            local: local.filter { versions.contains($0.version) },
-            remote: remote.filter { versions.contains($0.version) }
-        )
-        return result.local.isEmpty || result.remote.isEmpty ? nil : result
+    enum Outcome {
+        case chosen(Choice)
+        /// This policy wants a Child SA for each pair of addresses, and the offer names none.
+        case singlePairRequired(ChildPolicy)
+        /// No policy allows any part.
+        case unacceptable
     }
 
     /// The policy that fits an offer best, with what it narrows the offer to.
     ///
-    /// RFC 7296 §2.9: the first selector of each payload may be that of the packet that asks for
-    /// the SA; a policy that covers it goes first, then one that is offered whole.
+    /// RFC 7296 §2.9: where a policy allows the first selector of both payloads, which may be that
+    /// of the packet that asks for the SA, the result includes it; such a policy goes first, then
+    /// one of which all is offered, then the one that stands first.
     static func choose(
-        _ offered: Selectors,
+        _ offered: TrafficSelectorPair,
         among policies: [ChildPolicy]
-    ) -> (policy: ChildPolicy, selectors: Selectors)? {
-        var best: (policy: ChildPolicy, selectors: Selectors)?
+    ) -> Outcome {
+        var best: (policy: ChildPolicy, selectors: TrafficSelectorPair)?
         var bestRank = -1
+        var wantsPair: ChildPolicy?
         for policy in policies {
-            guard let selectors = narrow(offered, to: policy) else { continue }
+            guard let whole = offered.intersection(policy.selectors) else { continue }
+            guard let selectors = policy.isPerPair ? singlePair(whole, offered) : whole else {
+                wantsPair = wantsPair ?? policy
+                continue
+            }
             var rank = 0
-            if coversPacket(offered, selectors) { rank += 4 }
+            if selectors.coversFirst(of: offered) { rank += 4 }
             if Set(selectors.local) == Set(policy.localSelectors) { rank += 1 }
             if Set(selectors.remote) == Set(policy.remoteSelectors) { rank += 1 }
             if rank > bestRank {
@@ -44,60 +49,68 @@ enum TrafficSelectorNarrowing {
                 bestRank = rank
             }
         }
-        return best
+        guard let best else {
+            return wantsPair.map(Outcome.singlePairRequired) ?? .unacceptable
+        }
+        let isMorePossible = policies.contains { policy in
+            offered.intersection(policy.selectors).map { !best.selectors.covers($0) } ?? false
+        }
+        return .chosen(
+            Choice(
+                policy: best.policy,
+                selectors: best.selectors,
+                isMorePossible: isMorePossible
+            )
+        )
     }
 
-    /// What an initiator offers: the packet's own selector first, then the policy.
-    static func offer(_ policy: ChildPolicy, packet: PacketSelector?) -> Selectors {
-        var result = Selectors(local: policy.localSelectors, remote: policy.remoteSelectors)
-        guard let packet,
-            policy.localSelectors.contains(where: { $0.covers(packet.source) }),
-            policy.remoteSelectors.contains(where: { $0.covers(packet.destination) })
-        else { return cut(result) }
+    /// What an initiator offers.
+    ///
+    /// - Parameter packet: its own selectors go first (RFC 7296 §2.9), if the policy covers it.
+    /// - Parameter isOnlyPair: nothing but the addresses of the packet, as a policy for each pair
+    ///   of addresses wants it, or a peer with SINGLE_PAIR_REQUIRED.
+    static func offer(
+        _ policy: ChildPolicy,
+        packet: PacketSelector?,
+        isOnlyPair: Bool = false
+    ) -> TrafficSelectorPair {
+        var result = policy.selectors
+        guard let packet, result.covers(packet) else { return result.cut(to: limit) }
+        if isOnlyPair || policy.isPerPair {
+            let pair = TrafficSelectorPair(
+                local: [TrafficSelector(address: packet.source.first)],
+                remote: [TrafficSelector(address: packet.destination.first)]
+            )
+            result = result.intersection(pair) ?? result
+        }
         if !result.local.contains(packet.source) { result.local.insert(packet.source, at: 0) }
         if !result.remote.contains(packet.destination) {
             result.remote.insert(packet.destination, at: 0)
         }
-        return cut(result)
+        return result.cut(to: limit)
     }
 
-    /// Whether an answer stays within what was offered, as it must.
-    static func isWithin(_ answer: Selectors, _ offered: Selectors) -> Bool {
-        !answer.local.isEmpty && !answer.remote.isEmpty
-            && answer.local.allSatisfy { part in offered.local.contains { $0.covers(part) } }
-            && answer.remote.allSatisfy { part in offered.remote.contains { $0.covers(part) } }
-    }
-
-    private static func coversPacket(_ offered: Selectors, _ narrowed: Selectors) -> Bool {
-        guard let local = offered.local.first, let remote = offered.remote.first else {
-            return false
-        }
-        return narrowed.local.contains { $0.covers(local) }
-            && narrowed.remote.contains { $0.covers(remote) }
-    }
-
-    private static func intersection(
-        _ left: [TrafficSelector],
-        _ right: [TrafficSelector]
-    ) -> [TrafficSelector] {
-        var result: [TrafficSelector] = []
-        for first in left {
-            for second in right {
-                guard let common = first.intersection(second),
-                    !result.contains(where: { $0.covers(common) })
-                else { continue }
-                result.removeAll { common.covers($0) }
-                result.append(common)
-                if result.count == limit { return result }
-            }
-        }
-        return result
-    }
-
-    private static func cut(_ selectors: Selectors) -> Selectors {
-        Selectors(
-            local: Array(selectors.local.prefix(limit)),
-            remote: Array(selectors.remote.prefix(limit))
+    /// The part that lies between the two addresses that the offer names first; nil where it
+    /// names more than one address there.
+    private static func singlePair(
+        _ narrowed: TrafficSelectorPair,
+        _ offered: TrafficSelectorPair
+    ) -> TrafficSelectorPair? {
+        if narrowed.isBetweenTwoAddresses { return narrowed }
+        guard let local = offered.local.first, local.first == local.last,
+            let remote = offered.remote.first, remote.first == remote.last
+        else { return nil }
+        return narrowed.intersection(
+            TrafficSelectorPair(
+                local: [TrafficSelector(address: local.first)],
+                remote: [TrafficSelector(address: remote.first)]
+            )
         )
+    }
+}
+
+extension ChildPolicy {
+    var selectors: TrafficSelectorPair {
+        TrafficSelectorPair(local: localSelectors, remote: remoteSelectors)
     }
 }

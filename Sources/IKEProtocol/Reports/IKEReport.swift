@@ -26,6 +26,11 @@ package struct IKEReport: Hashable, Sendable {
         case childSAEstablished(ChildSADescription)
         case childSARekeyed(ChildSADescription, replaced: SPI)
         case childSAClosed(inboundSPI: SPI, ClosureReason)
+        /// The peer agreed to less than was asked for; with `isMorePossible` it would agree to more
+        /// in Child SAs of their own (ADDITIONAL_TS_POSSIBLE).
+        case childSANarrowed(ChildSADescription, isMorePossible: Bool)
+        /// The peer wants no more Child SAs of these selectors (TS_MAX_QUEUE, RFC 9611).
+        case resourcesExhausted
         /// What this end started came to nothing. With a child, the IKE SA may still be up.
         case initiationFailed(NegotiationFailure)
         /// What the peer started was refused.
@@ -83,6 +88,10 @@ package struct IKEReport: Hashable, Sendable {
         package var localSelectors: [TrafficSelector]
         package var remoteSelectors: [TrafficSelector]
         package var isEncapsulated: Bool
+        /// AH rather than ESP.
+        package var isAuthenticationOnly: Bool
+        /// What else was agreed, in words: `transport mode`, `IPComp IPCOMP_DEFLATE`.
+        package var traits: [String]
 
         package init(
             inboundSPI: SPI,
@@ -90,7 +99,9 @@ package struct IKEReport: Hashable, Sendable {
             suite: String,
             localSelectors: [TrafficSelector],
             remoteSelectors: [TrafficSelector],
-            isEncapsulated: Bool
+            isEncapsulated: Bool,
+            isAuthenticationOnly: Bool = false,
+            traits: [String] = []
         ) {
             self.inboundSPI = inboundSPI
             self.outboundSPI = outboundSPI
@@ -98,6 +109,8 @@ package struct IKEReport: Hashable, Sendable {
             self.localSelectors = localSelectors
             self.remoteSelectors = remoteSelectors
             self.isEncapsulated = isEncapsulated
+            self.isAuthenticationOnly = isAuthenticationOnly
+            self.traits = traits
         }
     }
 

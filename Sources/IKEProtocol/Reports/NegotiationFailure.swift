@@ -6,6 +6,10 @@ package struct NegotiationFailure: Error, Hashable, Sendable {
         case childProposal
         case keyExchange
         case trafficSelectors
+        /// A Child SA for each pair of addresses is wanted (SINGLE_PAIR_REQUIRED).
+        case singlePair
+        /// Tunnel or transport mode.
+        case childMode
         case identity
         case secret
         case encapsulation

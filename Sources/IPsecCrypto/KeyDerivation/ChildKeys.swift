@@ -13,6 +13,19 @@ package struct ESPKeys: Sendable {
     }
 }
 
+/// Octets of key of one direction of a Child SA.
+package struct ChildKeyLengths: Hashable, Sendable {
+    /// With salt or nonce; zero for AH.
+    package let encryption: Int
+    /// Zero with an AEAD.
+    package let integrity: Int
+
+    package init(encryption: Int, integrity: Int) {
+        self.encryption = encryption
+        self.integrity = integrity
+    }
+}
+
 /// The keys of a pair of Child SAs (RFC 7296 §2.17). Initiator is who began the exchange that
 /// made the Child SA, which need not be the IKE SA's initiator.
 package struct ChildKeys: Sendable {
@@ -31,8 +44,32 @@ package struct ChildKeys: Sendable {
         sharedSecret: SecretBytes? = nil,
         additional: [SecretBytes] = []
     ) -> ChildKeys {
-        let encryption = cipherSuite.encryptionKeyLength
-        let integrity = cipherSuite.integrityKeyLength
+        derive(
+            prf: prf,
+            derivation: derivation,
+            lengths: ChildKeyLengths(
+                encryption: cipherSuite.encryptionKeyLength,
+                integrity: cipherSuite.integrityKeyLength
+            ),
+            nonceInitiator: nonceInitiator,
+            nonceResponder: nonceResponder,
+            sharedSecret: sharedSecret,
+            additional: additional
+        )
+    }
+
+    /// As above for keys of any lengths.
+    package static func derive(
+        prf: PRF,
+        derivation: SecretBytes,
+        lengths: ChildKeyLengths,
+        nonceInitiator: [UInt8],
+        nonceResponder: [UInt8],
+        sharedSecret: SecretBytes? = nil,
+        additional: [SecretBytes] = []
+    ) -> ChildKeys {
+        let encryption = lengths.encryption
+        let integrity = lengths.integrity
         var seed = joined(sharedSecret, nonceInitiator, nonceResponder, additional)
         let material = prf.plus(key: derivation, seed: seed, length: 2 * (encryption + integrity))
         wipe(&seed)

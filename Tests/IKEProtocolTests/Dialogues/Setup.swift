@@ -18,6 +18,8 @@ struct Setup {
     var livenessInterval: Duration? = .seconds(30)
     var retransmission = RetransmissionSchedule()
     var window = 8
+    /// What else the policy of each child says.
+    var adjustChild: (inout ChildPolicy) -> Void = { _ in }
 
     /// The same from the other end.
     var mirrored: Setup {
@@ -41,6 +43,7 @@ struct Setup {
             )
             policy.selectorsSource = "\(localIdentity).yaml:21"
             policy.lifetime = childLifetime
+            adjustChild(&policy)
             return policy
         }
         var connection = IKEConnection(

@@ -11,6 +11,8 @@ final class Established {
     let localIdentity: Identity
     /// By inbound SPI.
     var children: [SPI: ChildSA] = [:]
+    /// Inbound SPIs of AH that have to be deleted though no child has them any more.
+    var strayAuthenticationSPIs: Set<SPI> = []
     /// What this end will ask for, one after the other: the window is one request.
     var tasks: [IKETask] = []
     let establishedAt: Instant
@@ -25,9 +27,11 @@ final class Established {
         establishedAt = now
     }
 
-    /// The child whose packets from us carry `spi`.
-    func child(outboundSPI spi: SPI) -> ChildSA? {
-        children.values.first { $0.outboundSPI == spi }
+    /// The child whose packets from us carry `spi`; ESP and AH count theirs apart.
+    func child(outboundSPI spi: SPI, of securityProtocol: SecurityProtocol) -> ChildSA? {
+        children.values.first {
+            $0.outboundSPI == spi && $0.suite.securityProtocol == securityProtocol
+        }
     }
 
     /// The child of a policy that carries traffic and is not replaced; the youngest of several.

@@ -1,0 +1,106 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+// Whether a Child SA more is needed, and which of two that do the same stays.
+
+extension Established {
+    /// Whether the children that are there do what an initiation asks for.
+    func satisfies(_ initiation: IKEEvent.Initiation, by policy: ChildPolicy) -> Bool {
+        children.values.contains { child in
+            child.policy.name == policy.name && child.stage == .current
+                && child.carries(initiation.packet)
+                && (initiation.resource == nil
+                    || initiation.resource == child.traits.resource?.slot)
+        }
+    }
+
+    /// Refuses an answer that leaves out the packet which the Child SA is for, where another
+    /// child carries all that it allows: each packet would bring one more of the same.
+    func requireUse(
+        of selectors: TrafficSelectorPair,
+        for offer: ChildOffer
+    ) throws(NegotiationFailure) {
+        guard offer.replaced == nil, let packet = offer.initiation.packet,
+            !selectors.covers(packet),
+            children.values.contains(where: {
+                $0.policy.name == offer.policy.name && $0.stage == .current
+                    && $0.selectors.covers(selectors)
+            })
+        else { return }
+        throw TrafficSelectorMismatch.withoutPacket(packet, selectors, offer.policy)
+    }
+
+    /// The Delete payload for one inbound SPI of ours.
+    func deletePayload(for spi: SPI) -> DeletePayload {
+        let isStray = strayAuthenticationSPIs.contains(spi)
+        return DeletePayload(
+            securityProtocol: children[spi]?.suite.securityProtocol ?? (isStray ? .ah : .esp),
+            childSPIs: [spi]
+        )
+    }
+}
+
+extension DeletePayload {
+    /// One payload a protocol (RFC 7296 §3.11).
+    static func naming(_ children: [ChildSA]) -> [DeletePayload] {
+        [SecurityProtocol.esp, .ah].compactMap { securityProtocol in
+            let spis = children.filter { $0.suite.securityProtocol == securityProtocol }
+                .map(\.inboundSPI)
+            return spis.isEmpty
+                ? nil : DeletePayload(securityProtocol: securityProtocol, childSPIs: spis)
+        }
+    }
+}
+
+extension IKEEngine {
+    /// How long a child that has a twin is kept, so that the peer surely has the twin.
+    private static let twinLinger: Duration = .seconds(2)
+
+    /// RFC 7296 §2.9: a peer that wants a Child SA for each pair of addresses is asked for that of
+    /// the packet; false where no packet asks, or it was asked so already.
+    func asksForPair(_ offer: ChildOffer, of sa: IKESA, at now: Instant) -> Bool {
+        guard offer.initiation.packet != nil, !offer.initiation.isOnlyPair else { return false }
+        var initiation = offer.initiation
+        initiation.isOnlyPair = true
+        enqueue(.createChild(initiation), of: sa, at: now)
+        return true
+    }
+
+    /// Both ends asked for the same at the same time, and now there are two: the one with the
+    /// lower SPI goes, and its maker sees to it. The ends agree on which one that is, for they see
+    /// the same SPIs.
+    func closeDuplicates(of spi: SPI, of sa: IKESA, _ state: Established, at now: Instant) {
+        guard let child = state.children[spi], child.stage == .current else { return }
+        let twins = state.children.values.filter {
+            $0.inboundSPI != spi && $0.stage == .current && $0.isTwin(of: child)
+        }
+        guard let winner = (twins + [child]).max(by: { $0.rank < $1.rank }) else { return }
+        for loser in (twins + [child]).sorted(by: { $0.inboundSPI < $1.inboundSPI })
+        where loser.inboundSPI != winner.inboundSPI && loser.isInitiator {
+            markReplaced(loser.inboundSPI, by: winner.inboundSPI, of: sa, state)
+            // Preferred again, whichever was installed last.
+            effects.append(.useChildSAOutbound(inboundSPI: winner.inboundSPI))
+            arm(
+                .retry(.deleteChild(inboundSPI: loser.inboundSPI)),
+                of: sa,
+                at: now + IKEEngine.twinLinger
+            )
+        }
+    }
+}
+
+extension ChildSA {
+    /// Whether the two do the same, so that one is enough.
+    fileprivate func isTwin(of other: ChildSA) -> Bool {
+        policy.name == other.policy.name && suite.securityProtocol == other.suite.securityProtocol
+            && traits.mode == other.traits.mode
+            && traits.resource?.slot == other.traits.resource?.slot
+            && Set(selectors.local) == Set(other.selectors.local)
+            && Set(selectors.remote) == Set(other.selectors.remote)
+    }
+
+    /// The same at both ends.
+    fileprivate var rank: (SPI, SPI) {
+        (min(inboundSPI, outboundSPI), max(inboundSPI, outboundSPI))
+    }
+}

@@ -1,0 +1,14 @@
+package import IPsecPrimitives
+
+extension IntegrityAlgorithm {
+    /// Octets of key for an AH SA (RFC 7296 §2.14, RFC 4868 §2.1.1); nil for what this module
+    /// does not have.
+    package var authenticationHeaderKeyLength: Int? {
+        switch self {
+        case .hmacSHA256_128: 32
+        case .hmacSHA384_192: 48
+        case .hmacSHA512_256: 64
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,237 @@
+import IPsecPrimitives
+import Testing
+
+@testable import IKEProtocol
+
+/// Narrowing held against what it means for single packets, with policies and offers drawn at
+/// random from a small world, in which ranges, ports and protocols meet in every way.
+@Suite("Narrowing, packet by packet")
+struct NarrowingPropertyTests {
+    @Test("what is agreed is what both allow, no more and no less", arguments: 0..<400)
+    func exact(seed: UInt64) {
+        var world = World(seed: seed)
+        let offered = world.pair()
+        let policy = world.policy(named: "a")
+        let agreed = offered.intersection(policy.selectors)
+        for packet in world.packets(300) {
+            let isAllowed = packet.isIn(offered) && packet.isIn(policy.selectors)
+            #expect((agreed.map(packet.isIn) ?? false) == isAllowed, "\(packet)")
+        }
+        if let agreed {
+            #expect(offered.covers(agreed) && policy.selectors.covers(agreed))
+            #expect(offered.allows(agreed))
+        }
+    }
+
+    @Test(
+        "the choice lies within the offer and one policy, with the first pair",
+        arguments: 0..<400
+    )
+    func choice(seed: UInt64) {
+        var world = World(seed: 10_000 + seed)
+        let offered = world.pair()
+        let policies = (0..<3).map { world.policy(named: "\($0)", mayBePerPair: true) }
+        guard case .chosen(let choice) = TrafficSelectorNarrowing.choose(offered, among: policies)
+        else {
+            #expect(
+                policies.allSatisfy {
+                    $0.isPerPair || offered.intersection($0.selectors) == nil
+                }
+            )
+            return
+        }
+        #expect(offered.covers(choice.selectors))
+        #expect(choice.policy.selectors.covers(choice.selectors))
+        // RFC 7296 §2.9: a policy that allows the first pair gives a result that includes it.
+        let mayIncludeFirst = policies.contains { policy in
+            !policy.isPerPair && policy.selectors.coversFirst(of: offered)
+        }
+        if mayIncludeFirst, offered.local[0].mayMeet(offered.remote[0]) {
+            #expect(choice.selectors.coversFirst(of: offered))
+        }
+        let isWhole = policies.allSatisfy { policy in
+            offered.intersection(policy.selectors).map(choice.selectors.covers) ?? true
+        }
+        #expect(choice.isMorePossible == !isWhole)
+        let again = TrafficSelectorNarrowing.choose(offered, among: policies)
+        guard case .chosen(let second) = again else {
+            Issue.record("another choice")
+            return
+        }
+        #expect(second.selectors == choice.selectors && second.policy == choice.policy)
+    }
+
+    @Test("an offer lies within the policy, begins with the packet, and loses nothing")
+    func offers() {
+        for seed in UInt64(0)..<300 {
+            var world = World(seed: 20_000 + seed)
+            let policy = world.policy(named: "a", mayBePerPair: true)
+            for packet in world.packets(20) {
+                let selector = packet.selector
+                let offer = TrafficSelectorNarrowing.offer(policy, packet: selector)
+                #expect(policy.selectors.covers(offer))
+                guard policy.selectors.covers(selector) else {
+                    #expect(offer == policy.selectors)
+                    continue
+                }
+                #expect(offer.covers(selector) && offer.coversFirst(of: offer))
+                if policy.isPerPair {
+                    #expect(offer.isBetweenTwoAddresses)
+                } else {
+                    #expect(offer.covers(policy.selectors))
+                }
+            }
+        }
+    }
+
+    @Test("several selectors cover one together")
+    func together() {
+        let wide = TrafficSelector(prefix: IPPrefix("10.0.0.0/23")!)
+        let halves = ["10.0.0.0/24", "10.0.1.0/24"].map { TrafficSelector(prefix: IPPrefix($0)!) }
+        #expect(wide.isCovered(by: halves))
+        #expect(!wide.isCovered(by: [halves[0]]))
+        func tcp(_ ports: PortRange) -> TrafficSelector {
+            TrafficSelector(prefix: IPPrefix("10.0.0.0/24")!, ipProtocol: 6, ports: ports)!
+        }
+        let low = tcp(PortRange(0, through: 999)!)
+        let high = tcp(PortRange(1000, through: .max)!)
+        // RFC 4301 §4.4.1.1: ANY includes OPAQUE, which no range of ports does.
+        #expect(!tcp(.any).isCovered(by: [low, high]))
+        #expect(tcp(.any).isCovered(by: [low, tcp(.opaque), high]))
+        #expect(tcp(PortRange(5, through: 2000)!).isCovered(by: [low, high]))
+    }
+
+    @Test("more selectors than a payload holds are cut behind the first")
+    func overflow() {
+        let many = (0..<255).map { number in
+            TrafficSelector(
+                address: .v4(IPv4Address(bits: 0x0a00_0000 + UInt32(number) * 2))
+            )
+        }
+        let ports = (0..<10).map { number in
+            TrafficSelector(
+                prefix: IPPrefix("10.0.0.0/16")!,
+                ipProtocol: 6,
+                ports: PortRange(UInt16(number) * 10)
+            )!
+        }
+        let offered = TrafficSelectorPair(local: many, remote: many)
+        let policy = TrafficSelectorPair(local: ports, remote: ports)
+        let agreed = offered.intersection(policy)
+        #expect(agreed?.local.count == 255)
+        #expect(agreed?.local.first?.first == many[0].first)
+        #expect(agreed.map(offered.covers) == true && agreed.map(policy.covers) == true)
+    }
+}
+
+/// One packet as a policy sees it.
+private struct Packet: CustomStringConvertible {
+    let source: IPAddress
+    let destination: IPAddress
+    let ipProtocol: UInt8
+    /// Nil where they cannot be seen.
+    let ports: (source: UInt16, destination: UInt16)?
+
+    func isIn(_ pair: TrafficSelectorPair) -> Bool {
+        pair.local.contains {
+            $0.contains(source, ipProtocol: ipProtocol, port: ports?.source)
+        }
+            && pair.remote.contains {
+                $0.contains(destination, ipProtocol: ipProtocol, port: ports?.destination)
+            }
+    }
+
+    var selector: PacketSelector {
+        func side(_ address: IPAddress, _ port: UInt16?) -> TrafficSelector {
+            TrafficSelector(
+                first: address,
+                last: address,
+                ipProtocol: ipProtocol,
+                ports: port.map { PortRange($0) } ?? .any
+            )!
+        }
+        return PacketSelector(
+            source: side(source, ports?.source),
+            destination: side(destination, ports?.destination)
+        )
+    }
+
+    var description: String {
+        "\(source) \(destination) \(ipProtocol) \(String(describing: ports))"
+    }
+}
+
+/// Eight addresses a version, three protocols, eight ports: everything meets everything.
+private struct World {
+    private var random: SeededRandomSource
+
+    init(seed: UInt64) { random = SeededRandomSource(seed: seed) }
+
+    private mutating func below(_ bound: UInt32) -> UInt32 { random.next32() % bound }
+
+    private mutating func bounds(_ count: UInt32) -> (UInt32, UInt32) {
+        let (one, two) = (below(count), below(count))
+        return (min(one, two), max(one, two))
+    }
+
+    private func address(_ number: UInt32, _ version: IPVersion) -> IPAddress {
+        let base: UInt128 = version == .v4 ? 0x0a00_0000 : 0x2001_0db8 << 96
+        return IPAddress(version: version, bits: base + UInt128(number))
+    }
+
+    private mutating func selector() -> TrafficSelector {
+        let version: IPVersion = below(4) == 0 ? .v6 : .v4
+        let (first, last) = bounds(8)
+        let ipProtocol = [UInt8(0), 0, 6, 17, 1][Int(below(5))]
+        var ports = PortRange.any
+        if ipProtocol != 0 {
+            switch below(4) {
+            case 0: ports = .opaque
+            case 1: ports = .any
+            default:
+                let (lower, upper) = bounds(8)
+                ports = PortRange(UInt16(lower), through: UInt16(upper))!
+            }
+        }
+        return TrafficSelector(
+            first: address(first, version),
+            last: address(last, version),
+            ipProtocol: ipProtocol,
+            ports: ports
+        )!
+    }
+
+    mutating func pair() -> TrafficSelectorPair {
+        TrafficSelectorPair(
+            local: (0...below(4)).map { _ in selector() },
+            remote: (0...below(4)).map { _ in selector() }
+        )
+    }
+
+    mutating func policy(named name: String, mayBePerPair: Bool = false) -> ChildPolicy {
+        let pair = pair()
+        var policy = ChildPolicy(
+            name: name,
+            source: "a.yaml:1",
+            proposals: [],
+            localSelectors: pair.local,
+            remoteSelectors: pair.remote
+        )
+        policy.isPerPair = mayBePerPair && below(4) == 0
+        return policy
+    }
+
+    mutating func packets(_ count: Int) -> [Packet] {
+        (0..<count).map { _ in
+            let version: IPVersion = below(4) == 0 ? .v6 : .v4
+            let ipProtocol = [UInt8(6), 17, 1, 50][Int(below(4))]
+            let isVisible = ipProtocol != 50 && below(5) != 0
+            return Packet(
+                source: address(below(9), version),
+                destination: address(below(9), version),
+                ipProtocol: ipProtocol,
+                ports: isVisible ? (UInt16(below(9)), UInt16(below(9))) : nil
+            )
+        }
+    }
+}

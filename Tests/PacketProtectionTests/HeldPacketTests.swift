@@ -56,6 +56,38 @@ internal import Testing
         #expect(isDone)
     }
 
+    /// RFC 7296 §2.9: the peer may agree to less than the policy.
+    @Test func aPacketThatANarrowedSALeavesOutAsksForAnother() throws {
+        let near = gateway()
+        let other = TestPackets.plain(
+            TestPackets.udp(from: TestHosts.nearV4, to: TestHosts.otherV4, payload: pattern(100))
+        )
+        near.send([frame(0), other, other])
+        #expect(near.outbound.takeEvents().count == 1)
+        var narrow = TestTunnel()
+        narrow.selectors = SelectorPair.pairs(
+            local: [.everything(.v4)],
+            remote: [TrafficSelector(address: TestHosts.farV4.address)]
+        )
+        near.apply(.installOutbound(try narrow.outbound()))
+        #expect(near.release().count == 1)
+        #expect(near.outbound.snapshot().heldPackets == 2)
+        let tuple = PacketTuple(
+            source: TestHosts.nearV4.address,
+            destination: TestHosts.otherV4.address,
+            ipProtocol: 17,
+            sourcePort: 40_000,
+            destinationPort: 443
+        )
+        #expect(near.outbound.takeEvents() == [.acquire(TestTunnel.policy, tuple)])
+        var wide = TestTunnel()
+        wide.identifier = 2
+        wide.spi += 1
+        near.apply(.installOutbound(try wide.outbound()))
+        #expect(near.release().flatMap(\.datagrams).count == 2)
+        #expect(near.outbound.snapshot().heldPackets == 0)
+    }
+
     @Test func anAcquireIsRepeatedOnceASecond() {
         let near = gateway()
         near.send((0..<10).map { frame($0) })

@@ -15,14 +15,7 @@ extension OutboundProcessor {
         at now: UInt64
     ) {
         let entry = unsafe database.policies + policy
-        if unsafe !entry.pointee.hasAcquired
-            || now &- entry.pointee.lastAcquire >= OutboundProcessor.acquireInterval
-        {
-            unsafe entry.pointee.hasAcquired = true
-            unsafe entry.pointee.lastAcquire = now
-            let identifier = PolicyIdentifier(rawValue: unsafe entry.pointee.identifier)
-            events.post(.acquire(identifier, packet.tuple))
-        }
+        acquire(packet, policy: policy, at: now)
         guard
             unsafe held.hold(
                 frame,
@@ -35,6 +28,19 @@ extension OutboundProcessor {
         else { return drops.count(.holdQueueFull) }
         unsafe entry.pointee.heldPackets += 1
         unsafe entry.pointee.heldOctets += byteCount
+    }
+
+    /// Tells control that a packet needs an SA, unless it has heard so of the policy lately.
+    mutating func acquire(_ packet: InnerPacket, policy: Int, at now: UInt64) {
+        let entry = unsafe database.policies + policy
+        guard
+            unsafe !entry.pointee.hasAcquired
+                || now &- entry.pointee.lastAcquire >= OutboundProcessor.acquireInterval
+        else { return }
+        unsafe entry.pointee.hasAcquired = true
+        unsafe entry.pointee.lastAcquire = now
+        let identifier = PolicyIdentifier(rawValue: unsafe entry.pointee.identifier)
+        events.post(.acquire(identifier, packet.tuple))
     }
 
     mutating func removeHeld(at index: Int) {

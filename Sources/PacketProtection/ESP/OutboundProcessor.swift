@@ -95,9 +95,14 @@ package import IPsecPrimitives
             }
             let entry = held.entries[index]
             unsafe held.copy(index, to: frame)
-            guard let packet = unsafe innerPacket(of: frame, byteCount: entry.byteCount),
-                decide(packet).kind != .acquire
-            else {
+            guard let packet = unsafe innerPacket(of: frame, byteCount: entry.byteCount) else {
+                index += 1
+                continue
+            }
+            let decision = decide(packet)
+            if decision.kind == .acquire {
+                // The SA that came was narrowed to less (RFC 7296 §2.9): this packet needs another.
+                acquire(packet, policy: Int(decision.policy), at: now.nanoseconds)
                 index += 1
                 continue
             }
@@ -216,6 +221,9 @@ extension OutboundProcessor {
         lastActivation += 1
         unsafe associations.elements[slot].activation = lastActivation
         relink()
+        // Packets that it does not carry may ask for another at once.
+        let policy = database.index(of: unsafe associations.elements[slot].policy)
+        if policy >= 0 { unsafe database.policies[policy].hasAcquired = false }
         releaseCursor = held.entries.isEmpty ? nil : 0
     }
 

@@ -283,6 +283,7 @@ struct TestTunnel {
 enum TestHosts {
     static let nearV4 = Endpoint(address: IPAddress("10.1.0.5")!, port: 40_000)
     static let farV4 = Endpoint(address: IPAddress("10.2.0.9")!, port: 443)
+    static let otherV4 = Endpoint(address: IPAddress("10.2.0.77")!, port: 443)
     static let nearV6 = Endpoint(address: IPAddress("fd00:1::5")!, port: 40_000)
     static let farV6 = Endpoint(address: IPAddress("fd00:2::9")!, port: 443)
 

@@ -104,6 +104,21 @@ var targets: [Target] = [
             .product(name: "Logging", package: "swift-log"),
         ]
     ),
+    // The searching tester of the pure modules: built with everything, shipped with nothing.
+    module(
+        "Simulation",
+        [
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+            "PacketProtection", "Configuration", "ConnectionControl",
+        ]
+    ),
+    .executableTarget(
+        name: "cygnet-simulate",
+        dependencies: [
+            "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: strict
+    ),
     .executableTarget(
         name: "cygnet",
         dependencies: [
@@ -176,6 +191,7 @@ var targets: [Target] = [
         "GatewayTests",
         ["IPsecPrimitives", "Configuration", "LinuxIO", "Gateway", "NamespaceTesting"]
     ),
+    tests("SimulationTests", ["Simulation", "cygnet-simulate"]),
     tests("TidyTests", []),
 ]
 targets += multiBufferTargets

@@ -51,6 +51,7 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
+        installationObserver?(child)
         let path = TunnelPath(connection: child.connection, tunnel: child.child)
         guard let record = tunnels[path] else { return }
         let mapping = SAMapping(

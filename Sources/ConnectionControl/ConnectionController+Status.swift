@@ -7,6 +7,9 @@ package import PacketProtection
 extension ConnectionController {
     package func engineStatus(at now: Instant) -> EngineStatus { engine.status(at: now) }
 
+    /// The keys of all IKE SAs; nothing unless `EngineSettings.exposesKeys` is set.
+    package var exposedKeys: [ExposedKeys] { engine.exposedKeys }
+
     package func state(of path: TunnelPath) -> TunnelState {
         guard let record = tunnels[path] else { return .down }
         if record.isUp { return .up }

@@ -34,6 +34,9 @@ package final class ConnectionController {
     var isShuttingDown = false
     var lastActivation: UInt64 = 0
     private var lastIdentifier: UInt32 = 0
+    /// Sees each pair of SAs with its keys before the packet path gets it: for the simulator, and
+    /// for whoever has to decode a capture.
+    package var installationObserver: ((ChildSAInstallation) -> Void)?
 
     /// The last thing that went wrong with a connection.
     package struct RecordedFailure: Hashable, Sendable {

@@ -78,5 +78,6 @@ enum AllowedFiles {
         "Sources/PacketProtection/SecurityAssociation/OutboundSA.swift",
         "Sources/PacketProtection/SecurityAssociation/SPITable.swift",
         "Sources/PacketProtection/SecurityAssociation/SlotTable.swift",
+        "Sources/Simulation/Gateways/PacketPath.swift",
     ]
 }

@@ -20,6 +20,11 @@ enum Architecture {
             "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "PacketProtection", "Configuration",
             "Management",
         ],
+        "Simulation": [
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+            "PacketProtection", "Configuration", "ConnectionControl",
+        ],
+        "cygnet-simulate": ["Simulation"],
         "LinuxIO": ["IPsecPrimitives", "CLinux", "CNFTables"],
         "DataPlane": [
             "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux",
@@ -42,6 +47,7 @@ enum Architecture {
         "DataPlane": ["Glibc", "Synchronization"],
         "Gateway": ["Glibc", "Logging", "Synchronization", "Foundation"],
         "Inspection": ["Foundation"],
+        "cygnet-simulate": ["ArgumentParser", "Foundation", "Synchronization"],
         "cygnet": ["ArgumentParser", "Logging", "Glibc", "Foundation"],
     ]
 
@@ -103,5 +109,6 @@ enum Architecture {
         #expect(!Architecture.reachable(from: "IKEProtocol").contains("PacketProtection"))
         #expect(!Architecture.reachable(from: "PacketProtection").contains("IKEProtocol"))
         #expect(!Architecture.reachable(from: "ConnectionControl").contains("LinuxIO"))
+        #expect(!Architecture.reachable(from: "Simulation").contains("LinuxIO"))
     }
 }

@@ -5,7 +5,7 @@ import Testing
 enum Purity {
     static let modules: Set<String> = [
         "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
-        "PacketProtection", "ConnectionControl", "Configuration",
+        "PacketProtection", "ConnectionControl", "Configuration", "Simulation",
     ]
 
     /// The one place where the system's randomness enters.

@@ -1,26 +1,7 @@
 internal import Configuration
-internal import IKEProtocol
 internal import IPsecCrypto
 internal import IPsecPrimitives
 internal import PacketProtection
-
-extension EngineSettings {
-    init(_ configuration: GatewayConfiguration) {
-        self.init()
-        let settings = configuration.settings
-        ikePort = settings.ikePort
-        natTraversalPort = settings.natPort
-        cookieThreshold = settings.cookieThreshold
-        halfOpenLimit = settings.halfOpenLimit
-        let defence = settings.defence
-        halfOpenLimitPerAddress = defence.halfOpenPerAddress
-        halfOpenLimitPerNetwork = defence.halfOpenPerNetwork
-        cookieThresholdPerAddress = max(1, defence.halfOpenPerAddress / 4)
-        puzzleThresholdPerAddress = max(1, defence.halfOpenPerAddress / 2)
-        puzzleDifficulty = defence.puzzleDifficulty.map { UInt8($0) }
-        puzzleLimit = UInt8(defence.puzzleLimit)
-    }
-}
 
 extension PacketPathConfiguration {
     init(_ configuration: GatewayConfiguration, localAddresses: [IPAddress]) {

@@ -1,0 +1,84 @@
+internal import Configuration
+internal import ConnectionControl
+internal import IKECredentials
+internal import IKEProtocol
+internal import IPsecCrypto
+internal import IPsecPrimitives
+
+/// One gateway: the daemon's pure parts, and what stands for sockets and device around them.
+final class SimulatedGateway {
+    let plan: GatewayPlan
+    var index: Int { plan.index }
+    /// How often it has been started.
+    private(set) var life = 0
+    /// Nil while it does not run.
+    private(set) var controller: ConnectionController?
+    private(set) var path: PacketPath?
+    private(set) var configuration: GatewayConfiguration?
+    /// The moment for which the timer is set; what is set for another moment is void.
+    var timer: UInt64?
+    /// Told to stop, and waiting for the peers.
+    var isClosing = false
+    /// All peers have answered, or are given up.
+    var hasClosed = false
+
+    init(_ plan: GatewayPlan) { self.plan = plan }
+
+    var isRunning: Bool { controller != nil }
+
+    /// Reads its configuration and makes everything anew; `start` follows.
+    func boot(
+        _ scenario: Scenario,
+        observer: @escaping (ChildSAInstallation) -> Void
+    ) throws(SetupFailure) -> CredentialStore {
+        let text = ConfigurationText.text(for: index, of: scenario)
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "\(plan.name).yaml")
+        guard let configuration = result.configuration else {
+            throw SetupFailure(
+                text: "\(plan.name): " + (result.errors.first?.message ?? "no configuration")
+            )
+        }
+        life += 1
+        var settings = EngineSettings(configuration)
+        settings.exposesKeys = true
+        let controller = ConnectionController(
+            configuration: configuration,
+            settings: settings,
+            packetCipherBackEnd: .openSSL,
+            random: GatewayRandomness(seed: scenario.seed, gateway: index, life: life, purpose: 0),
+            engineRandom: GatewayRandomness(
+                seed: scenario.seed,
+                gateway: index,
+                life: life,
+                purpose: 1
+            )
+        )
+        controller.installationObserver = observer
+        var credentials = CredentialStore()
+        for peering in scenario.peerings where peering.gateways.contains(index) {
+            guard let connection = configuration.connection(named: peering.name) else { continue }
+            let secret = SecretBytes(Array(peering.end(of: index).secret.utf8))
+            credentials.addPresharedKey(secret, for: connection)
+        }
+        self.configuration = configuration
+        self.controller = controller
+        path = PacketPath()
+        timer = nil
+        isClosing = false
+        hasClosed = false
+        return credentials
+    }
+
+    /// Everything is gone at once.
+    func halt() {
+        controller = nil
+        path = nil
+        timer = nil
+        isClosing = false
+    }
+}
+
+/// The generator made something that the daemon refuses.
+struct SetupFailure: Error {
+    let text: String
+}

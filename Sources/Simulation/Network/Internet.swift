@@ -1,0 +1,159 @@
+internal import IPsecPrimitives
+
+/// What lies between the gateways: addresses, NAT boxes, and ways that are good or bad.
+struct Internet {
+    /// What becomes of one datagram: each copy with its delay in nanoseconds.
+    struct Passage {
+        var copies: [(datagram: WireDatagram, delay: UInt64)] = []
+        /// It was longer than a link that cannot fragment it; octets that pass.
+        var tooLongFor: Int?
+    }
+
+    private(set) var addresses: [IPAddress]
+    var boxes: [NATBox?]
+    private var conditions: [LinkConditions]
+    private let count: Int
+    /// Ways that nothing passes: from a gateway to another.
+    private var blocked: [Int]
+    /// Per way, so that what one does leaves the others as they are.
+    private var dice: [Dice]
+    private(set) var isCalm = false
+
+    init(_ scenario: Scenario) {
+        count = scenario.gateways.count
+        addresses = scenario.gateways.map(\.address)
+        boxes = scenario.gateways.map { gateway in
+            gateway.nat.map { plan in
+                NATBox(
+                    publicAddress: plan.publicAddress,
+                    inside: gateway.address,
+                    isOpen: plan.isOpen,
+                    forwards: plan.forwards,
+                    timeout: plan.timeout
+                )
+            }
+        }
+        conditions = scenario.conditions
+        blocked = Array(repeating: 0, count: count * count)
+        dice = (0..<count * count).map {
+            Dice(seed: scenario.seed, stream: 0x1000_0000 + UInt64($0))
+        }
+    }
+
+    func conditions(from source: Int, to destination: Int) -> LinkConditions {
+        conditions[source * count + destination]
+    }
+
+    /// The address at which others find a gateway.
+    func publicAddress(of gateway: Int) -> IPAddress {
+        boxes[gateway]?.publicAddress ?? addresses[gateway]
+    }
+
+    func isBlocked(from source: Int, to destination: Int) -> Bool {
+        blocked[source * count + destination] > 0
+    }
+
+    mutating func block(from source: Int, to destination: Int, _ isBlocked: Bool) {
+        blocked[source * count + destination] += isBlocked ? 1 : -1
+    }
+
+    mutating func change(
+        from source: Int,
+        to destination: Int,
+        _ body: (inout LinkConditions) -> Void
+    ) {
+        body(&conditions[source * count + destination])
+    }
+
+    /// From now on nothing is lost, doubled or damaged.
+    mutating func calm() {
+        isCalm = true
+        conditions = conditions.map(\.calmed)
+    }
+
+    mutating func move(_ gateway: Int, to address: IPAddress) {
+        addresses[gateway] = address
+    }
+
+    /// The gateway whose way an outside address leads to; nil when nobody has it.
+    func owner(of address: IPAddress) -> Int? {
+        (0..<count).first { gateway in
+            boxes[gateway].map { $0.publicAddress == address } ?? (addresses[gateway] == address)
+        }
+    }
+
+    /// Sends a datagram on its way from a gateway.
+    mutating func carry(_ datagram: WireDatagram, from gateway: Int, at now: UInt64) -> Passage {
+        // A socket bound to an address that is gone sends nothing.
+        guard datagram.source.address == addresses[gateway] else { return Passage() }
+        var outside = datagram
+        if boxes[gateway] != nil {
+            guard let source = boxes[gateway]?.leaving(datagram, at: now) else { return Passage() }
+            outside.source = source
+        }
+        guard let destination = owner(of: datagram.destination.address), destination != gateway
+        else { return Passage() }
+        return carry(outside, from: gateway, to: destination)
+    }
+
+    /// Sends what an attacker made; it comes in by the way of a gateway.
+    mutating func carry(
+        _ datagram: WireDatagram,
+        from source: Int,
+        to destination: Int
+    ) -> Passage {
+        let way = source * count + destination
+        let link = conditions[way]
+        guard blocked[way] == 0 else { return Passage() }
+        var passage = Passage()
+        if datagram.packetOctets > link.mtu {
+            if datagram.isESP {
+                passage.tooLongFor = link.mtu
+                return passage
+            }
+            if link.dropsFragments { return passage }
+        }
+        let copies = dice[way].chance(perMille: link.duplicationPerMille) ? 2 : 1
+        for _ in 0..<copies {
+            guard !dice[way].chance(perMille: link.lossPerMille) else { continue }
+            var copy = datagram
+            damage(&copy, link, way)
+            passage.copies.append((copy, delay(link, way)))
+        }
+        return passage
+    }
+
+    private mutating func delay(_ link: LinkConditions, _ way: Int) -> UInt64 {
+        var delay = link.delay
+        if link.jitter > 0 { delay += dice[way].next() % link.jitter }
+        if link.detour > 0, dice[way].chance(perMille: link.detourPerMille) {
+            delay += dice[way].next() % link.detour
+        }
+        return delay
+    }
+
+    private mutating func damage(_ datagram: inout WireDatagram, _ link: LinkConditions, _ way: Int)
+    {
+        guard !datagram.bytes.isEmpty else { return }
+        if dice[way].chance(perMille: link.corruptionPerMille) {
+            let place = dice[way].below(datagram.bytes.count)
+            datagram.bytes[place] ^= UInt8(1 << dice[way].below(8))
+        }
+        if dice[way].chance(perMille: link.truncationPerMille) {
+            datagram.bytes.removeLast(dice[way].within(1...datagram.bytes.count) - 1)
+        }
+    }
+
+    /// Brings a datagram that has arrived to the gateway; nil when nobody is there for it.
+    mutating func deliver(
+        _ datagram: WireDatagram,
+        at now: UInt64
+    ) -> (gateway: Int, datagram: WireDatagram)? {
+        guard let gateway = owner(of: datagram.destination.address) else { return nil }
+        guard boxes[gateway] != nil else { return (gateway, datagram) }
+        guard let inside = boxes[gateway]?.entering(datagram, at: now) else { return nil }
+        var result = datagram
+        result.destination = inside
+        return (gateway, result)
+    }
+}

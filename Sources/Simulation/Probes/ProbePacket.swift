@@ -1,0 +1,53 @@
+internal import IPsecPrimitives
+
+/// An inner IP packet with a number in it.
+enum ProbePacket {
+    static func bytes(
+        _ flow: ProbeTraffic.Flow,
+        number: Int,
+        sequence: UInt32,
+        mark: [UInt8]
+    ) -> [UInt8] {
+        var payload = ByteWriter(reserving: 24)
+        payload.write(mark)
+        payload.write(UInt32(number))
+        payload.write(sequence)
+        var packet = ByteWriter(reserving: 80)
+        let octets = 8 + payload.count
+        switch flow.source.version {
+        case .v4:
+            packet.write([0x45, 0])
+            packet.write(UInt16(20 + octets))
+            packet.write(UInt32(0))
+            packet.write([64, flow.ipProtocol])
+            packet.write(UInt16(0))
+            packet.write(flow.source.bytes)
+            packet.write(flow.destination.bytes)
+        case .v6:
+            packet.write(UInt32(0x6000_0000))
+            packet.write(UInt16(octets))
+            packet.write([flow.ipProtocol, 64])
+            packet.write(flow.source.bytes)
+            packet.write(flow.destination.bytes)
+        }
+        packet.write(UInt16(7000))
+        packet.write(flow.port)
+        packet.write(UInt16(octets))
+        packet.write(UInt16(0))
+        packet.write(payload.bytes)
+        return packet.bytes
+    }
+
+    static func parse(_ packet: [UInt8], mark: [UInt8]) -> (flow: Int, sequence: UInt32)? {
+        guard let first = packet.first else { return nil }
+        let start = (first >> 4 == 4 ? 20 : 40) + 8
+        guard packet.count >= start + 16, Array(packet[start..<start + 8]) == mark else {
+            return nil
+        }
+        var reader = ByteReader(packet[(start + 8)...])
+        guard let flow = try? reader.readUInt32(), let sequence = try? reader.readUInt32() else {
+            return nil
+        }
+        return (Int(flow), sequence)
+    }
+}

@@ -1,0 +1,133 @@
+internal import IPsecPrimitives
+
+/// Packets from host to host through the tunnels, each with a number of its own.
+struct ProbeTraffic {
+    struct Flow {
+        let name: String
+        let peering: Int
+        let tunnel: Int
+        let from: Int
+        let to: Int
+        let source: IPAddress
+        let destination: IPAddress
+        let ipProtocol: UInt8
+        let port: UInt16
+        /// The longest way that a probe takes when nothing is wrong, in nanoseconds.
+        let longestDelay: UInt64
+        var lastSequence: UInt32 = 0
+        var pending: [Pending] = []
+    }
+
+    struct Pending {
+        let sequence: UInt32
+        let sentAt: UInt64
+        let isGuarded: Bool
+        var copies = 0
+    }
+
+    struct Arrival {
+        let flow: Int
+        let sequence: UInt32
+        let problem: String?
+    }
+
+    private(set) var flows: [Flow] = []
+    private let interval: UInt64
+    private var dice: Dice
+    /// Stands in each probe, so that one can be recognised wherever it turns up.
+    let mark: [UInt8]
+
+    init(_ scenario: Scenario) {
+        interval = scenario.probeInterval
+        dice = Dice(seed: scenario.seed, stream: 4)
+        mark = ProbeTraffic.mark(of: scenario)
+        for peering in scenario.peerings {
+            for (index, tunnel) in peering.tunnels.enumerated() {
+                for place in 0...1 {
+                    flows.append(ProbeTraffic.flow(scenario, peering, index, tunnel, place))
+                }
+            }
+        }
+    }
+
+    static func mark(of scenario: Scenario) -> [UInt8] {
+        let word = Dice.mix(scenario.seed ^ 0x7072_6f62_6573)
+        return (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) }
+    }
+
+    private static func flow(
+        _ scenario: Scenario,
+        _ peering: PeeringPlan,
+        _ index: Int,
+        _ tunnel: TunnelPlan,
+        _ place: Int
+    ) -> Flow {
+        let end = tunnel.ends[place]
+        let from = peering.gateways[place]
+        let to = peering.gateways[1 - place]
+        let link = scenario.conditions[from * scenario.gateways.count + to].calmed
+        return Flow(
+            name: "\(peering.name)/\(tunnel.name) from g\(from)",
+            peering: peering.number,
+            tunnel: index,
+            from: from,
+            to: to,
+            source: end.local[0].host(7),
+            destination: end.remote[0].host(9),
+            ipProtocol: end.remote[0].ipProtocol == 0 ? 17 : end.remote[0].ipProtocol,
+            port: end.remote[0].port == 0 ? 7777 : end.remote[0].port,
+            longestDelay: link.longestDelay
+        )
+    }
+
+    mutating func nextInterval(_ flow: Int) -> UInt64 {
+        interval / 2 + dice.next() % interval
+    }
+
+    mutating func send(_ index: Int, at now: UInt64, isGuarded: Bool) -> [UInt8] {
+        flows[index].lastSequence += 1
+        let sequence = flows[index].lastSequence
+        if flows[index].pending.count >= 96 { flows[index].pending.removeFirst(32) }
+        flows[index].pending.append(
+            Pending(sequence: sequence, sentAt: now, isGuarded: isGuarded)
+        )
+        return ProbePacket.bytes(flows[index], number: index, sequence: sequence, mark: mark)
+    }
+
+    /// Nil when it is no probe of ours, or comes out where it should not.
+    mutating func arrived(_ packet: [UInt8], at gateway: Int, _ now: UInt64) -> Arrival? {
+        guard let found = ProbePacket.parse(packet, mark: mark), found.flow < flows.count else {
+            return nil
+        }
+        let flow = flows[found.flow]
+        guard flow.to == gateway else { return nil }
+        guard let place = flow.pending.firstIndex(where: { $0.sequence == found.sequence }) else {
+            return Arrival(flow: found.flow, sequence: found.sequence, problem: nil)
+        }
+        flows[found.flow].pending[place].copies += 1
+        let probe = flows[found.flow].pending[place]
+        var problem: String?
+        if probe.copies > 1 {
+            problem = "probe \(found.sequence) of \(flow.name) arrives twice"
+        } else if probe.isGuarded, now - probe.sentAt > flow.longestDelay + .milliseconds(2) {
+            problem = "probe \(found.sequence) of \(flow.name) arrives late"
+        }
+        return Arrival(flow: found.flow, sequence: found.sequence, problem: problem)
+    }
+
+    /// Forgets old probes; says so when one should have arrived.
+    mutating func overdue(_ index: Int, at now: UInt64) -> String? {
+        var lost: String?
+        let name = flows[index].name
+        flows[index].pending.removeAll { probe in
+            let isOld = now - probe.sentAt > .seconds(10)
+            if isOld, probe.isGuarded, probe.copies == 0, lost == nil {
+                lost =
+                    "probe \(probe.sequence) of \(name), sent at "
+                    + "\(VirtualTime.text(probe.sentAt)), is lost"
+            }
+            return isOld && now - probe.sentAt > .seconds(45)
+        }
+        return lost
+    }
+}

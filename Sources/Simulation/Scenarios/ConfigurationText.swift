@@ -1,0 +1,58 @@
+internal import IPsecPrimitives
+
+/// A gateway's configuration file, as a person would write it.
+enum ConfigurationText {
+    static func text(for gateway: Int, of scenario: Scenario) -> String {
+        let plan = scenario.gateways[gateway]
+        var lines = [
+            "gateway:", "  default-policy: bypass", "  cookie-threshold: \(plan.cookieThreshold)",
+            "connections:",
+        ]
+        for peering in scenario.peerings where peering.gateways.contains(gateway) {
+            lines += connection(peering, gateway, scenario)
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func connection(
+        _ peering: PeeringPlan,
+        _ gateway: Int,
+        _ scenario: Scenario
+    ) -> [String] {
+        let end = peering.end(of: gateway)
+        let other = scenario.gateways[peering.other(than: gateway)]
+        let remote = end.knowsPeer ? "address: \"\(other.publicAddress)\", " : ""
+        var lines = [
+            "  \(peering.name):", "    local: {id: \(end.localIdentity)}",
+            "    remote: {\(remote)id: \(end.remoteIdentity)}",
+            "    secret-file: \(peering.name).secret",
+            "    ike-proposals: [\(end.ikeProposals.joined(separator: ", "))]",
+            "    encapsulation: \(end.encapsulation)", "    liveness: \(end.liveness)s",
+            "    retransmission: {initial: \(end.firstRetransmission)ms, factor: 1.8, "
+                + "tries: \(end.tries)}",
+            "    ike-lifetime: \(end.ikeLifetime)s", "    keepalive: \(end.keepalive)s",
+            "    tunnels:",
+        ]
+        for tunnel in peering.tunnels {
+            lines += self.tunnel(tunnel, tunnel.ends[gateway == peering.gateways[0] ? 0 : 1])
+        }
+        return lines
+    }
+
+    private static func tunnel(_ tunnel: TunnelPlan, _ end: TunnelEndPlan) -> [String] {
+        var lines = [
+            "      \(tunnel.name):", "        local: [\(list(end.local))]",
+            "        remote: [\(list(end.remote))]", "        start: \(end.start)",
+            "        esp-proposals: [\(end.espProposals.joined(separator: ", "))]",
+            "        lifetime: \(end.lifetime)s",
+        ]
+        if let packets = end.lifetimePackets {
+            lines.append("        lifetime-packets: \(packets)")
+        }
+        return lines
+    }
+
+    private static func list(_ selectors: [SelectorPlan]) -> String {
+        selectors.map(\.text).joined(separator: ", ")
+    }
+}

@@ -1,0 +1,187 @@
+package import IPsecPrimitives
+
+/// Everything that is decided before a run begins; a seed gives one, always the same.
+package struct Scenario: Sendable {
+    /// What a run is meant to show; decides which faults and checks it has.
+    package enum Character: String, CaseIterable, Sendable {
+        /// Nothing is lost: probes must all arrive, whatever is rekeyed.
+        case lossFree = "loss-free"
+        /// A bad network without outages.
+        case lossy
+        /// Outages, crashes, moves.
+        case stormy
+        /// Attackers besides.
+        case hostile
+    }
+
+    package let seed: UInt64
+    package let character: Character
+    package var gateways: [GatewayPlan]
+    package var peerings: [PeeringPlan]
+    /// By source × gateways + destination.
+    package var conditions: [LinkConditions]
+    package var faults: [PlannedFault]
+    package var timeline: Timeline
+    /// Nanoseconds between the probes of one flow.
+    package var probeInterval: UInt64
+}
+
+/// When the parts of a run begin, in virtual nanoseconds.
+package struct Timeline: Sendable {
+    /// Faults end.
+    var calm: UInt64
+    /// Everything wanted must be up, and stay so.
+    var settled: UInt64
+    /// Every gateway is told to stop.
+    var closing: UInt64
+    /// Nothing may be left.
+    var end: UInt64
+}
+
+package struct GatewayPlan: Sendable {
+    package let index: Int
+    /// Its own address: a private one behind a NAT box.
+    package var address: IPAddress
+    package var nat: NATPlan?
+    package var cookieThreshold: Int
+
+    package var name: String { "g\(index)" }
+    /// Whether others may begin: not behind a box that lets nobody in.
+    var isReachable: Bool { nat?.forwards ?? true }
+    package var publicAddress: IPAddress { nat?.publicAddress ?? address }
+}
+
+package struct NATPlan: Sendable {
+    package var publicAddress: IPAddress
+    package var isOpen: Bool
+    package var forwards: Bool
+    package var timeout: UInt64
+}
+
+/// Two gateways that are configured for one another.
+package struct PeeringPlan: Sendable {
+    package let number: Int
+    package let gateways: [Int]
+    /// Of each gateway, in the same order.
+    package var ends: [EndPlan]
+    package var tunnels: [TunnelPlan]
+    package var mismatch: Mismatch
+
+    package var name: String { "g\(gateways[0])-g\(gateways[1])" }
+
+    func end(of gateway: Int) -> EndPlan { ends[gateway == gateways[0] ? 0 : 1] }
+    func other(than gateway: Int) -> Int { gateway == gateways[0] ? gateways[1] : gateways[0] }
+}
+
+/// One gateway's view of a peering.
+package struct EndPlan: Sendable {
+    var localIdentity: String
+    var remoteIdentity: String
+    var secret: String
+    var ikeProposals: [String]
+    var encapsulation: String
+    /// Seconds.
+    var liveness: Int
+    var ikeLifetime: Int
+    var keepalive: Int
+    var firstRetransmission: Int
+    var tries: Int
+    /// Whether it has the peer's address, and so may begin.
+    var knowsPeer: Bool
+}
+
+package struct TunnelPlan: Sendable {
+    package let name: String
+    package var ends: [TunnelEndPlan]
+}
+
+package struct TunnelEndPlan: Sendable {
+    var local: [SelectorPlan]
+    var remote: [SelectorPlan]
+    var espProposals: [String]
+    var start: String
+    /// Seconds.
+    var lifetime: Int
+    var lifetimePackets: Int?
+}
+
+/// A network with a protocol and a port, as a configuration names it; zero is any.
+package struct SelectorPlan: Sendable, Equatable {
+    var network: IPPrefix
+    var ipProtocol: UInt8 = 0
+    var port: UInt16 = 0
+
+    var text: String {
+        guard ipProtocol != 0 else { return "\"\(network)\"" }
+        let name = ipProtocol == 17 ? "udp" : ipProtocol == 6 ? "tcp" : "\(ipProtocol)"
+        return port == 0 ? "\"\(network)[\(name)]\"" : "\"\(network)[\(name)/\(port)]\""
+    }
+
+    /// An address within, to send from or to.
+    func host(_ number: Int) -> IPAddress {
+        IPAddress(
+            version: network.version,
+            bits: network.first.bits + UInt128(network.first == network.last ? 0 : number)
+        )
+    }
+}
+
+/// The one thing in which two ends of a peering differ.
+package enum Mismatch: String, CaseIterable, Sendable {
+    case none
+    case secret
+    case ikeEncryption = "ike-encryption"
+    case ikePRF = "ike-prf"
+    case ikeIntegrity = "ike-integrity"
+    case ikeKeyExchange = "ike-key-exchange"
+    case espEncryption = "esp-encryption"
+    case espIntegrity = "esp-integrity"
+    case espSequenceNumbers = "esp-sequence-numbers"
+    case localIdentity = "local-identity"
+    case remoteIdentity = "remote-identity"
+    case selectors
+}
+
+/// Something that goes wrong at a time, in virtual nanoseconds.
+package struct PlannedFault: Sendable {
+    let number: Int
+    let time: UInt64
+    /// When it is over; for those that last.
+    let end: UInt64
+    let kind: FaultKind
+}
+
+package enum FaultKind: Sendable {
+    /// Nothing passes from one gateway to another.
+    case partition(from: Int, to: Int)
+    /// Ends without a word and comes back without a memory.
+    case crash(Int)
+    /// Tells its peers, ends, and comes back.
+    case restart(Int)
+    /// A NAT box forgets its mappings.
+    case rebind(Int)
+    /// The public address changes: of the gateway, or of its NAT box.
+    case move(Int)
+    /// A bad time: so much more is lost.
+    case burst(from: Int, to: Int, lossPerMille: Int)
+    /// Somebody says `cygnet down` and, when it is over, `cygnet up`.
+    case takeDown(Int, peering: Int, tunnel: Int)
+    /// Somebody says `cygnet up`.
+    case bringUp(Int, peering: Int, tunnel: Int)
+    /// The packet path asks both ends for successors of a tunnel's SAs at once.
+    case wearOut(peering: Int, tunnel: Int)
+
+    var name: String {
+        switch self {
+        case .partition: "partition"
+        case .crash: "crash"
+        case .restart: "restart"
+        case .rebind: "rebind"
+        case .move: "move"
+        case .burst: "burst"
+        case .takeDown: "take-down"
+        case .bringUp: "bring-up"
+        case .wearOut: "wear-out"
+        }
+    }
+}

@@ -1,0 +1,157 @@
+internal import ConnectionControl
+internal import IKEProtocol
+internal import IPsecPrimitives
+internal import PacketProtection
+
+/// One run: gateways, the network between them, and a clock that jumps from event to event.
+package final class World {
+    package let scenario: Scenario
+    private(set) var now = VirtualTime.start
+    private(set) var queue = EventQueue<WorldEvent>()
+    private(set) var events = 0
+    private var eventsOfMoment = 0
+    var internet: Internet
+    let gateways: [SimulatedGateway]
+    var traffic: ProbeTraffic
+    var checks: Checks
+    var coverage = Coverage()
+    var trace: Trace
+    var dice: Dice
+    private(set) var phase = Phase.turmoil
+    private var lastDatagram: UInt64 = 0
+    package private(set) var violation: Violation?
+
+    enum Phase: Int, Comparable {
+        case turmoil
+        /// Faults have ended; tunnels may still be on their way.
+        case recovery
+        /// Everything wanted is up, and has to stay so.
+        case settled
+        case closing
+
+        static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    package init(_ scenario: Scenario, trace: Trace = Trace()) {
+        self.scenario = scenario
+        self.trace = trace
+        internet = Internet(scenario)
+        gateways = scenario.gateways.map(SimulatedGateway.init)
+        traffic = ProbeTraffic(scenario)
+        checks = Checks(scenario)
+        dice = Dice(seed: scenario.seed, stream: 3)
+    }
+
+    /// Runs to the end, or to the first violation.
+    package func run() -> Outcome {
+        begin()
+        while violation == nil, let entry = queue.popFirst() {
+            guard entry.time <= scenario.timeline.end else { break }
+            countEvents(at: entry.time)
+            handle(entry.event)
+        }
+        if violation == nil { checkTheEnd() }
+        return Outcome(
+            seed: scenario.seed,
+            character: scenario.character,
+            violation: violation,
+            hash: trace.hash,
+            events: events,
+            virtualNanoseconds: min(now, scenario.timeline.end) - VirtualTime.start,
+            coverage: coverage
+        )
+    }
+
+    /// So many events in one moment are a circle.
+    private static let eventsOfOneMoment = 5000
+
+    private func countEvents(at time: UInt64) {
+        eventsOfMoment = time == now ? eventsOfMoment + 1 : 0
+        now = time
+        events += 1
+        if eventsOfMoment > World.eventsOfOneMoment { fail(.bounds, "time stands still") }
+    }
+
+    private func begin() {
+        for gateway in gateways {
+            queue.schedule(.boot(gateway.index), at: now + dice.span(milliseconds: 0...2000))
+        }
+        for flow in traffic.flows.indices {
+            let first = now + .seconds(3) + dice.span(milliseconds: 0...3000)
+            queue.schedule(.probe(flow: flow), at: first)
+        }
+        for (index, fault) in scenario.faults.enumerated() {
+            queue.schedule(.faultBegins(index), at: fault.time)
+        }
+        queue.schedule(.housekeeping, at: now + .seconds(1))
+        queue.schedule(.calm, at: scenario.timeline.calm)
+        queue.schedule(.settled, at: scenario.timeline.settled)
+        queue.schedule(.closing, at: scenario.timeline.closing)
+    }
+
+    private func handle(_ event: WorldEvent) {
+        switch event {
+        case .boot(let gateway): boot(gateway)
+        case .timer(let gateway, let deadline):
+            guard gateways[gateway].timer == deadline else { return }
+            gateways[gateway].timer = nil
+            control(.timeout, at: gateway)
+        case .arrival(let datagram): arrive(datagram)
+        case .packetPath(let gateway, let life, let event):
+            guard gateways[gateway].life == life else { return }
+            control(.packetPath(event), at: gateway)
+        case .pathMTU(let gateway, let life, let remote, let octets):
+            guard gateways[gateway].life == life else { return }
+            control(.pathMTU(remote: remote, octets: octets), at: gateway)
+        case .probe(let flow): sendProbe(flow)
+        case .faultBegins(let index): begin(scenario.faults[index])
+        case .faultEnds(let index): end(scenario.faults[index])
+        case .attack: break
+        case .housekeeping: keepHouse()
+        case .calm:
+            phase = .recovery
+            internet.calm()
+            trace.note(at: now) { "faults have ended" }
+        case .settled:
+            phase = .settled
+            checkConvergence()
+        case .closing:
+            phase = .closing
+            for gateway in gateways where gateway.isRunning { close(gateway.index) }
+        }
+    }
+
+    func schedule(_ event: WorldEvent, at time: UInt64) { queue.schedule(event, at: time) }
+
+    var instant: Instant { Instant(nanoseconds: now) }
+
+    /// The first violation ends the run; what follows from it would only confuse.
+    func fail(_ checker: Checker, _ text: @autoclosure () -> String) {
+        guard violation == nil else { return }
+        violation = Violation(checker: checker, text: text(), time: now)
+        let line = violation?.line ?? ""
+        trace.note(at: now) { line }
+    }
+
+    func fail(_ found: Violation?) {
+        guard let found, violation == nil else { return }
+        violation = found
+        trace.note(at: now) { found.line }
+    }
+
+    func nextDatagramNumber() -> UInt64 {
+        lastDatagram += 1
+        return lastDatagram
+    }
+
+    private func keepHouse() {
+        for gateway in gateways { gateway.path?.expire(at: instant) }
+        collectEvents()
+        lookAround()
+        queue.schedule(.housekeeping, at: now + .seconds(1))
+    }
+
+    private func collectEvents() {
+        for gateway in gateways { postEvents(of: gateway) }
+    }
+}

@@ -64,7 +64,7 @@ def cookie_demanded_by_peer(lab):
     """strongSwan has half-open exchanges enough and asks for a cookie (RFC 7296 §2.6)."""
     tunnel = Tunnel()
     lab.left.apply(tunnel, RIGHT)
-    lab.right.apply(tunnel, LEFT, cookie_threshold=1)
+    lab.right.apply(tunnel, LEFT, settings={"cookie_threshold": 1})
     # From Cygnet's own address, because the peer knows no other.
     half_open(3, RIGHT.outer[4], lab.network.left, LEFT.outer[4])
     with Capture(lab.network.left, "wan") as capture:

@@ -30,12 +30,14 @@ def register(table):
 class Counted:
     """Traffic in both directions and the wire between, so that who lost a packet can be told."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, rate=400):
         network = lab.network
         self.lab = lab
         self.capture = Capture(network.left, "wan")
-        self.out = Flow(network.left, LEFT.inner[4], network.right, RIGHT.inner[4], port=7000)
-        self.into = Flow(network.right, RIGHT.inner[4], network.left, LEFT.inner[4], port=7100)
+        self.out = Flow(network.left, LEFT.inner[4], network.right, RIGHT.inner[4],
+                        rate, port=7000)
+        self.into = Flow(network.right, RIGHT.inner[4], network.left, LEFT.inner[4],
+                         rate, port=7100)
         self.out.start()
         self.into.start()
 
@@ -44,15 +46,17 @@ class Counted:
         self.into.stop()
         self.capture.stop()
 
-    def expect_none_lost_here(self):
+    def expect_none_lost_here(self, besides=0):
         """Every datagram given to the left gateway is ESP on the wire, and every ESP packet that
-        reached it was delivered. What the peer lost of its own is told, not held against it."""
-        wire_out = len(self.capture.of("esp-in-udp", "esp", outgoing=True))
+        reached it was delivered; `besides` others were given to it. What the peer lost of its own
+        is told, not held against it."""
+        wire_out = len(self.capture.of("esp-in-udp", "esp", outgoing=True)) - besides
         wire_in = len(self.capture.of("esp-in-udp", "esp", outgoing=False))
         expect(self.out.sent <= wire_out,
                f"{self.out.sent} went in and {wire_out} came out: {self.out.sent - wire_out} lost")
         expect(wire_in <= self.into.received + self.into.duplicates,
-               f"{wire_in} came from the peer, {self.into.received} were delivered")
+               f"{wire_in} came from the peer, {self.into.received} of {self.into.sent} sent were "
+               "delivered")
         expect(not self.out.duplicates and not self.into.duplicates, "datagrams were duplicated")
         lost_by_peer = (self.out.sent - self.out.received, self.into.sent - wire_in)
         if any(lost_by_peer):

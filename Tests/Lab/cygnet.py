@@ -22,8 +22,10 @@ def executable():
     return path
 
 
-def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=(), top=()):
-    """The configuration of one end; the last four are further lines of its sections."""
+def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=(), top=(),
+                  tunnels=()):
+    """The configuration of one end; the last five are further lines of its sections, `tunnels`
+    lines of further tunnels by name."""
     wanted = end.tunnel
     lines = ["gateway:", f"  control-socket: {socket}"]
     lines += [f"  {line}" for line in gateway]
@@ -54,6 +56,8 @@ def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()
     if wanted.replay_window:
         lines.append(f"        replay-window: {wanted.replay_window}")
     lines += [f"        {line}" for line in tunnel]
+    for name, further in dict(tunnels).items():
+        lines += [f"      {name}:", *(f"        {line}" for line in further)]
     lines += top
     return "\n".join(lines) + "\n"
 
@@ -162,23 +166,27 @@ class Cygnet:
         """The last failure as `status` explains it, or an empty dictionary."""
         return self.connection().get("lastFailure") or {}
 
-    def established(self):
-        """The Child SAs, newest first."""
-        return [child for tunnel in self.connection()["tunnels"]
+    def established(self, name=None):
+        """The Child SAs, newest first, of one tunnel or of all."""
+        return [child for tunnel in self.connection()["tunnels"] if name in (None, tunnel["name"])
                 for child in tunnel["securityAssociations"]]
 
     def drops(self):
         return {drop["reason"]: drop["packets"] for drop in self.status()["drops"]}
 
-    def initiate(self, seconds=10):
-        run(*self._command("up", f"{CONNECTION}/{TUNNEL}"), timeout=seconds)
+    def initiate(self, seconds=10, tunnel=TUNNEL):
+        run(*self._command("up", f"{CONNECTION}/{tunnel}"), timeout=seconds)
+
+    def begin(self, *words):
+        """Gives a command without waiting for what becomes of it."""
+        Background(self._command(*words), os.path.join(self.folder, "output"))
 
     def try_initiate(self):
         """Begins where success is not expected; returns (exit status, output)."""
         return status_of(*self._command("up", f"{CONNECTION}/{TUNNEL}"), timeout=20)
 
-    def delete_child(self):
-        run(*self._command("down", f"{CONNECTION}/{TUNNEL}"))
+    def delete_child(self, tunnel=TUNNEL):
+        run(*self._command("down", f"{CONNECTION}/{tunnel}"))
 
     def delete_ike(self):
         run(*self._command("down", CONNECTION))

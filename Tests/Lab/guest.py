@@ -85,7 +85,7 @@ class GuestStrongSwan(StrongSwan):
         # The guest's default route serves; its kernel has no routing rules for IPv6.
         settings = SETTINGS.format(
             plugins=PLUGINS.format(kernel="kernel-netlink"), cookie_threshold=0,
-            install_routes="no", routing_table=0,
+            install_routes="no", routing_table=0, more="",
             log="/run/charon.log", socket=f"tcp://{GUEST.outer[4]}:{VICI_PORT}")
         guest.run("cat > /run/strongswan.conf <<'END'\n" + settings + "\nEND\n"
                   f"STRONGSWAN_CONF=/run/strongswan.conf setsid {CHARON} "

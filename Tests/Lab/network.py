@@ -9,6 +9,7 @@ the router and the router one to each inner network, so that what a gateway fail
 up on the wire and arrives.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -137,6 +138,24 @@ class Network:
                 netlink.recv(4096)
             except OSError:
                 pass  # no connection tracking yet: nothing to forget
+
+    @contextlib.contextmanager
+    def without_ike(self, *sides):
+        """For the time of the block no IKE message of the named sides (or of any) passes the
+        router, and ESP does: at port 4500 the marker of four zeros tells them apart."""
+        rules = ""
+        for side in sides or ("left", "right"):
+            device = "lan" if side == "right" else "to-left"
+            rules += (f'iifname "{device}" udp dport 500 drop; iifname "{device}" udp dport 4500 '
+                      "@th,64,32 0 drop; ")
+        self.router.run("nft", "add table inet silence; add chain inet silence forward "
+                        "{ type filter hook forward priority 0; }; "
+                        + "".join(f"add rule inet silence forward {rule}; "
+                                  for rule in rules.split("; ") if rule))
+        try:
+            yield
+        finally:
+            self.router.run("nft", "delete table inet silence", check=False)
 
     def cut(self, side):
         """Takes the link of one side down, as an unplugged cable does."""

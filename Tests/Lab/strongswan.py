@@ -20,7 +20,7 @@ charon {{
     retransmit_timeout = 0.5
     retransmit_base = 1.5
     retransmit_tries = 4
-    filelog {{
+{more}    filelog {{
         log {{
             path = {log}
             time_format = %H:%M:%S
@@ -45,13 +45,14 @@ class StrongSwan:
         self.site = site
         self.vici = None
 
-    def apply(self, tunnel, other):
-        """Forgets whatever was there and takes the tunnel, as the right (or the left) end."""
+    def apply(self, tunnel, other, /, connection=(), child=(), children=()):
+        """Forgets whatever was there and takes the tunnel, as the right (or the left) end. The rest
+        are pairs of vici's: further keys of the connection, of the child, and further children."""
         self.clear()
         end = tunnel.end(self.site, other)
         self.vici.command("load-shared", type="IKE", data=tunnel.secret)
         rekey = tunnel.right_child_rekey_seconds if self.site.name != "left" else 0
-        child = {
+        settings = {
             "mode": "tunnel",
             "local_ts": end.local_networks,
             "remote_ts": end.remote_networks,
@@ -62,7 +63,8 @@ class StrongSwan:
             "close_action": "none",
         }
         if tunnel.replay_window:
-            child["replay_window"] = tunnel.replay_window
+            settings["replay_window"] = tunnel.replay_window
+        settings.update(child)
         self.vici.command("load-conn", **{CONNECTION: {
             "version": "2",
             "local_addrs": [end.local_address],
@@ -74,7 +76,9 @@ class StrongSwan:
             "dpd_delay": f"{int(tunnel.liveness_seconds)}s",
             "local": {"auth": "psk", "id": end.local_identity},
             "remote": {"auth": "psk", "id": end.remote_identity},
-            "children": {CONNECTION: child},
+            "children": {CONNECTION: settings,
+                         **{name: {**settings, **dict(more)} for name, more in children}},
+            **dict(connection),
         }})
 
     def clear(self):
@@ -96,24 +100,30 @@ class StrongSwan:
         """The children that carry traffic."""
         return [child for child in self.children() if child["state"] == "INSTALLED"]
 
-    def initiate(self, seconds=10):
+    def initiate(self, seconds=10, child=CONNECTION):
         self.vici.command(
-            "initiate", seconds, child=CONNECTION, ike=CONNECTION,
+            "initiate", seconds, child=child, ike=CONNECTION,
             timeout=str(seconds * 1000 - 500))
+
+    def begin(self, command="initiate", **arguments):
+        """Gives a command without waiting for what becomes of it."""
+        if command == "initiate":
+            arguments = {"child": CONNECTION, "ike": CONNECTION, "timeout": "-1", **arguments}
+        self.vici.request(command, **arguments)
 
     def try_initiate(self, milliseconds=2500):
         """Initiates where success is not expected; returns the answer."""
         return self.vici.request(
             "initiate", 10, child=CONNECTION, ike=CONNECTION, timeout=str(milliseconds))
 
-    def rekey_child(self):
-        self.vici.command("rekey", child=CONNECTION)
+    def rekey_child(self, child=CONNECTION):
+        self.vici.command("rekey", child=child)
 
     def rekey_ike(self):
         self.vici.command("rekey", ike=CONNECTION)
 
-    def delete_child(self):
-        self.vici.command("terminate", child=CONNECTION, timeout="2000")
+    def delete_child(self, child=CONNECTION):
+        self.vici.command("terminate", child=child, timeout="2000")
 
     def delete_ike(self):
         self.vici.command("terminate", ike=CONNECTION, timeout="2000")
@@ -128,24 +138,29 @@ class NamespacedStrongSwan(StrongSwan):
         self.namespace = namespace
         self.folder = folder
         self.process = None
-        self.cookie_threshold = 0
+        self.settings = {}
 
-    def start(self, cookie_threshold=0):
-        """Starts charon; a cookie threshold of 0 never asks for cookies."""
-        self.cookie_threshold = cookie_threshold
+    def start(self, **settings):
+        """Starts charon. A cookie threshold of 0, which is the default, never asks for cookies;
+        other settings are those of strongswan.conf."""
+        self.settings = settings
+        more = dict(settings)
         os.makedirs(self.folder, exist_ok=True)
-        settings = os.path.join(self.folder, "strongswan.conf")
+        file_name = os.path.join(self.folder, "strongswan.conf")
         control = os.path.join(self.folder, "vici")
-        with open(settings, "w") as file:
+        with open(file_name, "w") as file:
             file.write(SETTINGS.format(
                 plugins=PLUGINS.format(kernel="kernel-libipsec kernel-netlink"),
-                install_routes="yes", routing_table=220, cookie_threshold=cookie_threshold, log=self.log, socket=f"unix://{control}"))
+                install_routes="yes", routing_table=220,
+                cookie_threshold=more.pop("cookie_threshold", 0), log=self.log,
+                socket=f"unix://{control}",
+                more="".join(f"    {key} = {value}\n" for key, value in more.items())))
         if os.path.exists(control):
             os.unlink(control)
         # A /run of its own: charon keeps its process number there.
         self.process = Background(
             self.namespace.command("sh", "-c", f"mount -t tmpfs tmpfs /run && exec {CHARON}"),
-            os.path.join(self.folder, "output"), {"STRONGSWAN_CONF": settings})
+            os.path.join(self.folder, "output"), {"STRONGSWAN_CONF": file_name})
         wait_until(lambda: os.path.exists(control) or not self.process.is_running(),
                    "charon's control socket")
         if not self.process.is_running():
@@ -156,15 +171,15 @@ class NamespacedStrongSwan(StrongSwan):
     def log(self):
         return os.path.join(self.folder, "charon.log")
 
-    def apply(self, tunnel, other, cookie_threshold=0):
+    def apply(self, tunnel, other, /, settings=(), **further):
         is_running = self.process is not None and self.process.is_running()
-        if not is_running or self.cookie_threshold != cookie_threshold:
-            self.restart(cookie_threshold)
-        super().apply(tunnel, other)
+        if not is_running or self.settings != dict(settings):
+            self.restart(**dict(settings))
+        super().apply(tunnel, other, **further)
 
-    def restart(self, cookie_threshold=0):
+    def restart(self, **settings):
         self.stop()
-        self.start(cookie_threshold)
+        self.start(**settings)
 
     def die(self):
         """Ends without a word to the peer."""

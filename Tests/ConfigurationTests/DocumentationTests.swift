@@ -71,6 +71,9 @@ struct DocumentationTests {
         #expect(connection.retransmission.total == plain.retransmission.total)
         #expect(connection.lifetime.value == plain.lifetime.value)
         #expect(connection.keepalive.value == plain.keepalive.value)
+        #expect(
+            connection.establishment.fragmentSize.value == plain.establishment.fragmentSize.value
+        )
         let (tunnel, bare) = (connection.tunnels[0], plain.tunnels[0])
         #expect(tunnel.lifetime.value == bare.lifetime.value)
         #expect(tunnel.dontFragment.value == bare.dontFragment.value)

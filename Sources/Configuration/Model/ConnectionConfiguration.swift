@@ -32,6 +32,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     package var retransmission: RetransmissionConfiguration
     /// How many requests at once the peer may send (RFC 7296 §2.3).
     package var window: Located<Int>
+    package var establishment: EstablishmentConfiguration
     /// Life of the IKE SA.
     package var lifetime: Located<Duration>
     /// Interval of NAT keepalives (RFC 3948 §4); nil sends none.
@@ -67,6 +68,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         self.liveness = liveness
         self.retransmission = retransmission
         window = Located(8, at: location)
+        establishment = EstablishmentConfiguration(location: location)
         self.lifetime = lifetime
         self.keepalive = keepalive
         self.tunnels = tunnels

@@ -34,7 +34,7 @@ enum ProposalText {
         return Proposal(
             securityProtocol: .ike,
             transforms: (found[.encryption] ?? []) + (found[.integrity] ?? []) + functions
-                + (found[.keyExchange] ?? [])
+                + (found[.keyExchange] ?? []) + (try additional(found, text))
         )
     }
 
@@ -54,7 +54,7 @@ enum ProposalText {
         return Proposal(
             securityProtocol: .esp,
             transforms: (found[.encryption] ?? []) + (found[.integrity] ?? [])
-                + (found[.keyExchange] ?? []) + numbers
+                + (found[.keyExchange] ?? []) + (try additional(found, text)) + numbers
         )
     }
 
@@ -82,8 +82,43 @@ enum ProposalText {
         return found
     }
 
+    /// Those of the words ke1_… to ke7_…, in the order in which they take place (RFC 9370 §2.2.1).
+    private static func additional(
+        _ found: [TransformType: [Transform]],
+        _ text: String
+    ) throws(Complaint) -> [Transform] {
+        let transforms = TransformType.additionalKeyExchanges.flatMap { found[$0] ?? [] }
+        guard let first = transforms.first else { return [] }
+        let word = ProposalKeyword.name(of: first)
+        guard let groups = found[.keyExchange] else {
+            throw Complaint(
+                "\"\(word)\" is an additional key exchange without a first one",
+                hint: "write one before it, as in x25519-\(word)"
+            )
+        }
+        let lists = TransformType.additionalKeyExchanges.compactMap { found[$0] }
+            .map { $0.map { KeyExchangeMethod(rawValue: $0.identifier) } }
+        let isPossible = groups.contains { group in
+            AdditionalMethods.distinct(
+                lists,
+                besides: KeyExchangeMethod(rawValue: group.identifier)
+            ) != nil
+        }
+        guard isPossible else {
+            throw Complaint(
+                "\"\(shown(text))\" uses one key exchange method twice",
+                hint: "give each of the exchanges a method of its own, as in "
+                    + "x25519-ke1_mlkem768-ke2_ecp384"
+            )
+        }
+        return transforms
+    }
+
     private static func unknown(_ word: String) -> Complaint {
         if let refused = RefusedAlgorithm.complaint(for: word.lowercased()) { return refused }
+        if word.hasPrefix("ke"), let end = word.firstIndex(of: "_") {
+            return unknownAdditional(word, method: String(word[word.index(after: end)...]))
+        }
         let words = ProposalKeyword.table.map(\.word)
         let hint =
             NearestWord.to(word, among: words).map { "did you mean \"\($0)\"?" }
@@ -108,6 +143,17 @@ enum ProposalText {
                 hint: "use aes256gcm16, aes128gcm16 or chacha20poly1305 here"
             )
         }
+    }
+
+    private static func unknownAdditional(_ word: String, method: String) -> Complaint {
+        if let refused = RefusedAlgorithm.complaint(for: method.lowercased()) { return refused }
+        let methods = ProposalKeyword.table.filter { $0.transform.type == .keyExchange }.map(\.word)
+        let near = NearestWord.to(method, among: methods)
+        return Complaint(
+            "\"\(shown(word))\" is not an additional key exchange",
+            hint: "write ke1_ to ke7_ and a method, as in ke1_\(near ?? "mlkem768"), or ke1_none "
+                + "beside it where it may be left out"
+        )
     }
 
     /// RFC 5282 §8, RFC 7296 §3.3: an AEAD brings its integrity with it, and stands in a proposal

@@ -43,7 +43,7 @@ enum RefusedAlgorithm {
         ),
         (["camelliaxcbc"], "is not supported", "aesxcbc or sha256"),
         (
-            ["mlkem512", "mlkem768", "mlkem1024"],
+            ["mlkem512"],
             "is not supported", "x25519, ecp384 or modp4096"
         ),
     ]

@@ -54,6 +54,7 @@ struct ConfigurationReader {
         let policies = PolicySection(connections: connections, problems: problems)
             .read(reader.node("policies"))
         MTUCheck.run(settings, connections, problems)
+        FirstKeyExchangeCheck.run(connections, problems)
         if !problems.hasErrors {
             PeerCheck.run(connections, problems)
             ShadowCheck.run(policies, problems)

@@ -6,6 +6,7 @@ extension ConnectionSection {
         _ reader: MappingReader,
         into connection: inout ConnectionConfiguration
     ) {
+        readEstablishment(reader, into: &connection)
         connection.window = reader.value(
             "window",
             default: connection.window.value,

@@ -35,6 +35,7 @@ extension IKEConnection {
         livenessInterval = connection.liveness.value
         keepaliveInterval = connection.keepalive.value
         window = connection.window.value
+        fragmentSize = connection.establishment.fragmentSize.value
         retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),

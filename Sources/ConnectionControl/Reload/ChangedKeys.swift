@@ -22,6 +22,7 @@ extension ConnectionConfiguration {
         compare("retransmission", retransmission.saysTheSame(as: old.retransmission))
         compare("ike-lifetime", lifetime == old.lifetime)
         compare("keepalive", keepalive == old.keepalive)
+        compare("fragment-size", establishment.fragmentSize == old.establishment.fragmentSize)
         return keys.isEmpty ? ["settings"] : keys
     }
 }

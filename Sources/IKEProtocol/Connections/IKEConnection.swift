@@ -49,6 +49,9 @@ package struct IKEConnection: Sendable {
     package var retransmission = RetransmissionSchedule()
     /// How many requests at once the peer may send (RFC 7296 §2.3), 64 at most.
     package var window = 8
+    /// The largest IP datagram to send a part of an IKE message in, to begin with; nil neither cuts
+    /// messages nor takes cut ones (RFC 7383).
+    package var fragmentSize: Int? = 1280
     /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.
     package var keepaliveInterval: Duration? = .seconds(20)
     package var children: [ChildPolicy]

@@ -25,6 +25,10 @@ package struct EngineSettings: Hashable, Sendable {
     package var replacedSALinger: Duration = .seconds(5)
     /// Answers a second outside any SA (INVALID_IKE_SPI, INVALID_MAJOR_VERSION).
     package var unprotectedAnswersPerSecond = 10
+    /// How long fragments wait for the rest of their message (RFC 7383 §2.6).
+    package var reassemblyTimeout: Duration = .seconds(30)
+    /// Octets that all messages together may hold of which fragments are missing.
+    package var reassemblyOctetLimit = 16 << 20
     /// Child SAs of one IKE SA.
     package var childLimit = 256
     /// Lets `IKEEngine.exposedKeys` hand out keys, for decoding captures.

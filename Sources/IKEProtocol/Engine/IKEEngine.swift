@@ -1,4 +1,5 @@
 package import IKECredentials
+package import IPsecCrypto
 package import IPsecPrimitives
 
 /// The IKEv2 protocol machine of RFC 7296 for any number of peers: events in, effects out.
@@ -27,6 +28,8 @@ package final class IKEEngine {
     var sas = SATable()
     var timers = TimerHeap()
     var cookies = CookieJar()
+    let keyEncapsulation: any KeyEncapsulationProvider
+    let reassemblyBudget = ReassemblyBudget()
     var isCookieDemandReported = false
     /// Nobody may begin anything any more.
     var isShuttingDown = false
@@ -36,9 +39,15 @@ package final class IKEEngine {
     /// What the event at hand leads to.
     var effects: [IKEEffect] = []
 
-    package init(settings: EngineSettings = EngineSettings(), random: any RandomSource) {
+    /// - Parameter keyEncapsulation: ML-KEM; another than the library's makes runs repeatable.
+    package init(
+        settings: EngineSettings = EngineSettings(),
+        random: any RandomSource,
+        keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
+    ) {
         self.settings = settings
         self.random = random
+        self.keyEncapsulation = keyEncapsulation
         unprotectedAnswers = RateLimit(perSecond: settings.unprotectedAnswersPerSecond)
         unprotectedReports = RateLimit(perSecond: settings.unprotectedAnswersPerSecond)
     }

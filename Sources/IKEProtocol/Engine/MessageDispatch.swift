@@ -72,12 +72,11 @@ extension IKEEngine {
                 return counters.drop(.repeatedResponse)
             }
         } else {
-            if let answer = sa.responses.repeatedAnswer(to: datagram.bytes, header.messageID) {
-                counters.answeredAgain += 1
-                return send(answer, from: datagram.local, to: datagram.remote)
+            if sa.responses.isRepetition(datagram.bytes, header.messageID) {
+                return answerAgain(header.messageID, datagram, of: sa)
             }
             guard sa.responses.admits(header.messageID) else {
-                return counters.drop(.unexpectedMessageID)
+                return receiveLateFragment(datagram, header, sa, at: now)
             }
             if case .halfOpen = sa.state, datagram.bytes.count > IKEEngine.maximumUnprovenOctets {
                 return counters.drop(.oversized)
@@ -90,10 +89,20 @@ extension IKEEngine {
         } catch {
             return counters.drop(.malformed)
         }
-        guard let encrypted = message.encrypted else { return counters.drop(.unprotected) }
         do {
-            let payloads = try keys.open(encrypted)
-            receiveAuthentic(payloads, datagram, header, sa, at: now)
+            let received: ReceivedMessage?
+            switch message.protection {
+            case .none: return counters.drop(.unprotected)
+            case .encrypted(let payload):
+                received = ReceivedMessage(
+                    opened: try keys.open(payload),
+                    identity: datagram.bytes,
+                    largestFragment: nil
+                )
+            case .fragment(let fragment):
+                received = try receiveFragment(fragment, datagram, header, sa, keys, at: now)
+            }
+            if let received { receiveAuthentic(received, datagram, header, sa, at: now) }
         } catch {
             switch error {
             case .cipher: counters.drop(.unauthentic)
@@ -103,15 +112,17 @@ extension IKEEngine {
     }
 
     private func receiveAuthentic(
-        _ payloads: [Payload],
+        _ received: ReceivedMessage,
         _ datagram: IKEDatagram,
         _ header: MessageHeader,
         _ sa: IKESA,
         at now: Instant
     ) {
-        guard let content = MessageContent(payloads) else {
-            let fault = MalformedMessage(.limitExceeded("payloads of one type", limit: 1), at: 0)
-            return receiveFaulty(.malformed(fault), datagram, header, sa, at: now)
+        let content: MessageContent
+        do {
+            content = try MessageContent(of: received.opened)
+        } catch {
+            return receiveFaulty(error, datagram, header, sa, at: now)
         }
         sa.lastHeard = now
         // What was overtaken by a later message says nothing of where the peer is now.
@@ -122,7 +133,11 @@ extension IKEEngine {
         if header.isResponse {
             receiveResponse(content, header, sa, at: now)
         } else {
-            receiveRequest(Request(content, datagram, header, at: now), sa, at: now)
+            receiveRequest(
+                Request(content, datagram, header, received, at: now),
+                sa,
+                at: now
+            )
         }
         respectWindow(content, of: sa)
         startTasks(of: sa, at: now)
@@ -177,14 +192,23 @@ struct Request {
     let datagram: IKEDatagram
     let header: MessageHeader
     let receivedAt: Instant
+    /// Nil where the message could not be read.
+    let opened: OpenedMessage?
+    /// What a repetition will be known by.
+    let identity: [UInt8]
+    let largestFragment: Int?
 
     init(
         _ content: MessageContent?,
         _ datagram: IKEDatagram,
         _ header: MessageHeader,
+        _ received: ReceivedMessage? = nil,
         at now: Instant
     ) {
         receivedAt = now
+        opened = received?.opened
+        identity = received?.identity ?? datagram.bytes
+        largestFragment = received?.largestFragment
         self.content = content ?? MessageContent([])!
         self.datagram = datagram
         self.header = header

@@ -130,6 +130,7 @@ extension IKEEngine {
         sas.forgetPeer(of: sa)
         sa.timers = [:]
         sa.requests.removeAll()
+        sa.reassemblies = []
         sa.state = .closed
         arm(.oblivion, of: sa, at: now + IKEEngine.closedMemory)
     }

@@ -37,14 +37,16 @@ extension IKEEngine {
             messageID: sa.requests.nextMessageID
         )
         let payloads = payloads + windowAnnouncement(type, of: sa)
-        guard let bytes = sa.keys?.seal(header, payloads, random: &random) else { return }
-        request(exchange, bytes, of: sa, at: now)
+        guard let keys = sa.keys,
+            let message = seal(header, ProtectedContent(payloads), with: keys, of: sa)
+        else { return }
+        request(exchange, message, of: sa, at: now)
     }
 
     /// Sends a request and waits for its answer.
-    func request(_ exchange: IKEExchange, _ bytes: [UInt8], of sa: IKESA, at now: Instant) {
-        let messageID = sa.requests.add(exchange, bytes)
-        send(bytes, from: sa.path.local, to: sa.path.remote)
+    func request(_ exchange: IKEExchange, _ message: SentMessage, of sa: IKESA, at now: Instant) {
+        let messageID = sa.requests.add(exchange, message)
+        send(message, from: sa.path.local, to: sa.path.remote)
         armRetransmission(messageID, of: sa, attempt: 1, at: now)
     }
 
@@ -59,15 +61,36 @@ extension IKEEngine {
             messageID: request.header.messageID
         )
         let payloads = payloads + windowAnnouncement(header.exchangeType, of: sa)
-        guard let bytes = sa.keys?.seal(header, payloads, random: &random) else { return }
+        guard let keys = sa.keys,
+            let message = seal(
+                header,
+                ProtectedContent(payloads),
+                with: keys,
+                of: sa,
+                threshold: threshold(for: request, of: sa)
+            )
+        else { return }
         sa.responses.answered(
-            request.datagram.bytes,
+            request.identity,
             header.messageID,
-            with: bytes,
+            with: message,
             at: request.receivedAt
         )
         rememberAnswers(of: sa, at: request.receivedAt)
-        send(bytes, from: request.datagram.local, to: request.datagram.remote)
+        send(message, from: request.datagram.local, to: request.datagram.remote)
+    }
+
+    /// RFC 7383 §2.5.1: the responder may go by "the maximum size of the received IKE Fragment
+    /// message IP datagrams".
+    private func threshold(for request: Request, of sa: IKESA) -> Int? {
+        guard let largest = request.largestFragment, let ours = sa.fragmentThreshold else {
+            return nil
+        }
+        let path = IKEPath(local: request.datagram.local, remote: request.datagram.remote)
+        return min(
+            ours,
+            largest + path.datagramOverhead(natTraversalPort: settings.natTraversalPort)
+        )
     }
 
     private func armRetransmission(
@@ -89,7 +112,13 @@ extension IKEEngine {
         guard outstanding.attempts < sa.connection.retransmission.tries else {
             return giveUp(outstanding.exchange, of: sa, at: now)
         }
-        let attempt = outstanding.attempts + 1
+        var message = outstanding.message
+        var attempt = outstanding.attempts + 1
+        if attempt > IKEEngine.sendingsOfASize, let smaller = cutSmaller(message, of: sa) {
+            sa.requests.replace(messageID, with: smaller)
+            message = smaller
+            attempt = 1
+        }
         sa.requests.noteSending(of: messageID)
         counters.retransmitted += 1
         report(
@@ -100,7 +129,7 @@ extension IKEEngine {
             ),
             of: sa
         )
-        send(outstanding.bytes, from: sa.path.local, to: sa.path.remote)
+        send(message, from: sa.path.local, to: sa.path.remote)
         armRetransmission(messageID, of: sa, attempt: attempt, at: now)
     }
 

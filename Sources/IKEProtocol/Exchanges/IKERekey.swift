@@ -214,6 +214,8 @@ extension IKEEngine {
             now: now
         )
         sa.nat = old.nat
+        sa.agreed = old.agreed
+        sa.loweredFragmentThreshold = old.loweredFragmentThreshold
         sas.insert(sa)
         sas.rememberPeer(of: sa, state)
         state.children = oldState.children

@@ -77,7 +77,7 @@ extension IKEEngine {
             configured.proposal.keyExchangeMethods.first
         }.first
         do {
-            return try .generate(method ?? .none, random: &random)
+            return try freshKeyPair(method ?? .none)
         } catch {
             throw NegotiationFailure(
                 subject: .ikeProposal,
@@ -109,6 +109,7 @@ extension IKEEngine {
             isForged: sa.nat.isForced,
             random: &random
         )
+        payloads += supportNotifies(sa.connection)
         let header = MessageHeader(
             initiatorSPI: sa.localSPI,
             responderSPI: .zero,
@@ -121,7 +122,7 @@ extension IKEEngine {
         sa.state = .initiating(state)
         // RFC 7296 §2.6: a repetition with a COOKIE has the message ID zero again.
         sa.requests = RequestWindow()
-        request(.ikeSAInit, state.request, of: sa, at: now)
+        request(.ikeSAInit, SentMessage(state.request), of: sa, at: now)
     }
 
     func receiveInitResponse(
@@ -175,7 +176,7 @@ extension IKEEngine {
             if method == state.keyPair.method { return counters.drop(.repeatedResponse) }
             // RFC 7296 §1.2: retried with the method wanted, if it was offered at all.
             if isOffered, state.restarts < IKEEngine.restartLimit,
-                let keyPair = try? KeyExchangeKeyPair.generate(method, random: &random)
+                let keyPair = try? freshKeyPair(method)
             {
                 state.restarts += 1
                 state.keyPair = keyPair
@@ -244,6 +245,7 @@ extension IKEEngine {
         sa.peerSPI = header.responderSPI
         sa.requests.removeAll()
         disarm(.retransmission(0), of: sa)
+        sa.agreed = agreed(in: content, sa.connection)
         learnPath(of: sa, content, datagram)
         startAuthentication(
             sa,

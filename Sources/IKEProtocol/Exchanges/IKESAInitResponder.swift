@@ -119,11 +119,10 @@ extension IKEEngine {
     ) {
         let spi = freshIKESPI()
         let nonce = freshNonce()
-        guard let keyPair = try? KeyExchangeKeyPair.generate(suite.keyExchange, random: &random),
-            let secret = try? keyPair.sharedSecret(with: first.keyExchange.data),
+        guard let keyExchange = try? freshAnswer(suite.keyExchange, to: first.keyExchange.data),
             let keys = SAKeys(
                 suite: suite,
-                secret: secret,
+                secret: keyExchange.secret,
                 isOriginalInitiator: false,
                 context: IKEKeys.Context(
                     nonceInitiator: first.nonce,
@@ -144,15 +143,11 @@ extension IKEEngine {
             path: path
         )
         nat.isForced = connection.encapsulation == .udp && nat.isSupported
-        let payloads = answerPayloads(
-            choice,
-            keyPair,
-            nonce,
-            header.answering(responderSPI: spi),
-            path,
-            nat
-        )
-        let response = IKEMessage.serialise(header.answering(responderSPI: spi), payloads: payloads)
+        let (agreed, notifies) = agree(on: first.content, connection)
+        let answer = header.answering(responderSPI: spi)
+        let payload = KeyExchangePayload(method: suite.keyExchange, data: keyExchange.publicValue)
+        let payloads = answerPayloads(choice, payload, nonce, answer, path, nat) + notifies
+        let response = IKEMessage.serialise(answer, payloads: payloads)
         let transcript = InitTranscript(
             initiatorMessage: datagram.bytes,
             responderMessage: response,
@@ -169,6 +164,7 @@ extension IKEEngine {
             now: now
         )
         sa.nat = nat
+        sa.agreed = agreed
         sa.responses = ResponseWindow(nextMessageID: 1)
         sas.insert(sa)
         sas.rememberHalfOpen(key, sa, solvedCookie: first.solvedCookie)
@@ -178,7 +174,7 @@ extension IKEEngine {
 
     private func answerPayloads(
         _ choice: ProposalSelection.Choice,
-        _ keyPair: KeyExchangeKeyPair,
+        _ keyExchange: KeyExchangePayload,
         _ nonce: [UInt8],
         _ header: MessageHeader,
         _ path: IKEPath,
@@ -186,9 +182,7 @@ extension IKEEngine {
     ) -> [Payload] {
         var payloads: [Payload] = [
             .securityAssociation(choice.answer(spi: [])),
-            .keyExchange(
-                KeyExchangePayload(method: keyPair.method, data: keyPair.publicValue)
-            ),
+            .keyExchange(keyExchange),
             .nonce(NoncePayload(nonce: nonce)),
         ]
         if nat.isSupported {

@@ -16,6 +16,15 @@ struct MessageContent {
     private(set) var notifies: [NotifyPayload] = []
     private(set) var deletes: [DeletePayload] = []
 
+    init(of message: OpenedMessage) throws(MessageError) {
+        guard let content = MessageContent(try message.content.payloads()) else {
+            throw .malformed(
+                MalformedMessage(.limitExceeded("payloads of one type", limit: 1), at: 0)
+            )
+        }
+        self = content
+    }
+
     /// Nil when a payload comes twice that may come once.
     init?(_ payloads: [Payload]) {
         for payload in payloads {

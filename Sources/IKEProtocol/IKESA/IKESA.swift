@@ -16,6 +16,12 @@ final class IKESA {
     var path: IKEPath
     var nat = NATSituation()
     var state: IKESAState
+    /// What both ends can do, as IKE_SA_INIT told.
+    var agreed: AgreedExtensions = []
+    /// The largest IP datagram that seems to pass, where a larger one did not.
+    var loweredFragmentThreshold = UInt16.max
+    /// Messages of which some fragments are missing; never more than the windows admit.
+    var reassemblies: [Reassembly] = []
     var requests = RequestWindow()
     var responses = ResponseWindow()
     /// What is due when; the engine's heap may hold older entries, which do not count.

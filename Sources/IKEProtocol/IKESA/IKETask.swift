@@ -43,6 +43,8 @@ enum SATimer: Hashable {
     case answerMemory
     /// The next slice of the work on a puzzle.
     case puzzle
+    /// The end of the patience with messages of which fragments are missing.
+    case reassembly
     case halfOpenExpiry
     case rekey
     case expiry
@@ -60,7 +62,7 @@ enum SATimer: Hashable {
     /// Whether it outlives the end of an SA, as long as the last exchanges of the SA do.
     var isOfMessages: Bool {
         switch self {
-        case .retransmission, .answerMemory: true
+        case .retransmission, .answerMemory, .reassembly: true
         default: false
         }
     }

@@ -13,8 +13,8 @@ struct RequestWindow {
     struct Outstanding {
         let messageID: UInt32
         var exchange: IKEExchange
-        var bytes: [UInt8]
-        /// Sendings so far.
+        var message: SentMessage
+        /// Sendings so far, in fragments of this size.
         var attempts = 1
     }
 
@@ -39,9 +39,11 @@ struct RequestWindow {
     }
 
     /// Takes a message ID for a request that leaves now.
-    mutating func add(_ exchange: IKEExchange, _ bytes: [UInt8]) -> UInt32 {
+    mutating func add(_ exchange: IKEExchange, _ message: SentMessage) -> UInt32 {
         let messageID = nextMessageID
-        outstanding.append(Outstanding(messageID: messageID, exchange: exchange, bytes: bytes))
+        outstanding.append(
+            Outstanding(messageID: messageID, exchange: exchange, message: message)
+        )
         nextMessageID &+= 1
         return messageID
     }
@@ -72,6 +74,16 @@ struct RequestWindow {
         outstanding[index].attempts += 1
     }
 
+    /// The same request in smaller fragments, which is tried as long as the larger ones would have
+    /// been (RFC 7383 §2.5.2).
+    mutating func replace(_ messageID: UInt32, with message: SentMessage) {
+        guard let index = outstanding.firstIndex(where: { $0.messageID == messageID }) else {
+            return
+        }
+        outstanding[index].message = message
+        outstanding[index].attempts = 0
+    }
+
     /// Lets `body` change what an answer will need; false when it changed nothing.
     @discardableResult
     mutating func change(_ body: (inout IKEExchange) -> Bool) -> Bool {
@@ -91,7 +103,9 @@ struct ResponseWindow {
     private struct Answer {
         let messageID: UInt32
         let fingerprint: UInt64
-        let response: [UInt8]
+        var response: SentMessage
+        /// How often it was asked for again, in fragments of this size.
+        var repetitions = 0
     }
 
     /// The lowest message ID without an answer.
@@ -124,7 +138,7 @@ struct ResponseWindow {
     mutating func answered(
         _ request: [UInt8],
         _ messageID: UInt32,
-        with response: [UInt8],
+        with response: SentMessage,
         at now: Instant
     ) {
         guard admits(messageID) else { return }
@@ -154,12 +168,33 @@ struct ResponseWindow {
         )
     }
 
-    /// The answer to a request that has been answered before.
-    func repeatedAnswer(to request: [UInt8], _ messageID: UInt32) -> [UInt8]? {
-        guard let answer = answers.first(where: { $0.messageID == messageID }),
-            answer.fingerprint == ResponseWindow.fingerprint(request)
-        else { return nil }
-        return answer.response
+    /// Whether a request is one that has been answered before, octet for octet.
+    func isRepetition(_ request: [UInt8], _ messageID: UInt32) -> Bool {
+        answers.contains {
+            $0.messageID == messageID && $0.fingerprint == ResponseWindow.fingerprint(request)
+        }
+    }
+
+    func hasAnswer(to messageID: UInt32) -> Bool {
+        answers.contains { $0.messageID == messageID }
+    }
+
+    /// The answer to a request that has come again, and how often it has.
+    mutating func repeatAnswer(
+        to messageID: UInt32
+    ) -> (message: SentMessage, repetitions: Int)? {
+        guard let index = answers.firstIndex(where: { $0.messageID == messageID }) else {
+            return nil
+        }
+        answers[index].repetitions += 1
+        return (answers[index].response, answers[index].repetitions)
+    }
+
+    /// The same answer in smaller fragments.
+    mutating func replaceAnswer(to messageID: UInt32, with response: SentMessage) {
+        guard let index = answers.firstIndex(where: { $0.messageID == messageID }) else { return }
+        answers[index].response = response
+        answers[index].repetitions = 0
     }
 
     /// Frees the answers, unless one is younger than `age`; returns when to ask again.

@@ -58,26 +58,65 @@ final class SAKeys {
         inbound = isOriginalInitiator ? responder : initiator
     }
 
-    /// The whole message; nil when the library fails.
+    /// The message as a whole, or its fragments where it has more than `messageOctets`
+    /// (RFC 7383 §2.5); nil when the library fails.
     func seal(
         _ header: MessageHeader,
-        _ payloads: [Payload],
+        _ content: ProtectedContent,
+        messageOctets: Int,
         random: inout any RandomSource
-    ) -> [UInt8]? {
-        let iv = initialisationVector(random: &random)
+    ) -> [[UInt8]]? {
         let lengths = SealingLengths(
             initialisationVector: outbound.ivLength,
             block: outbound.blockLength,
             integrityCheckValue: outbound.icvLength
         )
-        return try? IKEMessage.serialise(header, protected: payloads, lengths: lengths) {
-            (plaintext, associatedData) throws(CryptoError) in
-            try outbound.seal(plaintext, associatedData: associatedData, iv: iv)
+        let plan = FragmentPlan(
+            contentOctets: content.octets.count,
+            messageOctets: messageOctets,
+            lengths: lengths
+        )
+        guard plan.total > 1, let total = UInt16(exactly: plan.total) else {
+            let iv = initialisationVector(random: &random)
+            let message = try? IKEMessage.serialise(header, content: content, lengths: lengths) {
+                (plaintext, associatedData) throws(CryptoError) in
+                try outbound.seal(plaintext, associatedData: associatedData, iv: iv)
+            }
+            return message.map { [$0] }
         }
+        var fragments: [[UInt8]] = []
+        fragments.reserveCapacity(plan.total)
+        for number in 1...total {
+            let iv = initialisationVector(random: &random)
+            let fragment = try? IKEMessage.serialiseFragment(
+                header,
+                chunk: content.octets[plan.range(of: Int(number), in: content.octets.count)],
+                of: content,
+                number: number,
+                total: total,
+                lengths: lengths
+            ) { (plaintext, associatedData) throws(CryptoError) in
+                try outbound.seal(plaintext, associatedData: associatedData, iv: iv)
+            }
+            guard let fragment else { return nil }
+            fragments.append(fragment)
+        }
+        return fragments
     }
 
-    func open(_ payload: EncryptedPayload) throws(OpeningFailure<CryptoError>) -> [Payload] {
-        try payload.open { (associatedData, content) throws(CryptoError) in
+    func open(_ payload: EncryptedPayload) throws(OpeningFailure<CryptoError>) -> OpenedMessage {
+        payload.message(
+            holding: try payload.openContent { (associatedData, content) throws(CryptoError) in
+                try inbound.open(content[...], associatedData: associatedData[...])
+            }
+        )
+    }
+
+    /// What one fragment holds.
+    func openChunk(
+        _ fragment: EncryptedFragmentPayload
+    ) throws(OpeningFailure<CryptoError>) -> [UInt8] {
+        try fragment.openChunk { (associatedData, content) throws(CryptoError) in
             try inbound.open(content[...], associatedData: associatedData[...])
         }
     }

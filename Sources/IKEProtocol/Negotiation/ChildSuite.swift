@@ -12,6 +12,8 @@ struct ChildSuite: Hashable, Sendable {
     let isExtendedSequence: Bool
     /// Nil where the exchange brings no fresh key exchange.
     let keyExchange: KeyExchangeMethod?
+    /// Those of IKE_FOLLOWUP_KE, in their order (RFC 9370 §2.2.4).
+    let additionalKeyExchanges: [KeyExchangeMethod]
     let keyLengths: ChildKeyLengths
     let transforms: [Transform]
 
@@ -38,6 +40,7 @@ struct ChildSuite: Hashable, Sendable {
         isExtendedSequence = transforms.contains(.sequenceNumbers(.extended))
         keyExchange = transforms.first { $0.type == .keyExchange && $0.identifier != 0 }
             .map { KeyExchangeMethod(rawValue: $0.identifier) }
+        additionalKeyExchanges = transforms.additionalKeyExchanges
         self.transforms = transforms
     }
 

@@ -7,6 +7,8 @@ struct IKESuite: Hashable, Sendable {
     let integrity: IntegrityAlgorithm?
     let prf: PRF
     let keyExchange: KeyExchangeMethod
+    /// Those of IKE_INTERMEDIATE or IKE_FOLLOWUP_KE, in their order (RFC 9370 §2.2).
+    let additionalKeyExchanges: [KeyExchangeMethod]
     let cipherSuite: CipherSuite
     let transforms: [Transform]
 
@@ -24,6 +26,7 @@ struct IKESuite: Hashable, Sendable {
         self.encryption = encryption
         self.prf = prf
         keyExchange = KeyExchangeMethod(rawValue: method.identifier)
+        additionalKeyExchanges = transforms.additionalKeyExchanges
         cipherSuite = suite
         self.transforms = transforms
     }
@@ -38,5 +41,11 @@ extension [Transform] {
     var integrityAlgorithm: IntegrityAlgorithm? {
         first { $0.type == .integrity && $0.identifier != IntegrityAlgorithm.none.rawValue }
             .map { IntegrityAlgorithm(rawValue: $0.identifier) }
+    }
+
+    var additionalKeyExchanges: [KeyExchangeMethod] {
+        filter { $0.type.isAdditionalKeyExchange && !$0.isNone }
+            .sorted { $0.type < $1.type }
+            .map { KeyExchangeMethod(rawValue: $0.identifier) }
     }
 }

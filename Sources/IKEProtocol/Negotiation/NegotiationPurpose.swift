@@ -28,7 +28,7 @@ enum NegotiationPurpose {
             if proposal.transforms(of: .sequenceNumbers).isEmpty {
                 transforms += [.sequenceNumbers(.extended), .sequenceNumbers(.short)]
             }
-            if self == .firstChildSA { transforms.removeAll { $0.type == .keyExchange } }
+            if self == .firstChildSA { transforms.removeAll { $0.type.isKeyExchange } }
         }
         return Proposal(
             securityProtocol: proposal.securityProtocol,

@@ -8,16 +8,21 @@ struct ProposalMatch {
         let type: TransformType
         let offered: [Transform]
         let accepted: [Transform]
+        /// There is something in common, but only by using one method twice.
+        var repeatsMethods = false
     }
 
     private(set) var chosen: [Transform] = []
     private(set) var failures: [Failure] = []
 
+    /// - Parameter takesAdditional: whether additional key exchanges are possible at all. Where
+    ///   IKE_INTERMEDIATE is not agreed on, their types count as unknown (RFC 9370 §2.2.1).
     init(
         offered: ProposalSubstructure,
         accepted: Proposal,
         purpose: NegotiationPurpose,
-        guessedMethod: KeyExchangeMethod?
+        guessedMethod: KeyExchangeMethod?,
+        takesAdditional: Bool = true
     ) {
         let theirs = offered.proposal
         let isAH = accepted.securityProtocol == .ah
@@ -30,12 +35,14 @@ struct ProposalMatch {
         )
         if purpose != .firstChildSA {
             pickKeyExchange(theirs, accepted, guessed: guessedMethod)
+            if takesAdditional { pickAdditionalKeyExchanges(theirs, accepted) }
         }
         if purpose != .ikeSA { pickSequenceNumbers(theirs, accepted) }
         // RFC 7296 §3.3.6: "If the proposal contains a Transform Type that the responder does not
         // understand, the proposal is rejected".
         var known: Set<TransformType> = [.integrity, .keyExchange]
         if !isAH { known.insert(.encryption) }
+        if takesAdditional { known.formUnion(TransformType.additionalKeyExchanges) }
         known.insert(purpose == .ikeSA ? .pseudorandomFunction : .sequenceNumbers)
         for type in offered.transformTypes.subtracting(known).sorted() {
             failures.append(
@@ -103,11 +110,60 @@ struct ProposalMatch {
         _ = pick(.keyExchange, theirs, ours)
     }
 
+    /// RFC 9370 §2.2.1: one of each type that is offered; a type that is left out, by the peer or
+    /// by our configuration, counts as one with NONE only.
+    private mutating func pickAdditionalKeyExchanges(_ theirs: Proposal, _ ours: Proposal) {
+        guard theirs.hasAdditionalKeyExchanges || ours.hasAdditionalKeyExchanges else { return }
+        var types: [TransformType] = []
+        var choices: [[KeyExchangeMethod]] = []
+        for type in TransformType.additionalKeyExchanges {
+            let offered = theirs.methods(of: type)
+            let common = ours.methods(of: type).filter(offered.contains)
+            guard !common.isEmpty else {
+                failures.append(
+                    Failure(
+                        type: type,
+                        offered: theirs.transforms(of: type),
+                        accepted: ours.transforms(of: type)
+                    )
+                )
+                continue
+            }
+            types.append(type)
+            choices.append(common)
+        }
+        let first = chosen.first { $0.type == .keyExchange }
+            .map { KeyExchangeMethod(rawValue: $0.identifier) }
+        guard let methods = AdditionalMethods.distinct(choices, besides: first) else {
+            let type = types.last { theirs.transforms.map(\.type).contains($0) }
+            failures.append(
+                Failure(
+                    type: type ?? .keyExchange,
+                    offered: type.map(theirs.transforms(of:)) ?? [],
+                    accepted: type.map(ours.transforms(of:)) ?? [],
+                    repeatsMethods: true
+                )
+            )
+            return
+        }
+        for (type, method) in zip(types, methods) where !theirs.transforms(of: type).isEmpty {
+            chosen.append(Transform(type: type, identifier: method.rawValue))
+        }
+    }
+
     private mutating func pickSequenceNumbers(_ theirs: Proposal, _ ours: Proposal) {
         let offered = theirs.transforms(of: .sequenceNumbers)
         // RFC 7296 §3.3.3 wants the type in each ESP proposal; a peer that leaves it out means
         // short ones.
         if offered.isEmpty, ours.transforms.contains(.sequenceNumbers(.short)) { return }
         _ = pick(.sequenceNumbers, theirs, ours)
+    }
+}
+
+extension Proposal {
+    /// Of an Additional Key Exchange type; NONE where there is none.
+    fileprivate func methods(of type: TransformType) -> [KeyExchangeMethod] {
+        let methods = transforms(of: type).map { KeyExchangeMethod(rawValue: $0.identifier) }
+        return methods.isEmpty ? [.none] : methods
     }
 }

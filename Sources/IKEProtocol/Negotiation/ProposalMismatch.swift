@@ -6,7 +6,8 @@ enum ProposalMismatch {
     static func explain(
         offered: [ProposalSubstructure],
         accepted: [ConfiguredProposal],
-        for purpose: NegotiationPurpose
+        for purpose: NegotiationPurpose,
+        takesAdditional: Bool = true
     ) -> NegotiationFailure {
         let suitable = offered.filter { purpose.takes($0.securityProtocol) }
         var nearest:
@@ -20,7 +21,8 @@ enum ProposalMismatch {
                     offered: theirs,
                     accepted: purpose.completed(ours.proposal),
                     purpose: purpose,
-                    guessedMethod: nil
+                    guessedMethod: nil,
+                    takesAdditional: takesAdditional
                 )
                 if match.failures.count < nearest?.match.failures.count ?? .max {
                     nearest = (match, theirs, ours)
@@ -86,11 +88,16 @@ enum ProposalMismatch {
     }
 
     private static func difference(_ failure: ProposalMatch.Failure) -> String {
-        "\(name(of: failure.type)): they offer \(words(failure.offered)), "
-            + "we accept \(words(failure.accepted))"
+        let repetition = failure.repeatsMethods ? ", and no method may come twice" : ""
+        return "\(name(of: failure.type)): they offer \(words(failure.offered)), "
+            + "we accept \(words(failure.accepted))\(repetition)"
     }
 
     private static func remedy(for failure: ProposalMatch.Failure?, source: String) -> String {
+        if failure?.repeatsMethods == true {
+            return "Give the additional key exchanges at \(source) and at the peer methods that "
+                + "differ from each other."
+        }
         guard let failure, let theirs = failure.offered.first else {
             return "Have the peer offer what \(source) names."
         }
@@ -114,6 +121,7 @@ enum ProposalMismatch {
         case .integrity: "integrity"
         case .keyExchange: "key exchange"
         case .sequenceNumbers: "sequence numbers"
+        case _ where type.isAdditionalKeyExchange: "additional key exchange \(type.rawValue - 5)"
         default: "transform type \(type.rawValue)"
         }
     }

@@ -24,11 +24,13 @@ enum ProposalSelection {
     ///
     /// - Parameter guessedMethod: of the peer's KE payload; taken where it is acceptable at all,
     ///   which saves a round trip.
+    /// - Parameter takesAdditional: see `ProposalMatch`.
     static func choose(
         from offered: [ProposalSubstructure],
         accepting: [ConfiguredProposal],
         for purpose: NegotiationPurpose,
-        guessedMethod: KeyExchangeMethod? = nil
+        guessedMethod: KeyExchangeMethod? = nil,
+        takesAdditional: Bool = true
     ) throws(NegotiationFailure) -> Choice {
         for ours in accepting {
             let securityProtocol = ours.proposal.securityProtocol
@@ -37,7 +39,8 @@ enum ProposalSelection {
                     offered: theirs,
                     accepted: purpose.completed(ours.proposal),
                     purpose: purpose,
-                    guessedMethod: guessedMethod
+                    guessedMethod: guessedMethod,
+                    takesAdditional: takesAdditional
                 )
                 if match.failures.isEmpty {
                     return Choice(
@@ -50,7 +53,12 @@ enum ProposalSelection {
                 }
             }
         }
-        throw ProposalMismatch.explain(offered: offered, accepted: accepting, for: purpose)
+        throw ProposalMismatch.explain(
+            offered: offered,
+            accepted: accepting,
+            for: purpose,
+            takesAdditional: takesAdditional
+        )
     }
 
     /// What we offer: one numbered proposal for each configured one.
@@ -98,7 +106,12 @@ enum ProposalSelection {
         // short ones.
         if transforms.contains(where: \.isAuthenticatedEncryption) { types.remove(.integrity) }
         if offered.transforms.contains(.sequenceNumbers(.short)) { types.remove(.sequenceNumbers) }
-        guard types.isEmpty else { return nil }
+        // RFC 9370 §2.2.1: some peers leave a type out for which they choose NONE.
+        types = types.filter { type in
+            !(type.isAdditionalKeyExchange
+                && offered.transforms(of: type).contains(where: \.isNone))
+        }
+        guard types.isEmpty, !repeatsAdditionalMethods(transforms) else { return nil }
         return Choice(
             number: chosen.number,
             securityProtocol: chosen.securityProtocol,
@@ -107,11 +120,18 @@ enum ProposalSelection {
             source: ""
         )
     }
+
+    /// RFC 9370 §2.2.1: then the exchange has failed, and nothing may follow it.
+    private static func repeatsAdditionalMethods(_ transforms: [Transform]) -> Bool {
+        let methods = transforms.filter { $0.type.isAdditionalKeyExchange && !$0.isNone }
+            .map(\.identifier)
+        return Set(methods).count < methods.count
+    }
 }
 
 extension Transform {
     /// NONE of the types that have it: integrity and key exchange.
-    var isNone: Bool { identifier == 0 && (type == .integrity || type == .keyExchange) }
+    var isNone: Bool { identifier == 0 && (type == .integrity || type.isKeyExchange) }
 
     var isAuthenticatedEncryption: Bool {
         type == .encryption && EncryptionAlgorithm(rawValue: identifier).isAuthenticated

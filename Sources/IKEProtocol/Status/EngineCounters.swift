@@ -14,6 +14,9 @@ package enum MessageDropReason: String, CaseIterable, Hashable, Sendable {
     case halfOpenLimit
     case unprotected
     case repeatedResponse
+    case repeatedFragment
+    case unexpectedFragment
+    case reassemblyLimit
 }
 
 /// Counts since the engine began.

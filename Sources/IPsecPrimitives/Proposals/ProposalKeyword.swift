@@ -86,6 +86,8 @@ package enum ProposalKeyword {
         ("modp1536", .keyExchange(.modp1536)),
         ("modp1024", .keyExchange(.modp1024)),
         ("modp768", .keyExchange(.modp768)),
+        ("mlkem768", .keyExchange(.mlkem768)),
+        ("mlkem1024", .keyExchange(.mlkem1024)),
     ]
 
     /// The words of an algorithm of AES for each key length.
@@ -98,11 +100,32 @@ package enum ProposalKeyword {
     }
 
     package static func transform(for word: String) -> Transform? {
-        transforms[word]
+        additionalKeyExchange(for: word) ?? transforms[word]
     }
+
+    /// `ke1_mlkem768` and the like: one to seven, and the word of a method, or `none` where the
+    /// exchange may be left out (RFC 9370 §2.2.1).
+    private static func additionalKeyExchange(for word: String) -> Transform? {
+        let parts = word.split(separator: "_", maxSplits: 1)
+        guard parts.count == 2, parts[0].count == 3, parts[0].hasPrefix("ke"),
+            let number = parts[0].last?.wholeNumberValue, (1...7).contains(number)
+        else { return nil }
+        if parts[1] == noneWord { return .additionalKeyExchange(number, .none) }
+        guard let transform = transforms[String(parts[1])],
+            transform.type == .keyExchange
+        else { return nil }
+        return .additionalKeyExchange(number, KeyExchangeMethod(rawValue: transform.identifier))
+    }
+
+    private static let noneWord = "none"
 
     /// The word for a transform; for one that has none, its type and number.
     package static func name(of transform: Transform) -> String {
+        if transform.type.isAdditionalKeyExchange {
+            let method = Transform(type: .keyExchange, identifier: transform.identifier)
+            let word = transform.identifier == 0 ? noneWord : name(of: method)
+            return "ke\(transform.type.rawValue - 5)_\(word)"
+        }
         if let entry = table.first(where: { $0.transform == transform }) { return entry.word }
         let length = transform.keyLengthBits.map { "/\($0)" } ?? ""
         let type =

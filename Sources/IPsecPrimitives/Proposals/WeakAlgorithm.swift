@@ -38,7 +38,7 @@ package struct WeakAlgorithm: Hashable, Sendable {
             else { return nil }
             self.reason = reason
             instead = "prfsha256"
-        case .keyExchange:
+        case _ where transform.type.isKeyExchange:
             guard
                 let reason = WeakAlgorithm.group(
                     KeyExchangeMethod(rawValue: transform.identifier)

@@ -20,6 +20,7 @@ struct Setup {
     var window = 8
     /// What else the policy of each child says.
     var adjustChild: (inout ChildPolicy) -> Void = { _ in }
+    var fragmentSize: Int? = 1280
 
     /// The same from the other end.
     var mirrored: Setup {
@@ -66,6 +67,7 @@ struct Setup {
         connection.lifetime = ikeLifetime
         connection.livenessInterval = livenessInterval
         connection.retransmission = retransmission
+        connection.fragmentSize = fragmentSize
         connection.window = window
         return [connection]
     }

@@ -8,21 +8,21 @@ struct MessageWindowTests {
     @Test("requests wait until the oldest within the window is answered")
     func requests() {
         var window = RequestWindow()
-        #expect(window.add(.checkLiveness, [0]) == 0)
+        #expect(window.add(.checkLiveness, SentMessage([0])) == 0)
         #expect(!window.isOpen)
         window.widen(to: 3)
-        #expect(window.add(.checkLiveness, [1]) == 1)
-        #expect(window.add(.checkLiveness, [2]) == 2)
+        #expect(window.add(.checkLiveness, SentMessage([1])) == 1)
+        #expect(window.add(.checkLiveness, SentMessage([2])) == 2)
         #expect(!window.isOpen)
         // RFC 7296 §2.3: 3 waits for all requests up to 0, not for any one.
         window.remove(1)
         #expect(!window.isOpen)
         window.remove(0)
         #expect(window.isOpen)
-        #expect(window.add(.checkLiveness, [3]) == 3)
-        #expect(window.add(.checkLiveness, [4]) == 4)
+        #expect(window.add(.checkLiveness, SentMessage([3])) == 3)
+        #expect(window.add(.checkLiveness, SentMessage([4])) == 4)
         #expect(!window.isOpen)
-        #expect(window[2]?.bytes == [2] && window[1] == nil)
+        #expect(window[2]?.message.datagrams == [[2]] && window[1] == nil)
         #expect(window.isLatest(4) && !window.isLatest(2))
     }
 
@@ -42,12 +42,12 @@ struct MessageWindowTests {
     func wrapping() {
         var window = ResponseWindow(nextMessageID: .max)
         window.size = 4
-        window.answered([1], 1, with: [11], at: .origin)
-        window.answered([0], 0, with: [10], at: .origin)
+        window.answered([1], 1, with: SentMessage([11]), at: .origin)
+        window.answered([0], 0, with: SentMessage([10]), at: .origin)
         #expect(window.admits(.max) && !window.admits(0) && window.admits(2) && !window.admits(3))
-        window.answered([9], .max, with: [19], at: .origin)
+        window.answered([9], .max, with: SentMessage([19]), at: .origin)
         #expect(window.nextMessageID == 2)
-        #expect(window.repeatedAnswer(to: [9], .max) == [19])
+        #expect(window.repeatAnswer(to: .max)?.message.datagrams == [[19]])
     }
 
     /// Against the definition: a set of what is answered.
@@ -66,14 +66,14 @@ struct MessageWindowTests {
             let request = [UInt8(truncatingIfNeeded: candidate), 7]
             guard admits else { continue }
             #expect(window.isLatest(candidate) == (answered.max()! < candidate))
-            window.answered(request, candidate, with: request + [1], at: .origin)
+            window.answered(request, candidate, with: SentMessage(request + [1]), at: .origin)
             answered.insert(candidate)
             while answered.contains(base) { base += 1 }
             #expect(window.nextMessageID == base)
             let latest = answered.max()!
             for old in answered where old != 0 {
                 let octets = [UInt8(truncatingIfNeeded: old), 7]
-                let isKept = window.repeatedAnswer(to: octets, old) != nil
+                let isKept = window.isRepetition(octets, old)
                 // All that the peer may still ask for, and no more than a window.
                 #expect(isKept == (latest - old < size))
             }
@@ -83,7 +83,7 @@ struct MessageWindowTests {
     @Test("answers are forgotten when nobody can want them any more")
     func forgetting() {
         var window = ResponseWindow()
-        window.answered([1], 0, with: [2], at: .origin + .seconds(10))
+        window.answered([1], 0, with: SentMessage([2]), at: .origin + .seconds(10))
         let early = window.forgetAnswers(olderThan: .seconds(60), at: .origin + .seconds(60))
         #expect(early == .origin + .seconds(70))
         #expect(window.hasAnswers)

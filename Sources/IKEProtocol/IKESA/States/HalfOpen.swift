@@ -2,7 +2,9 @@ internal import IPsecPrimitives
 
 /// The responder has answered IKE_SA_INIT and waits for IKE_AUTH.
 struct HalfOpen {
-    let keys: SAKeys
+    var keys: SAKeys
+    /// Those of the last IKE_INTERMEDIATE request, which may come again.
+    var formerKeys: SAKeys?
     let transcript: InitTranscript
     /// Under which the engine finds the SA when the first request comes again.
     let key: HalfOpenKey

@@ -139,9 +139,10 @@ package final class ConnectionController {
 
     /// Works out what holds for all connections together.
     func settle(_ configuration: GatewayConfiguration) {
-        // Often enough that a live peer is not asked for a sign of life.
+        // Often enough that a live peer is not asked for a sign of life, also where silence of one
+        // second, the shortest that there is, leads to the question.
         let liveness = configuration.connections.compactMap(\.liveness.value).min()
-        readingInterval = max(.seconds(1), (liveness ?? .seconds(60)) / 3)
+        readingInterval = (liveness ?? .seconds(60)) / 3
     }
 
     /// What is due by time, and what follows from the event just handled.

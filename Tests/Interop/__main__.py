@@ -1,7 +1,8 @@
 import signal
 import sys
 
-from Tests.Interop import collisions, disagreement, exchanges, kernel, paths, suites
+from Tests.Interop import (
+    children, collisions, disagreement, exchanges, kernel, narrowing, paths, restarts, suites)
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
@@ -16,7 +17,8 @@ A NAME may hold `*`."""
 def main():
     options, names = arguments_of(DESCRIPTION)
     table = Table()
-    for chapter in (suites, paths, disagreement, exchanges, collisions, kernel):
+    for chapter in (suites, paths, disagreement, exchanges, collisions, restarts, narrowing,
+                    children, kernel):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

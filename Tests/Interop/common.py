@@ -1,5 +1,7 @@
 """The steps that most cases share."""
 
+import contextlib
+
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import wait_until
 from Tests.Lab.suites import expect_agreed
@@ -28,3 +30,18 @@ def expect_suite(peer, tunnel):
     """The peer, not Cygnet, says that what was agreed is what was configured."""
     expect_agreed(tunnel.ike, peer.associations()[-1], is_ike=True)
     expect_agreed(tunnel.esp, peer.established()[-1], is_ike=False)
+
+
+@contextlib.contextmanager
+def addresses(lab, left=(), right=()):
+    """Further inner addresses for the time of a block. strongSwan's userspace ESP takes no network
+    for its own in which it has no address."""
+    pairs = [(lab.network.left, address) for address in left]
+    pairs += [(lab.network.right, address) for address in right]
+    for namespace, address in pairs:
+        namespace.ip("addr", "add", f"{address}/32", "dev", "lo")
+    try:
+        yield
+    finally:
+        for namespace, address in pairs:
+            namespace.ip("addr", "del", f"{address}/32", "dev", "lo")

@@ -129,6 +129,20 @@ struct LifeTests {
         #expect(network.left.controller.lastFailure(of: "site") != nil)
     }
 
+    @Test("a peer that is heard by ESP is not asked, however short its silence may be")
+    func heardPeer() throws {
+        let network = try Network(connectionLines: "liveness: 1s")
+        network.start()
+        network.packet(at: network.left)
+        network.left.isReceiving = true
+        network.isConnected = false
+        network.advance(by: .seconds(600))
+        #expect(network.left.pairs().count == 1)
+        network.left.isReceiving = false
+        network.advance(by: .seconds(600))
+        #expect(network.left.pairs().isEmpty)
+    }
+
     @Test("shutting down ends although the peer does not answer")
     func shutDownAlone() throws {
         let network = try Network()

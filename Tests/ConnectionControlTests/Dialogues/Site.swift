@@ -14,6 +14,8 @@ final class Site {
     var outbox: [IKEDatagram] = []
     /// Whether a route leads to the peer.
     var hasRoute = true
+    /// Whether packets arrive by every inbound SA all the time.
+    var isReceiving = false
     /// Leaves the question for the local address open.
     var keepsAddressBack = false
     private(set) var addressQuestions = 0
@@ -149,13 +151,29 @@ final class Site {
             for isOutbound in [true, false] {
                 let snapshot = PacketPathSnapshot(
                     isOutbound: isOutbound,
-                    associations: [],
+                    associations: isOutbound || !isReceiving ? [] : used(at: now),
                     drops: [],
                     heldPackets: 0
                 )
                 handle(.packetPath(.snapshot(token: token, snapshot)), at: now)
             }
         case .updatePath, .setErrorSources: break
+        }
+    }
+
+    /// Every inbound SA as one that has just carried a packet.
+    private func used(at now: Instant) -> [SASnapshot] {
+        inbound.values.sorted { $0.spi < $1.spi }.map { association in
+            SASnapshot(
+                identifier: association.identifier,
+                policy: association.policy,
+                spi: association.spi,
+                path: association.path,
+                packets: 1,
+                octets: 100,
+                sequence: 1,
+                lastUse: now
+            )
         }
     }
 

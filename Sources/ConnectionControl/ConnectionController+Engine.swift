@@ -6,6 +6,9 @@ internal import PacketProtection
 
 // What the engine wants done.
 extension ConnectionController {
+    /// A tunnel that was up for so long has not failed when it ends.
+    private static let steadiness = Duration.seconds(60)
+
     func absorb(
         _ engineEffects: [IKEEffect],
         at now: Instant,
@@ -67,15 +70,18 @@ extension ConnectionController {
             outboundSPI: child.outboundSPI,
             inbound: newIdentifier(),
             outbound: newIdentifier(),
+            traffic: PairTraffic(child),
             remoteAddress: child.path.remote.address,
             isOutboundActive: child.isUsedOutboundAtOnce
         )
         do throws(CryptoError) {
-            let inbound = try mapping.inbound(child, identifier: pair.inbound)
-            let outbound = try mapping.outbound(child, identifier: pair.outbound)
-            // Inbound first: the peer may send as soon as it has our answer.
-            effects.append(.packetPath(.installInbound(inbound)))
-            effects.append(.packetPath(.installOutbound(outbound)))
+            if child.isCarried {
+                let inbound = try mapping.inbound(child, identifier: pair.inbound)
+                let outbound = try mapping.outbound(child, identifier: pair.outbound)
+                // Inbound first: the peer may send as soon as it has our answer.
+                effects.append(.packetPath(.installInbound(inbound)))
+                effects.append(.packetPath(.installOutbound(outbound)))
+            }
         } catch {
             let failure = NegotiationFailure(
                 subject: .resources,
@@ -100,14 +106,19 @@ extension ConnectionController {
         tunnels[path]?.pairs.append(pair.inboundSPI)
         if child.isUsedOutboundAtOnce { markActive(pair.inboundSPI) }
         counters.schedule(from: now, every: readingInterval)
-        cameUp(path, into: &effects)
+        cameUp(path, at: now, into: &effects)
+        noteNewPair(child, path, at: now, into: &effects)
     }
 
-    private func cameUp(_ path: TunnelPath, into effects: inout [ControlEffect]) {
+    private func cameUp(
+        _ path: TunnelPath,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
         guard var record = tunnels[path] else { return }
         record.isInitiating = false
-        record.failures = 0
         record.quietUntil = .origin
+        if record.pairs.count == 1 { record.upSince = now }
         tunnels[path] = record
         timers.cancel(.retry(path))
         for (token, outcome) in requests.established(path) {
@@ -125,9 +136,7 @@ extension ConnectionController {
         guard let path = pairs[inboundSPI]?.tunnel else { return }
         lastActivation += 1
         pairs[inboundSPI]?.activation = lastActivation
-        for spi in tunnels[path]?.pairs ?? [] {
-            pairs[spi]?.isOutboundActive = spi == inboundSPI
-        }
+        settleActivePairs(of: path)
     }
 
     private func remove(
@@ -138,12 +147,33 @@ extension ConnectionController {
         guard let pair = removePair(inboundSPI, into: &effects) else { return }
         tunnels[pair.tunnel]?.pairs.removeAll { $0 == inboundSPI }
         guard tunnels[pair.tunnel]?.isUp == false else {
-            if pair.isOutboundActive { noteFallback(of: pair.tunnel) }
+            settleActivePairs(of: pair.tunnel)
+            if tunnels[pair.tunnel]?.keepsResources == true {
+                timers.set(.resources(pair.tunnel), at: now + .seconds(1))
+            }
             return
         }
+        wentDown(pair.tunnel, at: now)
         settleDown(pair.tunnel, into: &effects)
-        // A moment's wait: a peer that deletes at once what it accepts must not be flooded.
-        restartIfWanted(pair.tunnel, after: .seconds(1), at: now)
+        let wait = tunnels[pair.tunnel]?.backOff ?? .seconds(1)
+        restartIfWanted(pair.tunnel, after: wait, at: now)
+    }
+
+    /// Tunnels that end as soon as they are up, because the peer deletes what it accepts or the
+    /// packet path cannot take it, wait as those do that never come up.
+    private func wentDown(_ path: TunnelPath, at now: Instant) {
+        guard var record = tunnels[path] else { return }
+        record.extending = nil
+        record.keepsResources = false
+        timers.cancel(.resources(path))
+        if now - record.upSince >= ConnectionController.steadiness {
+            record.failures = 0
+        } else if !record.isHeldDown {
+            record.failures += 1
+            // Once may be a coincidence, such as a peer that starts anew.
+            if record.failures > 1 { record.quietUntil = now + record.backOff }
+        }
+        tunnels[path] = record
     }
 
     /// Takes a pair out of the packet path; its tunnel's record is the caller's.
@@ -156,15 +186,6 @@ extension ConnectionController {
         effects.append(.packetPath(.removeSA(pair.outbound)))
         effects.append(.packetPath(.removeSA(pair.inbound)))
         return pair
-    }
-
-    /// The packet path takes the pair that was preferred before.
-    private func noteFallback(of path: TunnelPath) {
-        let left = (tunnels[path]?.pairs ?? []).compactMap { pairs[$0] }
-        guard let next = left.max(by: { $0.activation < $1.activation }), next.activation > 0 else {
-            return
-        }
-        pairs[next.inboundSPI]?.isOutboundActive = true
     }
 
     /// Keeps what a report says about tunnels, and passes it on.
@@ -181,6 +202,10 @@ extension ConnectionController {
                 ?? paths(connection, nil).filter { tunnels[$0]?.isInitiating == true }
             connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
             for path in affected { failed(path, failure, at: now, into: &effects) }
+        case .resourcesExhausted:
+            if let child = report.child {
+                resourcesAreExhausted(TunnelPath(connection: connection, tunnel: child))
+            }
         case .refused(let failure):
             connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
         case .ikeSAClosed(let reason):

@@ -48,11 +48,13 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         guard let path = pathOfPolicy[policy], let record = tunnels[path] else { return }
+        if isShuttingDown { return }
+        if record.isUp { return extend(path, for: packet, at: now, into: &effects) }
         if record.configuration.start.value == .byHand {
             effects.append(.packetPath(.dropHeldPackets(policy)))
             return
         }
-        guard !isShuttingDown, now >= record.quietUntil else { return }
+        guard now >= record.quietUntil else { return }
         initiate(path, packet: packet, at: now, into: &effects)
     }
 
@@ -88,10 +90,7 @@ extension ConnectionController {
         )
         connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
         absorb(
-            engine.handle(
-                .terminate(connection: path.connection, child: path.tunnel),
-                at: now
-            ),
+            engine.handle(.discardChildSA(inboundSPI: spi, failure.explanation), at: now),
             at: now,
             into: &effects
         )

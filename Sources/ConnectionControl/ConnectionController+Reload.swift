@@ -110,6 +110,9 @@ extension ConnectionController {
         tunnels[path]?.isInitiating = false
         tunnels[path]?.failures = 0
         tunnels[path]?.quietUntil = .origin
+        tunnels[path]?.needsPacket = false
+        tunnels[path]?.refused = RefusedTraffic()
+        tunnels[path]?.extending = nil
         let isNewlyWanted = startsAtBoot && old.start.value != .atBoot
         if startsAtBoot, !record.isHeldDown || isNewlyWanted { return true }
         timers.cancel(.retry(path))
@@ -119,6 +122,7 @@ extension ConnectionController {
     /// A tunnel that is no longer in the configuration.
     private func forget(_ path: TunnelPath, into effects: inout [ControlEffect]) {
         timers.cancel(.retry(path))
+        timers.cancel(.resources(path))
         for (token, outcome) in requests.failed(path, .unconfigured(path)) {
             effects.append(.requestEnded(token, outcome))
         }

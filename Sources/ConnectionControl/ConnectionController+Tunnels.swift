@@ -110,9 +110,11 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
+        guard var record = tunnels[path] else { return }
         // A rekey that failed harms nothing yet, and will be tried again.
-        guard var record = tunnels[path], !record.isUp else { return }
+        if record.isUp { return extensionFailed(path, at: now, into: &effects) }
         record.isInitiating = false
+        record.needsPacket = failure.subject == .singlePair
         record.failures += 1
         record.quietUntil = now + record.backOff
         tunnels[path] = record
@@ -126,7 +128,8 @@ extension ConnectionController {
     /// A tunnel that starts at boot is wanted as long as the gateway runs.
     func restartIfWanted(_ path: TunnelPath, after delay: Duration, at now: Instant) {
         guard let record = tunnels[path], record.configuration.start.value == .atBoot,
-            !record.isHeldDown, !record.isUp, !record.isInitiating, !isShuttingDown
+            !record.isHeldDown, !record.isUp, !record.isInitiating, !record.needsPacket,
+            !isShuttingDown
         else { return }
         timers.set(.retry(path), at: now + delay)
     }

@@ -154,6 +154,7 @@ package final class ConnectionController {
         while let timer = timers.take(at: now) {
             switch timer {
             case .retry(let path): initiate(path, packet: nil, at: now, into: &effects)
+            case .resources(let path): fillResources(path, at: now, into: &effects)
             case .pathMTU(let remote): doubtPathMTU(to: remote, into: &effects)
             }
         }

@@ -36,7 +36,7 @@ package struct TunnelConfiguration: Equatable, Sendable {
     package var local: [Located<TrafficSelector>]
     package var remote: [Located<TrafficSelector>]
     package var start: Located<Start>
-    /// In order of preference.
+    /// In order of preference; empty where only AH is wanted.
     package var espProposals: [Located<Proposal>]
     package var lifetime: Located<Duration>
     /// Bytes after which the SA ends; nil sets no limit of ours.
@@ -50,6 +50,7 @@ package struct TunnelConfiguration: Equatable, Sendable {
     package var mtu: Located<Int?>
     /// In packets.
     package var replayWindow: Located<Int>
+    package var carriage: CarriageConfiguration
 
     package var name: String { path.tunnel }
 
@@ -83,5 +84,6 @@ package struct TunnelConfiguration: Equatable, Sendable {
         self.mssClamp = mssClamp
         self.mtu = mtu
         self.replayWindow = replayWindow
+        carriage = CarriageConfiguration(location: location)
     }
 }

@@ -16,6 +16,7 @@ struct ProposalSafety {
                 isWeak = checkWeak(proposal) || isWeak
                 checkEncryption(proposal, of: tunnel)
             }
+            for proposal in tunnel.carriage.ahProposals { isWeak = checkWeak(proposal) || isWeak }
         }
         if allowsWeak.value, !isWeak {
             problems.warning(

@@ -58,6 +58,29 @@ enum ProposalText {
         )
     }
 
+    /// An AH proposal: integrity, and what ESP has besides encryption.
+    static func ah(_ text: String) throws(Complaint) -> Proposal {
+        let found = try transforms(text)
+        guard found[.encryption] == nil, found[.pseudorandomFunction] == nil else {
+            throw Complaint(
+                "\"\(shown(text))\" is no proposal for AH, which does nothing but prove integrity",
+                hint: "write an integrity word, as in sha256, or use esp-proposals"
+            )
+        }
+        guard let integrity = found[.integrity] else {
+            throw Complaint(
+                "\"\(shown(text))\" has no integrity algorithm",
+                hint: "begin with one, as in sha256-\(shown(text))"
+            )
+        }
+        let numbers =
+            found[.sequenceNumbers] ?? [.sequenceNumbers(.extended), .sequenceNumbers(.short)]
+        return Proposal(
+            securityProtocol: .ah,
+            transforms: integrity + (found[.keyExchange] ?? []) + numbers
+        )
+    }
+
     /// The transforms by type, each in the order of the words.
     private static func transforms(
         _ text: String

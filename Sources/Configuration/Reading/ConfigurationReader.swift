@@ -7,10 +7,15 @@ extension GatewayConfiguration {
     /// - Parameters:
     ///   - bytes: the file's content.
     ///   - file: the file's name, for diagnostics; paths inside are relative to its directory.
-    package static func read(_ bytes: [UInt8], file: String) -> ConfigurationResult {
+    ///   - ability: of the packet path that is to carry it.
+    package static func read(
+        _ bytes: [UInt8],
+        file: String,
+        carriedBy ability: PacketPathAbility = .userspace
+    ) -> ConfigurationResult {
         do throws(Diagnostic) {
             let document = try YAMLEventReader.document(bytes, file: file)
-            return ConfigurationReader(file: file).read(document)
+            return ConfigurationReader(file: file, ability: ability).read(document)
         } catch {
             return ConfigurationResult(configuration: nil, diagnostics: [error])
         }
@@ -22,6 +27,7 @@ struct ConfigurationReader {
     static let keys = ["gateway", "connections", "policies"]
 
     let file: String
+    let ability: PacketPathAbility
     let problems = Problems()
 
     func read(_ document: YAMLNode) -> ConfigurationResult {
@@ -55,6 +61,7 @@ struct ConfigurationReader {
             .read(reader.node("policies"))
         MTUCheck.run(settings, connections, problems)
         FirstKeyExchangeCheck.run(connections, problems)
+        CarriageCheck.run(connections, ability, problems)
         if !problems.hasErrors {
             PeerCheck.run(connections, problems)
             ShadowCheck.run(policies, problems)

@@ -2,10 +2,11 @@ internal import IPsecPrimitives
 
 /// Reads one entry of `tunnels:`.
 struct TunnelSection {
-    static let keys = [
-        "local", "remote", "start", "esp-proposals", "lifetime", "lifetime-bytes",
-        "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window",
-    ]
+    static let keys =
+        [
+            "local", "remote", "start", "esp-proposals", "lifetime", "lifetime-bytes",
+            "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window",
+        ] + carriageKeys
 
     let path: TunnelPath
     let settings: GatewaySettings
@@ -31,7 +32,7 @@ struct TunnelSection {
             atMost: ConfigurationLimits.proposals,
             ProposalText.esp
         )
-        return TunnelConfiguration(
+        var tunnel = TunnelConfiguration(
             path: path,
             location: entry.keyLocation,
             local: local,
@@ -70,6 +71,8 @@ struct TunnelSection {
                 NumberText.integer(ConfigurationLimits.replayWindow)
             )
         )
+        readCarriage(reader, into: &tunnel)
+        return tunnel
     }
 
     private func selectors(

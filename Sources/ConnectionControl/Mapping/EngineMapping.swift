@@ -49,7 +49,7 @@ extension ChildPolicy {
         self.init(
             name: tunnel.name,
             source: tunnel.location.description,
-            proposals: tunnel.espProposals.map {
+            proposals: (tunnel.espProposals + tunnel.carriage.ahProposals).map {
                 ConfiguredProposal($0.value, source: $0.location.description)
             },
             localSelectors: tunnel.local.map(\.value),
@@ -57,6 +57,24 @@ extension ChildPolicy {
         )
         selectorsSource = (tunnel.local.first?.location ?? tunnel.location).description
         lifetime = SALifetime(ending: tunnel.lifetime.value)
+        let carriage = tunnel.carriage
+        mode = carriage.mode.value == .transport ? .transport : .tunnel
+        compression = carriage.compression.map(\.value.transform)
+        acceptsPadding = carriage.padding.value == .accept
+        carriesLaterFragments = carriage.laterFragments.value
+        isPerPair = carriage.isPerPair.value
+        resources = carriage.resources.value
+    }
+}
+
+extension CarriageConfiguration.Compression {
+    /// IANA "IKEv2 IPComp Transform IDs".
+    fileprivate var transform: UInt8 {
+        switch self {
+        case .deflate: 2
+        case .lzs: 3
+        case .lzjh: 4
+        }
     }
 }
 

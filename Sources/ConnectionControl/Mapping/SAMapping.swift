@@ -14,6 +14,14 @@ extension OuterPath {
     }
 }
 
+extension ChildSAInstallation {
+    /// Whether the packet path has what the pair was agreed on. What it has not is for configurations
+    /// that are only negotiated (`PacketPathAbility`), and such pairs never get there.
+    var isCarried: Bool {
+        securityProtocol == .esp && mode == .tunnel && compression == nil
+    }
+}
+
 /// Makes the packet path's parameters of a pair that was negotiated.
 struct SAMapping {
     /// Octets of the largest outer packet.

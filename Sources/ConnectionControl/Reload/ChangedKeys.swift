@@ -44,6 +44,13 @@ extension TunnelConfiguration {
         compare("mss-clamp", mssClamp == old.mssClamp)
         compare("mtu", mtu == old.mtu)
         compare("replay-window", replayWindow == old.replayWindow)
+        compare("mode", carriage.mode == old.carriage.mode)
+        compare("ah-proposals", carriage.ahProposals == old.carriage.ahProposals)
+        compare("compression", carriage.compression == old.carriage.compression)
+        compare("tfc-padding", carriage.padding == old.carriage.padding)
+        compare("later-fragments", carriage.laterFragments == old.carriage.laterFragments)
+        compare("sa-per-pair", carriage.isPerPair == old.carriage.isPerPair)
+        compare("resources", carriage.resources == old.carriage.resources)
         return keys.isEmpty ? ["settings"] : keys
     }
 

@@ -5,6 +5,8 @@ internal import IPsecPrimitives
 enum ControlTimer: Hashable {
     /// A tunnel is wanted and was not up when last seen.
     case retry(TunnelPath)
+    /// Pairs of the same traffic are missing.
+    case resources(TunnelPath)
     /// What was believed of the path to a peer is to be doubted.
     case pathMTU(IPAddress)
 }

@@ -23,7 +23,8 @@ struct ConnectionRecord {
 struct TunnelRecord {
     var configuration: TunnelConfiguration
     let policy: PolicyIdentifier
-    /// Inbound SPIs of the pairs in place, oldest first; two while a rekey is under way.
+    /// Inbound SPIs of the pairs in place, oldest first: those of parts of its traffic, several
+    /// of the same, and for a while the old and the new of a rekey.
     var pairs: [SPI] = []
     /// A negotiation that would bring the tunnel up is under way.
     var isInitiating = false
@@ -33,11 +34,24 @@ struct TunnelRecord {
     var failures = 0
     /// Packets do not begin a negotiation before this, because the last one failed.
     var quietUntil: Instant = .origin
+    /// When the tunnel came up last.
+    var upSince: Instant = .origin
+    /// Only a packet can bring it up: the peer wants an SA for each pair of addresses.
+    var needsPacket = false
+    /// The packet that a further pair is being negotiated for, and when to stop waiting for it.
+    var extending: (packet: PacketTuple, until: Instant)?
+    var refused = RefusedTraffic()
+    /// This end sees to it that there are as many pairs of the same traffic as configured.
+    var keepsResources = false
 
     var isUp: Bool { !pairs.isEmpty }
 
     /// Waits 1, 2, 4 … seconds after failures in a row, a minute at most.
-    var backOff: Duration { .seconds(min(1 << min(max(failures - 1, 0), 6), 60)) }
+    var backOff: Duration { TunnelRecord.backOff(after: failures) }
+
+    static func backOff(after failures: Int) -> Duration {
+        .seconds(min(1 << min(max(failures - 1, 0), 6), 60))
+    }
 }
 
 /// A pair of SAs of a tunnel, in the packet path's names.
@@ -47,6 +61,7 @@ package struct ChildSAPair: Hashable, Sendable {
     package let outboundSPI: SPI
     package let inbound: SAIdentifier
     package let outbound: SAIdentifier
+    let traffic: PairTraffic
     /// The peer's outer address.
     var remoteAddress: IPAddress
     /// Whether new packets leave by it.

@@ -90,7 +90,7 @@ extension IKEEngine {
     }
 
     /// A successor goes, and what it was to replace stays.
-    private func reviveReplaced(
+    func reviveReplaced(
         by spi: SPI,
         of sa: IKESA,
         _ state: Established,

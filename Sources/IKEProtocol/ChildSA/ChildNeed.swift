@@ -66,6 +66,28 @@ extension IKEEngine {
         return true
     }
 
+    /// A child that the packet path cannot take: nothing passes by it, and the peer hears of it.
+    /// What it was to replace stays.
+    func discardChild(_ spi: SPI, because reason: String, at now: Instant) {
+        guard let sa = sas.owner(ofChild: spi), let state = sa.established,
+            let child = state.children[spi]
+        else { return }
+        if child.stage == .lingering { return removeChild(spi, of: sa) }
+        if child.stage == .current {
+            reviveReplaced(by: spi, of: sa, state, at: now)
+            report(
+                .childSAClosed(inboundSPI: spi, .failed(reason)),
+                of: sa,
+                child: child.policy.name
+            )
+        }
+        removeChild(spi, of: sa)
+        if child.suite.securityProtocol == .ah { state.strayAuthenticationSPIs.insert(spi) }
+        // The SPI stays ours until the peer has answered.
+        sas.assignChild(spi, to: sa)
+        enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
+    }
+
     /// Both ends asked for the same at the same time, and now there are two: the one with the
     /// lower SPI goes, and its maker sees to it. The ends agree on which one that is, for they see
     /// the same SPIs.

@@ -77,6 +77,7 @@ package final class IKEEngine {
         case .initiate(let initiation): initiate(initiation, at: now)
         case .terminate(let connection, let child): terminate(connection, child: child, at: now)
         case .childLifetimeReached(let spi, let limit): childAges(spi, limit, at: now)
+        case .discardChildSA(let spi, let reason): discardChild(spi, because: reason, at: now)
         case .childSAInUse(let spi): childIsInUse(spi, at: now)
         case .trafficReceived(let spi): sas.owner(ofChild: spi)?.lastHeard = now
         case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)

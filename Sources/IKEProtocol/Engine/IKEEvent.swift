@@ -10,6 +10,8 @@ package enum IKEEvent: Sendable {
     case terminate(connection: String, child: String?)
     /// The packet path reports that an SA's bytes, packets or sequence numbers run out.
     case childLifetimeReached(inboundSPI: SPI, limit: LifetimeLimit)
+    /// The packet path cannot take an SA, for this reason: its peer must know that nobody has it.
+    case discardChildSA(inboundSPI: SPI, String)
     /// The first authentic packet arrived on a new inbound SA; then the peer surely has the SA's
     /// other half (RFC 7296 §2.8).
     case childSAInUse(inboundSPI: SPI)

@@ -8,6 +8,8 @@ extension IntegrityAlgorithm {
         case .hmacSHA256_128: 32
         case .hmacSHA384_192: 48
         case .hmacSHA512_256: 64
+        case .hmacSHA1_96: 20
+        case .hmacMD5_96, .aesXCBC96, .aesCMAC96: 16
         default: nil
         }
     }

@@ -69,8 +69,34 @@ struct TunnelExplanation {
         [
             "  Tunnel \(tunnel.name) (line \(tunnel.location.line))",
             "    \(start)",
-            "    its keys live \(limits); offered and accepted for it:",
+        ] + carriage + [
+            "    its keys live \(limits); offered and accepted for it:"
         ] + tunnel.espProposals.map { "      \($0.value)" }
+            + tunnel.carriage.ahProposals.map { "      AH \($0.value)" }
+    }
+
+    /// What is not ordinary.
+    private var carriage: [String] {
+        let carriage = tunnel.carriage
+        var lines: [String] = []
+        if carriage.mode.value == .transport {
+            lines.append("transport mode: only what the two gateways send each other")
+        }
+        if carriage.isPerPair.value { lines.append("each pair of addresses has an SA of its own") }
+        if carriage.resources.value > 1 {
+            lines.append("\(carriage.resources.value) SAs of the same traffic")
+        }
+        if !carriage.compression.isEmpty {
+            let words = carriage.compression.map(\.value.rawValue).joined(separator: ", ")
+            lines.append("compressed where the peer agrees: \(words)")
+        }
+        if carriage.laterFragments.value {
+            lines.append("later fragments go by the SA of the first where the peer agrees")
+        }
+        if carriage.padding.value == .refuse {
+            lines.append("padding for traffic flow confidentiality is refused")
+        }
+        return lines.map { "    \($0)" }
     }
 
     private var start: String {

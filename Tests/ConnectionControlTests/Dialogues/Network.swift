@@ -1,3 +1,4 @@
+import Configuration
 import ConnectionControl
 import IKEProtocol
 import IPsecPrimitives
@@ -56,6 +57,55 @@ final class Network {
             secret: rightSecret,
             seed: seed &+ 50
         )
+    }
+
+    /// Two ends with tunnels of their own: `net: {local: 10.1.0.0/16, …}`.
+    init(left leftTunnels: [String], right rightTunnels: [String], seed: UInt64 = 1) throws {
+        func text(_ own: Int, _ other: Int, _ tunnels: [String]) -> String {
+            let lines =
+                [
+                    "connections:", "  site:",
+                    "    local: {address: 192.0.2.\(own), id: site\(own).example}",
+                    "    remote: {address: 192.0.2.\(other), id: site\(other).example}",
+                    "    secret-file: site.secret", "    tunnels:",
+                ] + tunnels.map { "      \($0)" }
+            return lines.joined(separator: "\n") + "\n"
+        }
+        let secret = "a secret between two"
+        left = try Site(
+            text(1, 2, leftTunnels),
+            address: "192.0.2.1",
+            secret: secret,
+            seed: seed
+        )
+        right = try Site(
+            text(2, 1, rightTunnels),
+            address: "192.0.2.2",
+            secret: secret,
+            seed: seed &+ 50
+        )
+    }
+
+    /// A packet from one host to another finds no SA.
+    func packet(
+        at site: Site,
+        from source: String,
+        to destination: String,
+        tunnel: String = "net"
+    ) {
+        let path = TunnelPath(connection: "site", tunnel: tunnel)
+        guard let policy = site.controller.policy(of: path) else {
+            Issue.record("no tunnel \(tunnel)")
+            return
+        }
+        let tuple = PacketTuple(
+            source: IPAddress(source)!,
+            destination: IPAddress(destination)!,
+            ipProtocol: 17,
+            sourcePort: 4000,
+            destinationPort: 53
+        )
+        handle(.packetPath(.acquire(policy, tuple)), at: site)
     }
 
     /// Both ends run.

@@ -55,7 +55,11 @@ final class Site {
     }
 
     private static func read(_ text: String) throws -> GatewayConfiguration {
-        let result = GatewayConfiguration.read(Array(text.utf8), file: "site.yaml")
+        let result = GatewayConfiguration.read(
+            Array(text.utf8),
+            file: "site.yaml",
+            carriedBy: .everything
+        )
         #expect(result.diagnostics.isEmpty)
         return try #require(result.configuration)
     }

@@ -1,0 +1,44 @@
+package import IPsecPrimitives
+
+/// How the SAs of a tunnel carry its packets.
+package struct CarriageConfiguration: Equatable, Sendable {
+    /// RFC 4301 §4.1.
+    package enum Mode: String, CaseIterable, Sendable {
+        case tunnel
+        /// Only what the gateways themselves send each other.
+        case transport
+    }
+
+    /// Algorithms of IPComp (RFC 7296 §2.22).
+    package enum Compression: String, CaseIterable, Sendable {
+        case deflate, lzs, lzjh
+    }
+
+    /// Padding for traffic flow confidentiality (RFC 7296 §1.3.1).
+    package enum Padding: String, CaseIterable, Sendable {
+        case accept, refuse
+    }
+
+    package var mode: Located<Mode>
+    /// For AH, in order of preference, behind those for ESP.
+    package var ahProposals: [Located<Proposal>] = []
+    /// In order of preference; empty: none.
+    package var compression: [Located<Compression>] = []
+    package var padding: Located<Padding>
+    /// Whether later fragments, whose ports cannot be seen, go by the SA of the first (RFC 4301
+    /// §7).
+    package var laterFragments: Located<Bool>
+    /// A Child SA for each pair of addresses.
+    package var isPerPair: Located<Bool>
+    /// Child SAs of the same traffic (RFC 9611).
+    package var resources: Located<Int>
+
+    /// The defaults.
+    package init(location: SourceLocation) {
+        mode = Located(.tunnel, at: location)
+        padding = Located(.accept, at: location)
+        laterFragments = Located(false, at: location)
+        isPerPair = Located(false, at: location)
+        resources = Located(1, at: location)
+    }
+}

@@ -1,0 +1,37 @@
+/// What the packet path behind a configuration can carry; what it cannot is refused, for an SA that
+/// nobody carries would be a hole that packets fall into.
+package struct PacketPathAbility: Hashable, Sendable {
+    package var transportMode: Bool
+    package var authenticationHeader: Bool
+    package var compression: Bool
+    /// Later fragments by an SA that names ports.
+    package var laterFragments: Bool
+
+    package init(
+        transportMode: Bool,
+        authenticationHeader: Bool,
+        compression: Bool,
+        laterFragments: Bool
+    ) {
+        self.transportMode = transportMode
+        self.authenticationHeader = authenticationHeader
+        self.compression = compression
+        self.laterFragments = laterFragments
+    }
+
+    /// The worker of this gateway.
+    package static let userspace = PacketPathAbility(
+        transportMode: false,
+        authenticationHeader: false,
+        compression: false,
+        laterFragments: false
+    )
+
+    /// For negotiating only.
+    package static let everything = PacketPathAbility(
+        transportMode: true,
+        authenticationHeader: true,
+        compression: true,
+        laterFragments: true
+    )
+}

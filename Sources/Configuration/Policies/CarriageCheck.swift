@@ -1,0 +1,91 @@
+internal import IPsecPrimitives
+
+/// Refuses tunnels that the packet path cannot carry, or that cannot carry anything.
+enum CarriageCheck {
+    static func run(
+        _ connections: [ConnectionConfiguration],
+        _ ability: PacketPathAbility,
+        _ problems: Problems
+    ) {
+        for connection in connections {
+            for tunnel in connection.tunnels {
+                checkAbility(tunnel, ability, problems)
+                if tunnel.carriage.mode.value == .transport {
+                    checkEnds(tunnel, connection, problems)
+                }
+                checkHeader(tunnel, connection, problems)
+            }
+        }
+    }
+
+    private static func checkAbility(
+        _ tunnel: TunnelConfiguration,
+        _ ability: PacketPathAbility,
+        _ problems: Problems
+    ) {
+        let carriage = tunnel.carriage
+        func refuse(_ what: String, at location: SourceLocation, hint: String) {
+            problems.error(
+                at: location,
+                "tunnel \"\(tunnel.path)\" wants \(what), which this gateway negotiates but does "
+                    + "not carry",
+                hint: hint
+            )
+        }
+        if carriage.mode.value == .transport, !ability.transportMode {
+            refuse("transport mode", at: carriage.mode.location, hint: "write `mode: tunnel`")
+        }
+        if let proposal = carriage.ahProposals.first, !ability.authenticationHeader {
+            refuse("AH", at: proposal.location, hint: "use esp-proposals, `null-sha256` at least")
+        }
+        if let compression = carriage.compression.first, !ability.compression {
+            refuse("compression", at: compression.location, hint: "write `compression: off`")
+        }
+        if carriage.laterFragments.value, !ability.laterFragments {
+            refuse(
+                "later fragments by the SA of the first",
+                at: carriage.laterFragments.location,
+                hint: "remove later-fragments; selectors without ports cover them anyway"
+            )
+        }
+    }
+
+    /// RFC 7296 §2.23.1: in transport mode, the selectors are the addresses of the two ends.
+    private static func checkEnds(
+        _ tunnel: TunnelConfiguration,
+        _ connection: ConnectionConfiguration,
+        _ problems: Problems
+    ) {
+        for (address, selectors, side) in [
+            (connection.localAddress.value, tunnel.local, "local"),
+            (connection.remoteAddress.value, tunnel.remote, "remote"),
+        ] {
+            guard let address, let first = selectors.first,
+                !selectors.contains(where: { $0.value.contains(address) })
+            else { continue }
+            problems.error(
+                at: first.location,
+                "transport mode carries only what the gateways send each other, and \(side) of "
+                    + "tunnel \"\(tunnel.path)\" leaves out \(address)",
+                hint: "write \(address) there, or `mode: tunnel`"
+            )
+        }
+    }
+
+    /// RFC 4302 §3.3.3 covers the outer addresses, and RFC 3948 has no AH.
+    private static func checkHeader(
+        _ tunnel: TunnelConfiguration,
+        _ connection: ConnectionConfiguration,
+        _ problems: Problems
+    ) {
+        guard let proposal = tunnel.carriage.ahProposals.first, tunnel.espProposals.isEmpty,
+            connection.encapsulation.value == .udp
+        else { return }
+        problems.error(
+            at: proposal.location,
+            "AH cannot travel in UDP, as `encapsulation: udp` of connection "
+                + "\"\(connection.name)\" wants it",
+            hint: "use esp-proposals, or `encapsulation: auto`"
+        )
+    }
+}

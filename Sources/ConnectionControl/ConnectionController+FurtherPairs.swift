@@ -1,0 +1,110 @@
+internal import Configuration
+internal import IKEProtocol
+internal import IPsecPrimitives
+internal import PacketProtection
+
+// More than one pair of SAs a tunnel: what a narrowed one leaves out, and several of the same.
+extension ConnectionController {
+    /// How long until missing pairs of the same traffic are asked for again.
+    private static let resourceInterval = Duration.seconds(30)
+    /// A negotiation that is not heard of for so long is given up.
+    private static let patience = Duration.seconds(300)
+
+    /// A packet finds no SA though its tunnel is up: the peer agreed to less than the policy
+    /// (RFC 7296 §2.9). One negotiation at a time.
+    func extend(
+        _ path: TunnelPath,
+        for packet: PacketTuple,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard var record = tunnels[path] else { return }
+        // It has come meanwhile, or is there and waits until the peer can receive.
+        if record.pairs.contains(where: { pairs[$0]?.traffic.covers(packet) == true }) { return }
+        if let extending = record.extending, now < extending.until { return }
+        guard record.refused.allows(packet, at: now) else {
+            effects.append(.packetPath(.dropHeldPackets(record.policy)))
+            return
+        }
+        record.extending = (packet, now + ConnectionController.patience)
+        tunnels[path] = record
+        let wish = IKEEvent.Initiation(
+            connection: path.connection,
+            child: path.tunnel,
+            localAddress: connections[path.connection]?.configuration.localAddress.value,
+            packet: PacketSelector(packet)
+        )
+        absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
+    }
+
+    /// What was asked for beside the pairs that are there came to nothing.
+    func extensionFailed(
+        _ path: TunnelPath,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard var record = tunnels[path], let extending = record.extending else { return }
+        record.extending = nil
+        record.refused.refuse(extending.packet, at: now)
+        tunnels[path] = record
+        effects.append(.packetPath(.dropHeldPackets(record.policy)))
+    }
+
+    /// Notes a pair that is new and no successor.
+    func noteNewPair(
+        _ child: ChildSAInstallation,
+        _ path: TunnelPath,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard child.replaces == nil else { return }
+        tunnels[path]?.extending = nil
+        // Who made the fallback sees to the others, so that the two ends do not make them twice.
+        if child.resource?.isFallback == true, child.isInitiator {
+            tunnels[path]?.keepsResources = true
+            timers.set(.resources(path), at: now)
+        }
+    }
+
+    /// Asks for the pairs of the same traffic that are missing (RFC 9611).
+    func fillResources(
+        _ path: TunnelPath,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard let record = tunnels[path], record.isUp, record.keepsResources, !isShuttingDown
+        else { return }
+        let present = Set(record.pairs.compactMap { pairs[$0]?.traffic.slot })
+        let wanted = record.configuration.carriage.resources.value
+        let missing = (0..<wanted).filter { !present.contains($0) }
+        guard !missing.isEmpty else { return }
+        timers.set(.resources(path), at: now + ConnectionController.resourceInterval)
+        for slot in missing {
+            let wish = IKEEvent.Initiation(
+                connection: path.connection,
+                child: path.tunnel,
+                localAddress: connections[path.connection]?.configuration.localAddress.value,
+                resource: slot
+            )
+            absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
+        }
+    }
+
+    /// The peer has as many as it wants (TS_MAX_QUEUE).
+    func resourcesAreExhausted(_ path: TunnelPath) {
+        tunnels[path]?.keepsResources = false
+        timers.cancel(.resources(path))
+    }
+
+    /// Works out by which pairs of a tunnel new packets leave: the packet path prefers, of those
+    /// that carry a packet, the one that was activated last.
+    func settleActivePairs(of path: TunnelPath) {
+        let used = (tunnels[path]?.pairs ?? []).compactMap { pairs[$0] }
+            .filter { $0.activation > 0 }
+            .sorted { $0.activation > $1.activation }
+        for (index, pair) in used.enumerated() {
+            let isShadowed = used[..<index].contains { $0.traffic.replaces(pair.traffic) }
+            pairs[pair.inboundSPI]?.isOutboundActive = !isShadowed
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import IPsecPrimitives
+import Testing
+
+@testable import Configuration
+
+@Suite("How tunnels carry their packets")
+struct CarriageTests {
+    private func result(
+        _ lines: [String],
+        connectionLines: [String] = [],
+        ability: PacketPathAbility = .everything
+    ) -> ConfigurationResult {
+        let text =
+            [
+                "connections:", "  site:", "    local: {address: 192.0.2.1, id: a.example}",
+                "    remote: {address: 192.0.2.2, id: b.example}", "    secret-file: site.secret",
+            ] + connectionLines.map { "    \($0)" } + ["    tunnels:", "      net:"]
+            + lines.map { "        \($0)" }
+        return GatewayConfiguration.read(
+            Array((text.joined(separator: "\n") + "\n").utf8),
+            file: "a.yaml",
+            carriedBy: ability
+        )
+    }
+
+    private let networks = ["local: 10.1.0.0/16", "remote: 10.2.0.0/16"]
+
+    @Test func everythingIsRead() throws {
+        let read = result(
+            networks + [
+                "ah-proposals: [sha512-x25519, sha256-noesn]", "compression: [lzs, deflate]",
+                "tfc-padding: refuse", "later-fragments: true", "sa-per-pair: true",
+            ]
+        )
+        #expect(read.diagnostics == [])
+        let tunnel = try #require(read.configuration?.connections[0].tunnels[0])
+        #expect(tunnel.espProposals.isEmpty)
+        #expect(
+            tunnel.carriage.ahProposals.map(\.value.description) == [
+                "sha512-x25519-esn-noesn", "sha256-noesn",
+            ]
+        )
+        #expect(tunnel.carriage.ahProposals.allSatisfy { $0.value.securityProtocol == .ah })
+        #expect(tunnel.carriage.compression.map(\.value) == [.lzs, .deflate])
+        #expect(tunnel.carriage.padding.value == .refuse)
+        #expect(tunnel.carriage.laterFragments.value && tunnel.carriage.isPerPair.value)
+    }
+
+    @Test func bothProtocolsWhereBothAreNamed() throws {
+        let read = result(networks + ["ah-proposals: sha256", "esp-proposals: aes128gcm16"])
+        let tunnel = try #require(read.configuration?.connections[0].tunnels[0])
+        #expect(tunnel.espProposals.count == 1 && tunnel.carriage.ahProposals.count == 1)
+    }
+
+    @Test(
+        "what the packet path does not carry is refused, with its line",
+        arguments: [
+            ("mode: transport", "transport mode", "write `mode: tunnel`"),
+            ("ah-proposals: sha256", "AH", "use esp-proposals, `null-sha256` at least"),
+            ("compression: deflate", "compression", "write `compression: off`"),
+            (
+                "later-fragments: true", "later fragments by the SA of the first",
+                "remove later-fragments; selectors without ports cover them anyway"
+            ),
+        ]
+    )
+    func refused(line: String, what: String, hint: String) {
+        let ends = ["local: 192.0.2.1", "remote: 192.0.2.2"]
+        let read = result(ends + [line], ability: .userspace)
+        #expect(read.configuration == nil)
+        #expect(
+            read.errors.map(\.message) == [
+                "tunnel \"site/net\" wants \(what), which this gateway negotiates but does not "
+                    + "carry"
+            ]
+        )
+        #expect(read.errors.first?.location.line == 10)
+        #expect(read.errors.first?.hint == hint)
+        #expect(result(ends + [line]).diagnostics == [])
+    }
+
+    @Test func theOrdinaryIsCarried() {
+        let read = result(
+            networks + ["mode: tunnel", "compression: off", "tfc-padding: refuse", "resources: 8"],
+            ability: .userspace
+        )
+        #expect(read.diagnostics == [])
+    }
+
+    @Test func transportModeNeedsTheEnds() {
+        let read = result(networks + ["mode: transport"])
+        #expect(read.errors.count == 2)
+        #expect(read.errors.first?.message.contains("leaves out 192.0.2.1") == true)
+    }
+
+    @Test(
+        "what makes no sense is an error",
+        arguments: [
+            (["sa-per-pair: true", "start: at-boot"], [String](), "no packet to name a pair"),
+            (["sa-per-pair: true", "resources: 2"], [], "several SAs of the same traffic"),
+            (["ah-proposals: sha256"], ["encapsulation: udp"], "AH cannot travel in UDP"),
+            (["ah-proposals: aes128gcm16"], [], "is no proposal for AH"),
+            (["ah-proposals: x25519"], [], "has no integrity algorithm"),
+            (["ah-proposals: sha1"], [], "sha1"), (["resources: 65"], [], "65"),
+            (["compression: gzip"], [], "gzip"), (["mode: transprot"], [], "transprot"),
+        ]
+    )
+    func senseless(lines: [String], connectionLines: [String], message: String) {
+        let read = result(networks + lines, connectionLines: connectionLines)
+        #expect(read.errors.count == 1)
+        #expect(read.errors.first?.message.contains(message) == true, "\(read.errors)")
+    }
+}

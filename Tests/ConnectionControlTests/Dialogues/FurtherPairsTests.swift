@@ -1,0 +1,202 @@
+import Configuration
+import ConnectionControl
+import IKEProtocol
+import IPsecPrimitives
+import PacketProtection
+import Testing
+
+@Suite("More than one pair a tunnel")
+struct FurtherPairsTests {
+    private let wide = "net: {local: 10.1.0.0/16, remote: 10.2.0.0/16}"
+
+    private func narrow(_ extra: [String] = []) throws -> Network {
+        try Network(
+            left: [wide],
+            right: [
+                "one: {local: 10.2.1.0/24, remote: 10.1.0.0/16}",
+                "two: {local: 10.2.2.0/24, remote: 10.1.0.0/16}",
+            ] + extra
+        )
+    }
+
+    private func remotes(_ site: Site) -> [String] {
+        site.outbound.values.flatMap { $0.selectors.map(\.remote.description) }.sorted()
+    }
+
+    @Test("a packet that the pair in place leaves out brings another pair")
+    func leftOut() throws {
+        let network = try narrow()
+        network.start()
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.2.1")
+        #expect(remotes(network.left) == ["10.2.1.0/24", "10.2.2.0/24"])
+        // Neither takes the other's place.
+        #expect(network.left.pairs().map(\.isOutboundActive) == [true, true])
+        #expect(network.right.pairs("one").count == 1 && network.right.pairs("two").count == 1)
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.2.9")
+        network.packet(at: network.left, from: "10.1.0.3", to: "10.2.1.1")
+        #expect(network.left.pairs().count == 2)
+        #expect(network.left.dropsOfHeldPackets == 0)
+    }
+
+    @Test("many packets at once bring one negotiation, and each its pair in the end")
+    func flood() throws {
+        let network = try narrow()
+        network.start()
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        network.isConnected = false
+        let before = network.left.reports.count
+        for host in 1...100 {
+            network.packet(at: network.left, from: "10.1.0.\(host)", to: "10.2.2.1")
+        }
+        #expect(network.left.reports.count == before)
+        network.isConnected = true
+        network.advance(by: .seconds(10))
+        #expect(network.left.pairs().count == 2 && network.right.pairs("two").count == 1)
+    }
+
+    @Test("what the peer refuses is asked for less and less often, and nothing else suffers")
+    func refused() throws {
+        let network = try narrow()
+        network.start()
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        func failures() -> Int {
+            network.left.count { if case .initiationFailed = $0 { true } else { false } }
+        }
+        for _ in 0..<120 {
+            network.packet(at: network.left, from: "10.1.0.1", to: "10.2.9.9")
+            network.advance(by: .seconds(1))
+        }
+        #expect((5...9).contains(failures()))
+        #expect(network.left.dropsOfHeldPackets == 120)
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.2.1")
+        #expect(remotes(network.left) == ["10.2.1.0/24", "10.2.2.0/24"])
+        #expect(network.left.state() == .up)
+    }
+
+    @Test("of two narrowed pairs one goes, and the other stays in use")
+    func oneGoes() throws {
+        let network = try narrow()
+        network.start()
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.2.1")
+        _ = network.takeDown("one", at: network.right)
+        #expect(remotes(network.left) == ["10.2.2.0/24"])
+        #expect(network.left.pairs().map(\.isOutboundActive) == [true])
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        #expect(network.left.pairs().count == 2)
+    }
+
+    @Test("rekeyed for hours, each part keeps its pair")
+    func rekeyed() throws {
+        let network = try narrow()
+        network.start()
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.2.1")
+        for _ in 0..<3 {
+            network.advance(by: .seconds(3600))
+            #expect(remotes(network.left) == ["10.2.1.0/24", "10.2.2.0/24"])
+            #expect(network.left.pairs().map(\.isOutboundActive) == [true, true])
+        }
+    }
+
+    @Test("a tunnel that is to start at boot waits for a packet where the peer wants pairs")
+    func singlePair() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: at-boot}"],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, sa-per-pair: true}"]
+        )
+        network.start()
+        #expect(network.left.state() == .waitingForTraffic)
+        network.advance(by: .seconds(300))
+        #expect(network.left.count { if case .initiationFailed = $0 { true } else { false } } == 1)
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        network.packet(at: network.left, from: "10.1.0.2", to: "10.2.1.1")
+        #expect(network.left.pairs().count == 2 && network.right.pairs().count == 2)
+        #expect(network.left.state() == .up)
+    }
+
+    @Test("several pairs of the same traffic are kept, whichever go")
+    func resources() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: at-boot, resources: 4}"],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, resources: 4}"]
+        )
+        network.start()
+        network.advance(by: .seconds(1))
+        #expect(network.left.pairs().count == 4 && network.right.pairs().count == 4)
+        #expect(network.left.pairs().allSatisfy { $0.isOutboundActive })
+        let victim = try #require(network.left.pairs().first?.outbound)
+        network.handle(.packetPath(.hardLifetimeReached(victim)), at: network.left)
+        #expect(network.left.pairs().count == 3)
+        network.advance(by: .seconds(2))
+        #expect(network.left.pairs().count == 4 && network.right.pairs().count == 4)
+        network.advance(by: .seconds(7200))
+        #expect(network.left.pairs().count { $0.isOutboundActive } == 4)
+        _ = network.takeDown(at: network.left)
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+    }
+
+    @Test("no more pairs of the same traffic than the peer wants")
+    func fewerResources() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: at-boot, resources: 8}"],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, resources: 3}"]
+        )
+        network.start()
+        network.advance(by: .seconds(600))
+        #expect(network.left.pairs().count == 3 && network.right.pairs().count == 3)
+        let asked = network.left.count { $0 == .resourcesExhausted }
+        network.advance(by: .seconds(600))
+        #expect(network.left.count { $0 == .resourcesExhausted } == asked)
+    }
+
+    @Test("a pair that the packet path cannot take is tried again as seldom as one that fails")
+    func untakenPairs() throws {
+        let network = try Network(start: "at-boot", rightStart: "on-traffic")
+        network.start()
+        for _ in 0..<300 {
+            network.advance(by: .seconds(1))
+            for pair in network.left.pairs() {
+                network.handle(
+                    .packetPath(.commandFailed(pair.inbound, .tooManySAs)),
+                    at: network.left
+                )
+            }
+        }
+        let attempts = network.left.count {
+            if case .childSAEstablished = $0 { true } else { false }
+        }
+        #expect((6...12).contains(attempts))
+        #expect(network.right.pairs().isEmpty)
+        #expect(network.left.state() == .connecting)
+    }
+
+    @Test("of a rekeying that the packet path cannot take, the old pair stays")
+    func untakenSuccessor() throws {
+        let network = try Network(start: "at-boot", rightStart: "on-traffic")
+        network.start()
+        let old = try #require(network.left.pairs().first)
+        network.handle(.packetPath(.softLifetimeReached(old.outbound)), at: network.right)
+        network.handle(.packetPath(.softLifetimeReached(old.outbound)), at: network.left)
+        #expect(network.left.pairs().count >= 1 && network.passes())
+    }
+
+    @Test("transport mode and AH are agreed on, and nothing of them reaches the packet path")
+    func negotiatedOnly() throws {
+        let transport = "mode: transport, start: at-boot"
+        let network = try Network(
+            left: [
+                "host: {local: 192.0.2.1, remote: 192.0.2.2, \(transport)}",
+                "ah: {local: 10.1.0.0/16, remote: 10.2.0.0/16, ah-proposals: sha256, start: at-boot}",
+            ],
+            right: [
+                "host: {local: 192.0.2.2, remote: 192.0.2.1, mode: transport}",
+                "ah: {local: 10.2.0.0/16, remote: 10.1.0.0/16, ah-proposals: sha256}",
+            ]
+        )
+        network.start()
+        #expect(network.left.state("host") == .up && network.left.state("ah") == .up)
+        #expect(network.left.outbound.isEmpty && network.right.inbound.isEmpty)
+    }
+}

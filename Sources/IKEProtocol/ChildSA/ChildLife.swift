@@ -73,12 +73,18 @@ extension IKEEngine {
         switch child.stage {
         case .lingering: return
         case .replaced(let successor):
-            // RFC 7296 §2.8: a request to close the replaced SA shows that the peer has the new.
-            useOutbound(successor, of: state)
-            state.children[child.inboundSPI]?.stage = .lingering
-            disarm(.childExpiry(child.inboundSPI), of: sa)
-            arm(.childRemoval(child.inboundSPI), of: sa, at: now + settings.replacedSALinger)
+            // RFC 7296 §2.8: a request to close the replaced SA shows that the peer has the new. An
+            // answer to such a request of ours shows nothing.
+            if reason == .deletedByPeer { useSuccessor(successor, of: state) }
+            linger(child.inboundSPI, of: sa, state, at: now)
+        case .current where sa.isContended(child.inboundSPI):
+            // RFC 7296 §2.8.1: the peer knows that its own lost; ours is still to come.
+            for old in state.children.values where old.stage == .replaced(by: child.inboundSPI) {
+                state.children[old.inboundSPI]?.stage = .current
+            }
+            linger(child.inboundSPI, of: sa, state, at: now)
         case .current:
+            promoteSuccessor(of: child, sa, state)
             reviveReplaced(by: child.inboundSPI, of: sa, state, at: now)
             report(
                 .childSAClosed(inboundSPI: child.inboundSPI, reason),
@@ -86,23 +92,59 @@ extension IKEEngine {
                 child: child.policy.name
             )
             removeChild(child.inboundSPI, of: sa)
+            removeLingering(like: child, of: sa, state)
         }
     }
 
+    /// What a child had replaced lingers for the sake of a tunnel that is closed now, and must not
+    /// be sent by.
+    private func removeLingering(like child: ChildSA, of sa: IKESA, _ state: Established) {
+        guard state.currentChild(named: child.policy.name) == nil else { return }
+        for old in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI })
+        where old.policy.name == child.policy.name && old.stage == .lingering {
+            removeChild(old.inboundSPI, of: sa)
+        }
+    }
+
+    /// Packets in flight still arrive for a while.
+    func linger(_ spi: SPI, of sa: IKESA, _ state: Established, at now: Instant) {
+        state.children[spi]?.stage = .lingering
+        disarm(.childRekey(spi), of: sa)
+        disarm(.childExpiry(spi), of: sa)
+        arm(.childRemoval(spi), of: sa, at: now + settings.replacedSALinger)
+    }
+
+    /// The peer has shown that it has the direct successor of a child that goes, and nothing about
+    /// those that replaced the successor in turn.
+    private func useSuccessor(_ successor: SPI, of state: Established) {
+        var next = state.children[successor]
+        // As many steps as there are children at most, whatever the stages say.
+        for _ in state.children {
+            guard let child = next, child.stage != .lingering, !child.isUsedOutbound else { return }
+            guard case .replaced(let spi) = child.stage else { break }
+            next = state.children[spi]
+        }
+        useOutbound(successor, of: state)
+    }
+
     /// A successor goes, and what it was to replace stays.
+    @discardableResult
     func reviveReplaced(
         by spi: SPI,
         of sa: IKESA,
         _ state: Established,
         at now: Instant
-    ) {
+    ) -> Bool {
+        var isRevived = false
         for old in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI })
         where old.stage == .replaced(by: spi) {
+            isRevived = true
             state.children[old.inboundSPI]?.stage = .current
             disarm(.retry(.deleteChild(inboundSPI: old.inboundSPI)), of: sa)
             effects.append(.useChildSAOutbound(inboundSPI: old.inboundSPI))
             retryLater(.rekeyChild(inboundSPI: old.inboundSPI), of: sa, at: now)
         }
+        return isRevived
     }
 
     func useOutbound(_ spi: SPI, of state: Established) {
@@ -132,7 +174,7 @@ extension IKEEngine {
         case .current:
             report(.childSAClosed(inboundSPI: spi, .expired), of: sa, child: child.policy.name)
         // The peer never deleted what it replaced: its successor is all that is left.
-        case .replaced(let successor): useOutbound(successor, of: state)
+        case .replaced(let successor): useSuccessor(successor, of: state)
         case .lingering: return removeChild(spi, of: sa)
         }
         removeChild(spi, of: sa)

@@ -27,12 +27,11 @@ struct ChildExchange {
     var crossing: Crossing?
     /// The caller has changed its mind: the child that comes of this is closed at once.
     var isUnwanted = false
+    /// SPIs that the peer closed since the request left and that this end does not know: what the
+    /// answer makes may be among them.
+    var deletedMeanwhile: [SPI] = []
 
-    struct Crossing {
-        let lowestNonce: [UInt8]
-        /// The inbound SPI of the child that the peer's exchange made.
-        let inboundSPI: SPI
-    }
+    static let deletionLimit = 16
 }
 
 /// A CREATE_CHILD_SA exchange of ours that replaces the IKE SA.
@@ -42,6 +41,14 @@ struct IKERekeyExchange {
     let keyPair: KeyExchangeKeyPair
     let offer: SecurityAssociationPayload
     var restarts = 0
+    /// The peer replaces the same IKE SA at the same time (RFC 7296 §2.8.2).
+    var crossing: Crossing?
+
+    struct Crossing {
+        let lowestNonce: [UInt8]
+        /// Our SPI of the IKE SA that the peer's exchange made.
+        let localSPI: IKESPI
+    }
 }
 
 extension ChildOffer {

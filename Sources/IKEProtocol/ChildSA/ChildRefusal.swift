@@ -86,6 +86,15 @@ enum ChildAnswerFailure {
         )
     }
 
+    static func closedAtOnce(_ offer: ChildOffer) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .refusedByPeer,
+            explanation: "The peer made child \(offer.policy.name) and closed it at once.",
+            source: offer.policy.source,
+            remedy: "Look in the peer's log."
+        )
+    }
+
     static func strangeProposal(_ offer: ChildOffer) -> NegotiationFailure {
         NegotiationFailure(
             subject: .childProposal,

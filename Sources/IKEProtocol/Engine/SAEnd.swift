@@ -51,6 +51,7 @@ extension IKEEngine {
     func end(_ sa: IKESA, _ state: Established, because reason: IKEReport.ClosureReason) {
         releaseOffers(of: sa)
         for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
+            promoteSuccessor(of: child, sa, state)
             if child.stage == .current {
                 report(
                     .childSAClosed(inboundSPI: child.inboundSPI, reason),
@@ -101,6 +102,7 @@ extension IKEEngine {
             if case .closed = sa.state { return }
             return discardUnestablished(sa)
         }
+        if let rival = candidate(of: sa) { close(rival, because: reason, at: now) }
         end(sa, state, because: reason)
         sas.forgetPeer(of: sa)
         sa.timers = sa.timers.filter { $0.key.isOfMessages }
@@ -140,7 +142,9 @@ extension IKEEngine {
         for sa in sas.all() {
             // There is no time to wait for an answer to what is outstanding: the next message ID
             // is in the peer's window if it has answered, and if not, nothing is lost.
-            if sa.established != nil, !sa.requests.isOpen { sa.requests.removeAll() }
+            if sa.established != nil, !sa.requests.isOpen, !sa.isRekeying {
+                sa.requests.removeAll()
+            }
             close(sa, because: .requested, at: now)
         }
     }

@@ -28,13 +28,21 @@ extension IKEEngine {
         case .halfOpenExpiry: expireHalfOpen(sa)
         case .oblivion: discard(sa)
         case .rekey: enqueue(.rekeyIKESA, of: sa, at: now)
-        case .expiry: close(sa, because: .expired, at: now)
+        case .expiry: expire(sa, at: now)
         case .liveness: checkLiveness(of: sa, at: now)
         case .keepalive: sendKeepalive(for: sa, at: now)
         case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         case .childExpiry(let spi): expireChild(spi, of: sa, at: now)
         case .childRemoval(let spi): removeChild(spi, of: sa)
         case .retry(let task): enqueue(task, of: sa, at: now)
+        }
+    }
+
+    private func expire(_ sa: IKESA, at now: Instant) {
+        switch sa.established?.standing {
+        // The peer's to delete, and if the peer has not, it knows nothing of it any more.
+        case .candidate?, .redundant?: remember(sa, at: now)
+        case .current?, .replaced?, nil: close(sa, because: .expired, at: now)
         }
     }
 

@@ -112,26 +112,17 @@ extension IKEEngine {
             if let old = exchange.replaces { retryRekey(of: old, sa, at: now) }
             return
         }
+        state.refusedSince = nil
+        if exchange.deletedMeanwhile.contains(plan.child.outboundSPI) {
+            return childIsStillborn(exchange, of: sa)
+        }
         defer {
             if exchange.isUnwanted || isOutdated(exchange.offer, of: sa) {
                 enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
             }
         }
-        if let crossing = exchange.crossing, state.children[crossing.inboundSPI] != nil,
-            [exchange.nonce, nonce].contains(where: { $0.precedes(crossing.lowestNonce) })
-        {
-            // RFC 7296 §2.8.1: the SA "created with the lowest of the four nonces SHOULD be closed
-            // by the endpoint that created it". That is ours; the peer's replaces the old one.
-            install(plan, of: sa, state, isUsedOutboundAtOnce: false)
-            state.children[plan.child.inboundSPI]?.stage = .replaced(by: crossing.inboundSPI)
-            return enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
-        }
-        install(plan, of: sa, state, isUsedOutboundAtOnce: true)
-        guard let old = exchange.replaces, state.children[old] != nil else {
-            return closeDuplicates(of: plan.child.inboundSPI, of: sa, state, at: now)
-        }
-        markReplaced(old, by: plan.child.inboundSPI, of: sa, state)
-        enqueue(.deleteChild(inboundSPI: old), of: sa, at: now)
+        let nonces = ChildNonces(initiator: exchange.nonce, responder: nonce)
+        settleRekey(plan, exchange, nonces, of: sa, state, at: now)
     }
 
     /// INVALID_KE_PAYLOAD (RFC 7296 §1.3).
@@ -181,12 +172,11 @@ extension IKEEngine {
             ?? .createChild(exchange.offer.initiation)
         switch error.type {
         case .temporaryFailure:
-            // RFC 7296 §2.25: "the peer MUST NOT immediately retry".
-            retryLater(task, of: sa, at: now)
+            // The peer has replaced the child itself.
+            if exchange.crossing != nil { return }
+            refusedForNow(task, of: sa, state, at: now)
         case .childSANotFound:
-            // RFC 7296 §2.25.1: the SA to be rekeyed "SHOULD be silently deleted" here as well.
-            guard let old = exchange.replaces, let child = state.children[old] else { return }
-            childIsDeleted(child, of: sa, state, because: .deletedByPeer, at: now)
+            childIsNotFound(exchange, of: sa, state, at: now)
         case .singlePairRequired where asksForPair(exchange.offer, of: sa, at: now): return
         case .tsMaxQueue where exchange.replaces == nil:
             report(.resourcesExhausted, of: sa, child: exchange.offer.policy.name)

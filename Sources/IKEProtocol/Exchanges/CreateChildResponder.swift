@@ -14,12 +14,17 @@ extension IKEEngine {
         guard let offer = content.securityAssociation, let theirNonce = content.nonce else {
             return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
         }
-        // RFC 7296 §2.25.2: while the IKE SA itself is being replaced, nothing else is begun.
-        guard !state.isReplaced, !sa.isRekeying else {
+        adoptIfCandidate(sa, state, at: now)
+        // RFC 7296 §2.8.2: an IKE SA that another has replaced is as good as closed.
+        guard !state.isReplaced else {
             return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
         }
         if offer.proposals.first?.securityProtocol == .ike {
             return receiveIKERekeyRequest(request, offer, theirNonce, sa, state, at: now)
+        }
+        // RFC 7296 §2.25.2: while the IKE SA itself is being replaced, no child is made.
+        guard !sa.isRekeying else {
+            return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
         }
         let old: ChildSA?
         do {
@@ -42,11 +47,13 @@ extension IKEEngine {
             // Ready to receive before the peer can send, and silent until it can receive.
             install(answer.child, of: sa, state, isUsedOutboundAtOnce: false)
             respond(to: request, of: sa, answer.payloads)
-            if old == nil {
-                useOutbound(spi, of: state)
+            if let old {
+                noteCrossing(old.inboundSPI, by: spi, nonces, of: sa)
+                markReplaced(old.inboundSPI, by: spi, of: sa, state)
+            } else {
+                useOutboundWhenSafe(spi, of: sa, state)
                 closeDuplicates(of: spi, of: sa, state, at: now)
             }
-            if let old { replace(old, by: spi, nonces, sa, state) }
         } catch {
             respond(to: request, of: sa, [.notify(error.notify)])
             if error.notify.type == .invalidKEPayload { return }
@@ -62,33 +69,20 @@ extension IKEEngine {
     ) throws(RekeyRefusal) -> ChildSA? {
         guard let notify = content.notify(.rekeySA) else { return nil }
         guard let spi = notify.childSPI,
-            let child = state.child(outboundSPI: spi, of: notify.securityProtocol)
+            let child = state.child(outboundSPI: spi, of: notify.securityProtocol),
+            child.stage != .lingering
         else {
-            throw RekeyRefusal(notify: NotifyPayload(childSANotFound: notify))
+            // The answer that tells of it may still be on its way.
+            throw RekeyRefusal(
+                notify: sa.isMakingChild
+                    ? NotifyPayload(.temporaryFailure) : NotifyPayload(childSANotFound: notify)
+            )
         }
         // RFC 7296 §2.25.1: a child that is being closed cannot be rekeyed.
         guard child.stage == .current, !sa.isDeleting(child.inboundSPI) else {
             throw RekeyRefusal(notify: NotifyPayload(.temporaryFailure))
         }
         return child
-    }
-
-    private func replace(
-        _ old: ChildSA,
-        by new: SPI,
-        _ nonces: ChildNonces,
-        _ sa: IKESA,
-        _ state: Established
-    ) {
-        // RFC 7296 §2.8.1: both ends rekey the same child; the nonces decide, once all are known.
-        sa.requests.change { exchange in
-            guard case .createChild(var ours) = exchange, ours.replaces == old.inboundSPI
-            else { return false }
-            ours.crossing = ChildExchange.Crossing(lowestNonce: nonces.lowest, inboundSPI: new)
-            exchange = .createChild(ours)
-            return true
-        }
-        markReplaced(old.inboundSPI, by: new, of: sa, state)
     }
 }
 

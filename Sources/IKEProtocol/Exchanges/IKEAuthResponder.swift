@@ -157,7 +157,7 @@ extension IKEEngine {
         // Ready to receive before the peer can send, and silent until it can receive.
         if let child { install(child, of: sa, established, isUsedOutboundAtOnce: false) }
         respond(to: request, of: sa, payloads)
-        if let child { useOutbound(child.child.inboundSPI, of: established) }
+        if let child { useOutboundWhenSafe(child.child.inboundSPI, of: sa, established) }
     }
 
     private func supersede(_ sa: IKESA, at now: Instant) {

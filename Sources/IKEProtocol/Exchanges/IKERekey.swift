@@ -7,8 +7,8 @@ internal import IPsecPrimitives
 ///     HDR, SK {SA, Ni, KEi}  -->
 ///                         <--  HDR, SK {SA, Nr, KEr}
 ///
-/// The Child SAs move to the new IKE SA as they are. When both ends begin at the same time, both
-/// get TEMPORARY_FAILURE and try again after a random while.
+/// The Child SAs move to the new IKE SA as they are; `IKERekeyInheritance` tells to which when both
+/// ends begin at the same time.
 extension IKEEngine {
     private static let restartLimit = 2
 
@@ -51,7 +51,9 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) {
-        if let method = content.wantedMethod, exchange.restarts < IKEEngine.restartLimit {
+        if let method = content.wantedMethod, exchange.restarts < IKEEngine.restartLimit,
+            candidate(of: exchange) == nil
+        {
             report(
                 .otherMethodDemanded(wanted: ProposalKeyword.name(of: .keyExchange(method))),
                 of: sa
@@ -64,8 +66,30 @@ extension IKEEngine {
             )
         }
         if let error = content.error, content.securityAssociation == nil {
-            return ikeRekeyRefused(error.type, sa, at: now)
+            return ikeRekeyRefused(error.type, exchange, sa, state, at: now)
         }
+        guard let new = complete(exchange, content, sa, keys: state.keys, at: now) else {
+            return ikeRekeyRefused(nil, exchange, sa, state, at: now)
+        }
+        state.refusedSince = nil
+        let nonces = ChildNonces(initiator: exchange.nonce, responder: content.nonce ?? [])
+        if let crossing = exchange.crossing, let rival = candidate(of: exchange),
+            nonces.lowest.precedes(crossing.lowestNonce)
+        {
+            return lose(new, to: rival, of: sa, state, at: now)
+        }
+        win(new, against: candidate(of: exchange), of: sa, state, at: now)
+    }
+
+    /// The IKE SA that an answer to our request makes, known to nobody yet; nil where the answer
+    /// makes none.
+    func complete(
+        _ exchange: IKERekeyExchange,
+        _ content: MessageContent,
+        _ sa: IKESA,
+        keys old: SAKeys,
+        at now: Instant
+    ) -> (sa: IKESA, keys: SAKeys)? {
         guard let answer = content.securityAssociation, let nonce = content.nonce,
             let theirs = content.keyExchange,
             let choice = ProposalSelection.accepted(answer, of: exchange.offer),
@@ -83,28 +107,31 @@ extension IKEEngine {
                     spiInitiator: exchange.localSPI,
                     spiResponder: peerSPI
                 ),
-                replacing: state.keys
+                replacing: old
             )
-        else { return ikeRekeyRefused(nil, sa, at: now) }
-        succeed(
-            sa,
-            state,
-            keys,
+        else { return nil }
+        let new = successor(
+            of: sa,
             localSPI: exchange.localSPI,
             peerSPI: peerSPI,
             isInitiator: true,
             at: now
         )
-        // RFC 7296 §2.8: the initiator of the rekeying deletes the old IKE SA.
-        state.isReplaced = true
-        sas.forgetPeer(of: sa)
-        sa.timers = [:]
-        sa.state = .closing(Closing(keys: state.keys))
-        requestDelete(of: sa, at: now)
+        return (new, keys)
     }
 
-    private func ikeRekeyRefused(_ error: NotifyType?, _ sa: IKESA, at now: Instant) {
-        if error == .temporaryFailure { return retryLater(.rekeyIKESA, of: sa, at: now) }
+    private func ikeRekeyRefused(
+        _ error: NotifyType?,
+        _ exchange: IKERekeyExchange,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        // RFC 7296 §2.8.2: the peer has replaced the IKE SA itself, and so refuses ours.
+        if let rival = candidate(of: exchange) { return adopt(rival, of: sa, state, at: now) }
+        if error == .temporaryFailure {
+            return refusedForNow(.rekeyIKESA, of: sa, state, at: now)
+        }
         let failure =
             error == .noProposalChosen
             ? ProposalMismatch.refusedByPeer(sa.connection.proposals, for: .ikeSA)
@@ -128,8 +155,8 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) {
-        // RFC 7296 §2.25.2: not while this end creates, rekeys or closes a child.
-        guard !sa.isChangingChildren else {
+        // RFC 7296 §2.25.1: not while this end changes a child; and once is enough.
+        guard !sa.isChangingChildren, !sa.hasRivalSuccessor else {
             return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
         }
         let choice: ProposalSelection.Choice
@@ -180,65 +207,28 @@ extension IKEEngine {
                 ),
             ]
         )
-        succeed(sa, state, keys, localSPI: spi, peerSPI: peerSPI, isInitiator: false, at: now)
-        state.isReplaced = true
-        sas.forgetPeer(of: sa)
-        sa.timers = sa.timers.filter { $0.key.isOfMessages }
-        // Should the peer never delete the old SA, this end does.
-        arm(.expiry, of: sa, at: now + .seconds(60))
+        let new = successor(
+            of: sa,
+            localSPI: spi,
+            peerSPI: peerSPI,
+            isInitiator: false,
+            at: now
+        )
+        let nonces = ChildNonces(initiator: theirNonce, responder: nonce)
+        enter(new, keys, nonces, inPlaceOf: sa, state, at: now)
     }
 
-    /// A new IKE SA takes over children, tasks and whatever waits to be tried again.
-    private func succeed(
-        _ old: IKESA,
-        _ oldState: Established,
+    /// The peer's new IKE SA inherits, or vies with ours.
+    private func enter(
+        _ new: IKESA,
         _ keys: SAKeys,
-        localSPI: IKESPI,
-        peerSPI: IKESPI,
-        isInitiator: Bool,
+        _ nonces: ChildNonces,
+        inPlaceOf sa: IKESA,
+        _ state: Established,
         at now: Instant
     ) {
-        let state = Established(
-            keys: keys,
-            localIdentity: oldState.localIdentity,
-            remoteIdentity: oldState.remoteIdentity,
-            now: now
-        )
-        let sa = IKESA(
-            localSPI: localSPI,
-            peerSPI: peerSPI,
-            isOriginalInitiator: isInitiator,
-            connection: old.connection,
-            path: old.path,
-            state: .established(state),
-            now: now
-        )
-        sa.nat = old.nat
-        sa.agreed = old.agreed
-        sa.loweredFragmentThreshold = old.loweredFragmentThreshold
-        sas.insert(sa)
-        sas.rememberPeer(of: sa, state)
-        state.children = oldState.children
-        oldState.children = [:]
-        sas.moveChildren(from: old, to: sa)
-        for (timer, deadline) in old.timers where timer.isOfChildren {
-            arm(timer, of: sa, at: deadline)
-        }
-        state.tasks = oldState.tasks.filter { $0 != .rekeyIKESA && $0 != .checkLiveness }
-        oldState.tasks = []
-        armLifetime(of: sa, state, at: now)
-        report(.ikeSARekeyed(sa.description(state)), of: sa)
-        startTasks(of: sa, at: now)
-    }
-}
-
-extension SATimer {
-    /// Whether it goes with the children to a new IKE SA.
-    fileprivate var isOfChildren: Bool {
-        switch self {
-        case .childRekey, .childExpiry, .childRemoval: true
-        case .retry(let task): task != .rekeyIKESA
-        default: false
-        }
+        if sa.isRekeying { return noteRival(new, keys, nonces, of: sa, state, at: now) }
+        inherit(new, keys, of: sa, state, at: now)
+        awaitDelete(of: sa, at: now)
     }
 }

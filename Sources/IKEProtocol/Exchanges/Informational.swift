@@ -20,7 +20,10 @@ extension IKEEngine {
         for payload in content.deletes {
             for spi in payload.childSPIs {
                 guard let child = state.child(outboundSPI: spi, of: payload.securityProtocol)
-                else { continue }
+                else {
+                    noteDeletion(ofUnknown: spi, by: sa)
+                    continue
+                }
                 // RFC 7296 §1.4.1: a child that this end is deleting too is not named in the
                 // answer, for our own request has named it.
                 if !sa.isRequestedToDelete(child.inboundSPI), child.stage != .lingering {
@@ -41,7 +44,19 @@ extension IKEEngine {
     }
 
     private func deletedByPeer(_ sa: IKESA, at now: Instant) {
-        if let state = sa.established { end(sa, state, because: .deletedByPeer) }
+        if let state = sa.established {
+            switch state.standing {
+            case .current:
+                // RFC 7296 §2.8.2: the peer "did not detect the simultaneous rekey, and the first
+                // peer can forget its own rekey attempt".
+                if let rival = candidate(of: sa) {
+                    adopt(rival, of: sa, state, at: now)
+                } else {
+                    end(sa, state, because: .deletedByPeer)
+                }
+            case .candidate, .replaced, .redundant: break
+            }
+        }
         remember(sa, at: now)
     }
 

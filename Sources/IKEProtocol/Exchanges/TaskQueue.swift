@@ -3,6 +3,8 @@ internal import IPsecPrimitives
 
 /// What this end wants to ask for, in order, as far as the window and what is under way allow.
 extension IKEEngine {
+    private static let refusalPatience: Duration = .seconds(300)
+
     func enqueue(_ task: IKETask, of sa: IKESA, at now: Instant) {
         guard let state = sa.established, !state.isReplaced else { return }
         if !state.tasks.contains(task) { state.tasks.append(task) }
@@ -11,7 +13,8 @@ extension IKEEngine {
 
     func startTasks(of sa: IKESA, at now: Instant) {
         if case .closing = sa.state {
-            guard sa.requests.isOpen, !sa.hasSentLastRequest else { return }
+            // What our rekeying makes of it is to be closed as well, once it is known.
+            guard sa.requests.isOpen, !sa.hasSentLastRequest, !sa.isRekeying else { return }
             return requestDelete(of: sa, at: now)
         }
         guard let state = sa.established else { return }
@@ -60,6 +63,24 @@ extension IKEEngine {
         arm(.retry(task), of: sa, at: now + wait)
     }
 
+    /// TEMPORARY_FAILURE. RFC 7296 §2.25: "the peer MUST NOT immediately retry"; after "several
+    /// minutes, it SHOULD conclude that the state information is out of sync and close the IKE SA".
+    func refusedForNow(_ task: IKETask, of sa: IKESA, _ state: Established, at now: Instant) {
+        let since = state.refusedSince ?? now
+        state.refusedSince = since
+        guard now - since >= IKEEngine.refusalPatience else {
+            return retryLater(task, of: sa, at: now)
+        }
+        close(
+            sa,
+            because: .failed(
+                "The peer has answered TEMPORARY_FAILURE for "
+                    + "\((now - since).components.seconds) seconds: the two ends no longer agree."
+            ),
+            at: now
+        )
+    }
+
     func receiveResponse(
         _ content: MessageContent,
         _ header: MessageHeader,
@@ -81,6 +102,8 @@ extension IKEEngine {
             receiveIKERekeyResponse(content, exchange, sa, state, at: now)
         case (.deleteChild(let spi), .established(let state)):
             receiveChildDeleteResponse(spi, sa, state, at: now)
+        case (.rekeyIKESA(let exchange), .closing(let state)):
+            closeSuccessor(content, exchange, sa, state, at: now)
         case (.deleteIKESA, .closing), (.tellAuthenticationFailure, _):
             remember(sa, at: now)
         case (.ikeAuth, .closing) where content.authentication == nil:

@@ -91,6 +91,13 @@ struct RequestWindow {
         return false
     }
 
+    mutating func change(_ messageID: UInt32, _ body: (inout IKEExchange) -> Void) {
+        guard let index = outstanding.firstIndex(where: { $0.messageID == messageID }) else {
+            return
+        }
+        body(&outstanding[index].exchange)
+    }
+
     func contains(where isWanted: (IKEExchange) -> Bool) -> Bool {
         outstanding.contains { isWanted($0.exchange) }
     }

@@ -104,6 +104,20 @@ final class Dialogue {
         now = end
     }
 
+    /// Lets time pass, with every timeout, and carries nothing.
+    func pass(_ duration: Duration) {
+        let end = now + duration
+        while let due = [left.engine.nextTimeout, right.engine.nextTimeout].compactMap(\.self)
+            .min(),
+            due <= end
+        {
+            now = max(now, due)
+            handle(.timeout, at: left)
+            handle(.timeout, at: right)
+        }
+        now = end
+    }
+
     /// Lets the next timer come due, and carries nothing.
     func tick() {
         guard

@@ -14,6 +14,8 @@ final class Party {
     private(set) var present: [SPI] = []
     /// The inbound SPI of the pair that outbound traffic of a child uses.
     private(set) var active: [String: SPI] = [:]
+    /// Pairs that were preferred, the last one last: the packet path falls back to them.
+    private var preferred: [String: [SPI]] = [:]
     private(set) var keepalives = 0
     private(set) var endpointUpdates: [ChildSAPath] = []
     var outbox: [IKEDatagram] = []
@@ -39,16 +41,24 @@ final class Party {
             case .installChildSA(let child):
                 installed[child.inboundSPI] = child
                 present.append(child.inboundSPI)
-                if child.isUsedOutboundAtOnce { active[child.child] = child.inboundSPI }
-            case .useChildSAOutbound(let spi):
-                if let child = installed[spi] { active[child.child] = spi }
+                if child.isUsedOutboundAtOnce { prefer(child.inboundSPI) }
+            case .useChildSAOutbound(let spi): prefer(spi)
             case .removeChildSA(let spi, _):
                 present.removeAll { $0 == spi }
-                for (child, active) in active where active == spi { self.active[child] = nil }
+                guard let child = installed[spi]?.child else { continue }
+                preferred[child]?.removeAll { $0 == spi }
+                active[child] = preferred[child]?.last
             case .updateEndpoints(_, let path): endpointUpdates.append(path)
             case .report(let report): reports.append(report)
             }
         }
+    }
+
+    private func prefer(_ spi: SPI) {
+        guard let child = installed[spi]?.child, present.contains(spi) else { return }
+        preferred[child, default: []].removeAll { $0 == spi }
+        preferred[child, default: []].append(spi)
+        active[child] = spi
     }
 
     private func note(_ effect: IKEEffect) {

@@ -5,6 +5,17 @@ internal import IPsecPrimitives
 ///
 /// A class, because it lives long and changes in small parts.
 final class Established {
+    /// What rekeying makes of an IKE SA (RFC 7296 §2.8.2).
+    enum Standing: Hashable {
+        case current
+        /// The peer's new IKE SA while ours is under way; which of the two inherits is not known.
+        case candidate(of: IKESPI)
+        /// Another one has the children; this one waits for its Delete.
+        case replaced(by: IKESPI)
+        /// The peer's new IKE SA that lost against ours, and waits for its Delete.
+        case redundant
+    }
+
     let keys: SAKeys
     /// The identity that the peer proved.
     let remoteIdentity: Identity
@@ -17,8 +28,12 @@ final class Established {
     var tasks: [IKETask] = []
     let establishedAt: Instant
     var rekeyAt: Instant?
-    /// Another IKE SA has taken over the children; this one only waits for its Delete.
-    var isReplaced = false
+    var standing = Standing.current
+    /// Since when the peer has answered nothing but TEMPORARY_FAILURE (RFC 7296 §2.25).
+    var refusedSince: Instant?
+
+    /// Whether another IKE SA has the children, or is about to get them.
+    var isReplaced: Bool { standing != .current }
 
     init(keys: SAKeys, localIdentity: Identity, remoteIdentity: Identity, now: Instant) {
         self.keys = keys

@@ -71,9 +71,10 @@ struct DocumentationTests {
         #expect(connection.retransmission.total == plain.retransmission.total)
         #expect(connection.lifetime.value == plain.lifetime.value)
         #expect(connection.keepalive.value == plain.keepalive.value)
-        #expect(
-            connection.establishment.fragmentSize.value == plain.establishment.fragmentSize.value
-        )
+        let (setup, usual) = (connection.establishment, plain.establishment)
+        #expect(setup.fragmentSize.value == usual.fragmentSize.value)
+        #expect(setup.preventsDowngrade.value == usual.preventsDowngrade.value)
+        #expect(setup.childless.value == usual.childless.value)
         let (tunnel, bare) = (connection.tunnels[0], plain.tunnels[0])
         #expect(tunnel.lifetime.value == bare.lifetime.value)
         #expect(tunnel.dontFragment.value == bare.dontFragment.value)

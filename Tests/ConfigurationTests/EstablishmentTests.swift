@@ -26,6 +26,16 @@ struct EstablishmentTests {
         }
     }
 
+    @Test func choicesOfTheFirstExchanges() throws {
+        let plain = try connection("liveness: off").establishment
+        #expect(plain.preventsDowngrade.value && plain.childless.value == .allow)
+        let other = try connection("downgrade-prevention: false").establishment
+        #expect(!other.preventsDowngrade.value)
+        #expect(try connection("childless: force").establishment.childless.value == .force)
+        let result = read(Sample.connection("childless: always"))
+        #expect(result.configuration == nil, "\(result.diagnostics)")
+    }
+
     @Test(arguments: [
         ("aes256gcm16-prfsha256-x25519-ke1_mlkem768", [[36]]),
         ("aes256gcm16-prfsha256-x25519-ke1_mlkem1024-ke1_mlkem768-ke1_none", [[37, 36, 0]]),

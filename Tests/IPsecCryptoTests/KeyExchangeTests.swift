@@ -155,4 +155,33 @@ import Testing
         let answer = try KeyExchangeKeyPair.answer(method, to: pair.publicValue, random: &random)
         #expect(try pair.sharedSecret(with: answer.publicValue).isEqual(to: answer.secret))
     }
+
+    @Test(arguments: encapsulations)
+    func theStandInForRunsToRepeat(method: KeyExchangeMethod, key: Int, ciphertext: Int) throws {
+        let provider = ReproducibleKeyEncapsulation()
+        func run() throws -> (key: [UInt8], answer: KeyExchangeAnswer) {
+            var random: any RandomSource = SeededRandomSource(seed: 5)
+            let pair = try KeyExchangeKeyPair.generate(
+                method,
+                random: &random,
+                keyEncapsulation: provider
+            )
+            let answer = try KeyExchangeKeyPair.answer(
+                method,
+                to: pair.publicValue,
+                random: &random,
+                keyEncapsulation: provider
+            )
+            #expect(try pair.sharedSecret(with: answer.publicValue).isEqual(to: answer.secret))
+            var damaged = answer.publicValue
+            damaged[100] ^= 1
+            #expect(!(try pair.sharedSecret(with: damaged).isEqual(to: answer.secret)))
+            return (pair.publicValue, answer)
+        }
+        let (one, other) = (try run(), try run())
+        #expect(one.key == other.key && one.key.count == key)
+        #expect(one.answer.publicValue == other.answer.publicValue)
+        #expect(one.answer.publicValue.count == ciphertext)
+        #expect(one.answer.secret.isEqual(to: other.answer.secret))
+    }
 }

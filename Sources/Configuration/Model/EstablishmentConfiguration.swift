@@ -3,8 +3,25 @@ package struct EstablishmentConfiguration: Equatable, Sendable {
     /// The largest IP datagram that a part of an IKE message is sent in, to begin with
     /// (RFC 7383 §2.5.1); nil neither sends nor takes fragments.
     package var fragmentSize: Located<Int?>
+    /// Whether both ends sign the whole of IKE_SA_INIT where the peer can do it too
+    /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08).
+    package var preventsDowngrade: Located<Bool>
+    package var childless: Located<Childless>
+
+    /// Whether IKE_AUTH goes without a Child SA (RFC 6023).
+    package enum Childless: String, CaseIterable, Sendable {
+        case never
+        /// Where the peer wants it.
+        case allow
+        /// Where the peer can.
+        case prefer
+        /// Always.
+        case force
+    }
 
     package init(location: SourceLocation) {
         fragmentSize = Located(1280, at: location)
+        preventsDowngrade = Located(true, at: location)
+        childless = Located(.allow, at: location)
     }
 }

@@ -1,6 +1,6 @@
 /// How an IKE SA is set up.
 extension ConnectionSection {
-    static let establishmentKeys = ["fragment-size"]
+    static let establishmentKeys = ["fragment-size", "downgrade-prevention", "childless"]
 
     func readEstablishment(
         _ reader: MappingReader,
@@ -11,6 +11,16 @@ extension ConnectionSection {
             "fragment-size",
             default: establishment.fragmentSize.value,
             NumberText.integer(400...9000, orWord: "off")
+        )
+        establishment.preventsDowngrade = reader.value(
+            "downgrade-prevention",
+            default: establishment.preventsDowngrade.value,
+            WordText.boolean
+        )
+        establishment.childless = reader.value(
+            "childless",
+            default: establishment.childless.value,
+            WordText.oneOf(EstablishmentConfiguration.Childless.self)
         )
         connection.establishment = establishment
     }

@@ -35,7 +35,17 @@ extension IKEConnection {
         livenessInterval = connection.liveness.value
         keepaliveInterval = connection.keepalive.value
         window = connection.window.value
-        fragmentSize = connection.establishment.fragmentSize.value
+        let establishment = connection.establishment
+        fragmentSize = establishment.fragmentSize.value
+        signsFullTranscript = establishment.preventsDowngrade.value
+        childlessSource = establishment.childless.location.description
+        childless =
+            switch establishment.childless.value {
+            case .never: .never
+            case .allow: .allow
+            case .prefer: .prefer
+            case .force: .force
+            }
         retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),

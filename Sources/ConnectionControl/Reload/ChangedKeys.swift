@@ -22,7 +22,10 @@ extension ConnectionConfiguration {
         compare("retransmission", retransmission.saysTheSame(as: old.retransmission))
         compare("ike-lifetime", lifetime == old.lifetime)
         compare("keepalive", keepalive == old.keepalive)
-        compare("fragment-size", establishment.fragmentSize == old.establishment.fragmentSize)
+        let (setup, before) = (establishment, old.establishment)
+        compare("fragment-size", setup.fragmentSize == before.fragmentSize)
+        compare("downgrade-prevention", setup.preventsDowngrade == before.preventsDowngrade)
+        compare("childless", setup.childless == before.childless)
         return keys.isEmpty ? ["settings"] : keys
     }
 }

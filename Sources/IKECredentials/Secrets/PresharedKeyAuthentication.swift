@@ -13,17 +13,21 @@ package enum PresharedKeyAuthentication {
         package var identityBody: [UInt8]
         /// SK_pi of the initiator, SK_pr of the responder.
         package var authenticationKey: SecretBytes
+        /// IntAuth (RFC 9242 §3.3.2); empty where no IKE_INTERMEDIATE took place.
+        package var intermediate: [UInt8]
 
         package init(
             message: [UInt8],
             peerNonce: [UInt8],
             identityBody: [UInt8],
-            authenticationKey: SecretBytes
+            authenticationKey: SecretBytes,
+            intermediate: [UInt8] = []
         ) {
             self.message = message
             self.peerNonce = peerNonce
             self.identityBody = identityBody
             self.authenticationKey = authenticationKey
+            self.intermediate = intermediate
         }
     }
 
@@ -32,7 +36,14 @@ package enum PresharedKeyAuthentication {
     {
         let key = prf.compute(key: secret, Array("Key Pad for IKEv2".utf8))
         let identity = prf.compute(key: octets.authenticationKey, octets.identityBody)
-        return prf.compute(key: key, octets.message, octets.peerNonce, identity.copy()).copy()
+        return prf.compute(
+            key: key,
+            octets.message,
+            octets.peerNonce,
+            identity.copy(),
+            octets.intermediate
+        )
+        .copy()
     }
 
     /// Whether `code` is the AUTH of `octets`, in constant time.

@@ -77,6 +77,8 @@ extension NotifyType {
     package static let signatureHashAlgorithms = NotifyType(rawValue: 16431)
     package static let puzzle = NotifyType(rawValue: 16434)
     package static let intermediateExchangeSupported = NotifyType(rawValue: 16438)
+    /// draft-ietf-ipsecme-ikev2-downgrade-prevention-08 §8.
+    package static let ikeSAInitFullTranscriptAuth = NotifyType(rawValue: 16447)
     package static let additionalKeyExchange = NotifyType(rawValue: 16441)
     package static let saResourceInfo = NotifyType(rawValue: 16444)
 }

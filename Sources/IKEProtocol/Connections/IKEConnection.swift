@@ -52,6 +52,11 @@ package struct IKEConnection: Sendable {
     /// The largest IP datagram to send a part of an IKE message in, to begin with; nil neither cuts
     /// messages nor takes cut ones (RFC 7383).
     package var fragmentSize: Int? = 1280
+    /// Whether both ends sign the whole of IKE_SA_INIT where the peer can do it too
+    /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08).
+    package var signsFullTranscript = true
+    package var childless: Childless = .allow
+    package var childlessSource: String
     /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.
     package var keepaliveInterval: Duration? = .seconds(20)
     package var children: [ChildPolicy]
@@ -77,6 +82,7 @@ package struct IKEConnection: Sendable {
         self.remoteIdentity = remoteIdentity
         remoteIdentitySource = source
         secretSource = source
+        childlessSource = source
         self.proposals = proposals
         encapsulation = .automatic
         encapsulationSource = source

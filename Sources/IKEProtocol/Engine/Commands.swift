@@ -58,6 +58,13 @@ extension IKEEngine {
             state.wanted.append(initiation)
             sa.state = .initiating(state)
             return true
+        case .exchangingKeys(var state):
+            guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
+                return true
+            }
+            state.wanted.append(initiation)
+            sa.state = .exchangingKeys(state)
+            return true
         case .authenticating(var state):
             if state.isChildUnwanted, state.child?.policy.name == initiation.child {
                 state.isChildUnwanted = false

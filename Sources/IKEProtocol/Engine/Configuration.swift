@@ -24,7 +24,8 @@ extension IKEEngine {
         }
         guard connection.serves(sa) else { return close(sa, because: .unconfigured, at: now) }
         switch sa.state {
-        case .initiating, .authenticating: close(sa, because: .unconfigured, at: now)
+        case .initiating, .exchangingKeys, .authenticating:
+            close(sa, because: .unconfigured, at: now)
         case .halfOpen(let state):
             let suite = state.keys.suite.transforms
             guard connection.proposals.allow(suite, for: .ikeSA) else {

@@ -102,7 +102,7 @@ package final class IKEEngine {
     package func isReaching(_ connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in
             switch sa.state {
-            case .initiating, .authenticating, .established: true
+            case .initiating, .exchangingKeys, .authenticating, .established: true
             case .halfOpen, .closing, .closed: false
             }
         }

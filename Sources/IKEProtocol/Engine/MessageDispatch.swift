@@ -131,7 +131,7 @@ extension IKEEngine {
             ? sa.requests.isLatest(header.messageID) : sa.responses.isLatest(header.messageID)
         if isLatest { followPeer(of: sa, datagram) }
         if header.isResponse {
-            receiveResponse(content, header, sa, at: now)
+            receiveResponse(content, header, received.opened, sa, at: now)
         } else {
             receiveRequest(
                 Request(content, datagram, header, received, at: now),

@@ -6,6 +6,7 @@ extension IKESA {
     var keys: SAKeys? {
         switch state {
         case .initiating, .closed: nil
+        case .exchangingKeys(let state): state.keys
         case .authenticating(let state): state.keys
         case .halfOpen(let state): state.keys
         case .established(let state): state.keys
@@ -28,14 +29,7 @@ extension IKEEngine {
         of sa: IKESA,
         at now: Instant
     ) {
-        let header = MessageHeader(
-            initiatorSPI: sa.initiatorSPI,
-            responderSPI: sa.responderSPI,
-            exchangeType: type,
-            isFromOriginalInitiator: sa.isOriginalInitiator,
-            isResponse: false,
-            messageID: sa.requests.nextMessageID
-        )
+        let header = requestHeader(type, of: sa)
         let payloads = payloads + windowAnnouncement(type, of: sa)
         guard let keys = sa.keys,
             let message = seal(header, ProtectedContent(payloads), with: keys, of: sa)
@@ -52,7 +46,24 @@ extension IKEEngine {
 
     /// Answers a request, and remembers the answer in case the request comes again.
     func respond(to request: Request, of sa: IKESA, _ payloads: [Payload]) {
-        let header = MessageHeader(
+        let header = responseHeader(to: request, of: sa)
+        let payloads = payloads + windowAnnouncement(header.exchangeType, of: sa)
+        respond(to: request, of: sa, header, ProtectedContent(payloads))
+    }
+
+    func requestHeader(_ type: ExchangeType, of sa: IKESA) -> MessageHeader {
+        MessageHeader(
+            initiatorSPI: sa.initiatorSPI,
+            responderSPI: sa.responderSPI,
+            exchangeType: type,
+            isFromOriginalInitiator: sa.isOriginalInitiator,
+            isResponse: false,
+            messageID: sa.requests.nextMessageID
+        )
+    }
+
+    func responseHeader(to request: Request, of sa: IKESA) -> MessageHeader {
+        MessageHeader(
             initiatorSPI: sa.initiatorSPI,
             responderSPI: sa.responderSPI,
             exchangeType: request.header.exchangeType,
@@ -60,11 +71,18 @@ extension IKEEngine {
             isResponse: true,
             messageID: request.header.messageID
         )
-        let payloads = payloads + windowAnnouncement(header.exchangeType, of: sa)
+    }
+
+    func respond(
+        to request: Request,
+        of sa: IKESA,
+        _ header: MessageHeader,
+        _ content: ProtectedContent
+    ) {
         guard let keys = sa.keys,
             let message = seal(
                 header,
-                ProtectedContent(payloads),
+                content,
                 with: keys,
                 of: sa,
                 threshold: threshold(for: request, of: sa)

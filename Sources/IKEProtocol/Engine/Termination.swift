@@ -13,6 +13,10 @@ extension IKEEngine {
                 state.wanted.removeAll { $0.child == child }
                 sa.state = .initiating(state)
                 if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
+            case .exchangingKeys(var state):
+                state.wanted.removeAll { $0.child == child }
+                sa.state = .exchangingKeys(state)
+                if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
             case .authenticating(let state): forget(child, of: sa, state, at: now)
             case .established(let state): closeChildren(child, of: sa, state, at: now)
             case .halfOpen, .closing, .closed: break

@@ -47,7 +47,14 @@ extension IKEEngine {
                 prf: keys.suite.prf
             )
         }
-        let child = wanted.first.flatMap { initiation in
+        let isChildless: Bool
+        do {
+            isChildless = try goesChildless(sa)
+        } catch {
+            return fail(sa, error, at: now)
+        }
+        let first = isChildless ? nil : wanted.first
+        let child = first.flatMap { initiation in
             policy(for: initiation, connection).map {
                 offer($0, for: initiation, .firstChildSA, of: sa)
             }
@@ -69,7 +76,7 @@ extension IKEEngine {
                 keys: keys,
                 transcript: transcript,
                 child: child,
-                wanted: Array(wanted.dropFirst())
+                wanted: isChildless ? wanted : Array(wanted.dropFirst())
             )
         )
         request(.ikeAuth, .ikeAuth, payloads, of: sa, at: now)

@@ -7,7 +7,16 @@ internal import IPsecPrimitives
 ///
 /// The peer hears AUTHENTICATION_FAILED and no more, whatever the reason; our report tells it.
 extension IKEEngine {
-    func receiveAuthRequest(_ request: Request, _ sa: IKESA, _ state: HalfOpen, at now: Instant) {
+    func receiveAuthRequest(
+        _ request: Request,
+        _ sa: IKESA,
+        _ halfOpen: HalfOpen,
+        at now: Instant
+    ) {
+        var state = halfOpen
+        state.transcript.intermediate = state.authentication.octets(
+            authMessageID: request.header.messageID
+        )
         let content = request.content
         let connection: IKEConnection
         let identity: Identity
@@ -136,6 +145,7 @@ extension IKEEngine {
         var child: ChildInstallationPlan?
         if request.content.securityAssociation != nil {
             do {
+                try requireChildless(sa.connection)
                 let answer = try answerChild(
                     request.content,
                     .firstChildSA,

@@ -226,7 +226,10 @@ extension IKEEngine {
             let keyExchange = content.keyExchange, let nonce = content.nonce
         else { return counters.drop(.malformed) }
         guard let choice = ProposalSelection.accepted(answer, of: state.offer),
-            let suite = IKESuite(choice.transforms)
+            let suite = IKESuite(choice.transforms),
+            // RFC 9370 §2.2.1: without IKE_INTERMEDIATE there are no additional key exchanges.
+            suite.additionalKeyExchanges.isEmpty
+                || content.notify(.intermediateExchangeSupported) != nil
         else { return refuse(InitRefusal.strangeAnswer(sa.connection), sa, state, at: now) }
         guard suite.keyExchange == keyExchange.method, keyExchange.method == state.keyPair.method,
             let secret = try? state.keyPair.sharedSecret(with: keyExchange.data),
@@ -246,15 +249,18 @@ extension IKEEngine {
         sa.requests.removeAll()
         disarm(.retransmission(0), of: sa)
         sa.agreed = agreed(in: content, sa.connection)
+        sa.signatureHashes = SignatureHashes.read(content)
         learnPath(of: sa, content, datagram)
-        startAuthentication(
+        exchangeKeys(
+            suite.additionalKeyExchanges[...],
             sa,
             keys,
             InitTranscript(
                 initiatorMessage: state.request,
                 responderMessage: datagram.bytes,
                 initiatorNonce: state.nonce,
-                responderNonce: nonce
+                responderNonce: nonce,
+                isSignedInFull: sa.agreed.contains(.fullTranscript)
             ),
             wanted: state.wanted,
             at: now

@@ -14,6 +14,9 @@ extension IKEEngine {
         let nonce: [UInt8]
         /// Whose puzzle was solved.
         let solvedCookie: [UInt8]?
+
+        /// Whether the initiator can do IKE_INTERMEDIATE.
+        var takesAdditional: Bool { content.notify(.intermediateExchangeSupported) != nil }
     }
 
     func receiveInitRequest(_ datagram: IKEDatagram, _ header: MessageHeader, at now: Instant) {
@@ -82,7 +85,8 @@ extension IKEEngine {
                     from: first.offer.proposals,
                     accepting: candidate.proposals,
                     for: .ikeSA,
-                    guessedMethod: first.keyExchange.method
+                    guessedMethod: first.keyExchange.method,
+                    takesAdditional: first.takesAdditional
                 ),
                 let suite = IKESuite(choice.transforms)
             else { continue }
@@ -101,7 +105,8 @@ extension IKEEngine {
         let failure = ProposalMismatch.explain(
             offered: first.offer.proposals,
             accepted: candidates.flatMap(\.proposals),
-            for: .ikeSA
+            for: .ikeSA,
+            takesAdditional: first.takesAdditional
         )
         refuse(failure, datagram, connection: connection.name, at: now)
         answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
@@ -152,19 +157,23 @@ extension IKEEngine {
             initiatorMessage: datagram.bytes,
             responderMessage: response,
             initiatorNonce: first.nonce,
-            responderNonce: nonce
+            responderNonce: nonce,
+            isSignedInFull: agreed.contains(.fullTranscript)
         )
+        var state = HalfOpen(keys: keys, transcript: transcript, key: key)
+        state.remaining = suite.additionalKeyExchanges[...]
         let sa = IKESA(
             localSPI: spi,
             peerSPI: header.initiatorSPI,
             isOriginalInitiator: false,
             connection: connection,
             path: path,
-            state: .halfOpen(HalfOpen(keys: keys, transcript: transcript, key: key)),
+            state: .halfOpen(state),
             now: now
         )
         sa.nat = nat
         sa.agreed = agreed
+        sa.signatureHashes = SignatureHashes.read(first.content)
         sa.responses = ResponseWindow(nextMessageID: 1)
         sas.insert(sa)
         sas.rememberHalfOpen(key, sa, solvedCookie: first.solvedCookie)

@@ -14,7 +14,7 @@ extension IKEEngine {
         case .established(let state):
             guard sa.mayFollow else { return }
             move(sa, state, to: path)
-        case .initiating, .authenticating, .closing, .closed: break
+        case .initiating, .exchangingKeys, .authenticating, .closing, .closed: break
         }
     }
 

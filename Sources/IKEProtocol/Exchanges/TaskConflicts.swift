@@ -44,7 +44,9 @@ extension IKESA {
         case .createChild(let child): .child(child.offer.policy.name, child.replaces)
         case .deleteChild(let spi): .child(state.children[spi]?.policy.name, spi)
         case .checkLiveness: .peer
-        case .ikeSAInit, .ikeAuth, .rekeyIKESA, .deleteIKESA, .tellAuthenticationFailure: .wholeSA
+        case .ikeSAInit, .ikeIntermediate, .ikeAuth, .rekeyIKESA, .deleteIKESA,
+            .tellAuthenticationFailure:
+            .wholeSA
         }
     }
 }

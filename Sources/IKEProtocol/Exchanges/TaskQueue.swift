@@ -84,6 +84,7 @@ extension IKEEngine {
     func receiveResponse(
         _ content: MessageContent,
         _ header: MessageHeader,
+        _ message: OpenedMessage,
         _ sa: IKESA,
         at now: Instant
     ) {
@@ -94,6 +95,8 @@ extension IKEEngine {
         sa.requests.remove(header.messageID)
         disarm(.retransmission(header.messageID), of: sa)
         switch (outstanding.exchange, sa.state) {
+        case (.ikeIntermediate, .exchangingKeys(let state)):
+            receiveIntermediateResponse(content, message, sa, state, at: now)
         case (.ikeAuth, .authenticating(let state)):
             receiveAuthResponse(content, sa, state, at: now)
         case (.createChild(let exchange), .established(let state)):
@@ -116,7 +119,10 @@ extension IKEEngine {
 
     func receiveRequest(_ request: Request, _ sa: IKESA, at now: Instant) {
         switch (request.header.exchangeType, sa.state) {
-        case (.ikeAuth, .halfOpen(let state)):
+        case (.ikeIntermediate, .halfOpen(let state)):
+            receiveIntermediateRequest(request, sa, state, at: now)
+        // RFC 9370 §2.2.2: the key exchanges that were agreed on come first.
+        case (.ikeAuth, .halfOpen(let state)) where state.remaining.isEmpty:
             receiveAuthRequest(request, sa, state, at: now)
         case (.createChildSA, .established(let state)):
             receiveCreateChildRequest(request, sa, state, at: now)
@@ -138,6 +144,7 @@ extension IKEExchange {
     var type: ExchangeType {
         switch self {
         case .ikeSAInit: .ikeSAInit
+        case .ikeIntermediate: .ikeIntermediate
         case .ikeAuth: .ikeAuth
         case .createChild, .rekeyIKESA: .createChildSA
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure:

@@ -6,4 +6,9 @@ struct AgreedExtensions: OptionSet, Hashable {
     static let fragmentation = AgreedExtensions(rawValue: 1 << 0)
     /// IKE_INTERMEDIATE (RFC 9242 §3.1).
     static let intermediate = AgreedExtensions(rawValue: 1 << 1)
+    /// Both ends sign both messages of IKE_SA_INIT
+    /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08 §6).
+    static let fullTranscript = AgreedExtensions(rawValue: 1 << 2)
+    /// The responder takes an IKE_AUTH without a child (RFC 6023 §3).
+    static let childless = AgreedExtensions(rawValue: 1 << 3)
 }

@@ -1,4 +1,5 @@
 internal import IKEMessages
+internal import IPsecPrimitives
 
 /// The notifications of IKE_SA_INIT that tell what an end can do.
 extension IKEEngine {
@@ -6,7 +7,11 @@ extension IKEEngine {
     func supportNotifies(_ connection: IKEConnection) -> [Payload] {
         var types: [NotifyType] = []
         if connection.fragmentSize != nil { types.append(.fragmentationSupported) }
-        return types.map { .notify(NotifyPayload($0)) }
+        // RFC 9370 §2.2.1: with any additional key exchange the initiator "MUST also negotiate the
+        // use of the IKE_INTERMEDIATE exchange".
+        if connection.offersAdditionalKeyExchanges { types.append(.intermediateExchangeSupported) }
+        if connection.signsFullTranscript { types.append(.ikeSAInitFullTranscriptAuth) }
+        return types.map { .notify(NotifyPayload($0)) } + [SignatureHashes.notify]
     }
 
     /// Of our answer to a request that holds `content`, and what is agreed by it.
@@ -14,21 +19,62 @@ extension IKEEngine {
         on content: MessageContent,
         _ connection: IKEConnection
     ) -> (agreed: AgreedExtensions, notifies: [Payload]) {
-        var agreed: AgreedExtensions = []
+        let agreed = agreed(in: content, connection)
         var types: [NotifyType] = []
-        if connection.fragmentSize != nil, content.notify(.fragmentationSupported) != nil {
-            agreed.insert(.fragmentation)
-            types.append(.fragmentationSupported)
+        if agreed.contains(.fragmentation) { types.append(.fragmentationSupported) }
+        if agreed.contains(.intermediate) { types.append(.intermediateExchangeSupported) }
+        // "regardless of whether it was received in the request or not": a request from which it
+        // was taken is found out because of that.
+        if connection.signsFullTranscript { types.append(.ikeSAInitFullTranscriptAuth) }
+        // RFC 6023 §3: the responder tells it, and nobody asks.
+        if connection.childless != .never { types.append(.childlessIKEv2Supported) }
+        var notifies: [Payload] = types.map { .notify(NotifyPayload($0)) }
+        if content.notify(.signatureHashAlgorithms) != nil {
+            notifies.append(SignatureHashes.notify)
         }
-        return (agreed, types.map { .notify(NotifyPayload($0)) })
+        return (agreed, notifies)
     }
 
-    /// What an answer to our request agrees on.
+    /// What both ends can, given what the peer's message says.
     func agreed(in content: MessageContent, _ connection: IKEConnection) -> AgreedExtensions {
         var agreed: AgreedExtensions = []
         if connection.fragmentSize != nil, content.notify(.fragmentationSupported) != nil {
             agreed.insert(.fragmentation)
         }
+        if content.notify(.intermediateExchangeSupported) != nil { agreed.insert(.intermediate) }
+        if connection.signsFullTranscript, content.notify(.ikeSAInitFullTranscriptAuth) != nil {
+            agreed.insert(.fullTranscript)
+        }
+        if content.notify(.childlessIKEv2Supported) != nil { agreed.insert(.childless) }
         return agreed
+    }
+}
+
+extension IKEConnection {
+    fileprivate var offersAdditionalKeyExchanges: Bool {
+        proposals.contains { $0.proposal.hasAdditionalKeyExchanges }
+    }
+}
+
+/// SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4): the hash functions that an end can verify signatures
+/// with.
+enum SignatureHashes {
+    /// SHA2-256, SHA2-384, SHA2-512 and, for EdDSA, Identity (RFC 8420 §2). Not SHA1.
+    static let ours: [UInt16] = [2, 3, 4, 5]
+
+    static var notify: Payload {
+        var writer = ByteWriter(reserving: 2 * ours.count)
+        for hash in ours { writer.write(hash) }
+        return .notify(NotifyPayload(.signatureHashAlgorithms, data: writer.bytes))
+    }
+
+    /// Those of the peer; empty where it has not said.
+    static func read(_ content: MessageContent) -> [UInt16] {
+        guard let data = content.notify(.signatureHashAlgorithms)?.data,
+            data.count.isMultiple(of: 2)
+        else { return [] }
+        return stride(from: 0, to: min(data.count, 64), by: 2).map {
+            UInt16(data[$0]) << 8 | UInt16(data[$0 + 1])
+        }
     }
 }

@@ -18,6 +18,8 @@ final class IKESA {
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []
+    /// Hash functions that the peer verifies signatures with (RFC 7427 §4).
+    var signatureHashes: [UInt16] = []
     /// The largest IP datagram that seems to pass, where a larger one did not.
     var loweredFragmentThreshold = UInt16.max
     /// Messages of which some fragments are missing; never more than the windows admit.
@@ -91,14 +93,16 @@ struct NATSituation: Hashable {
 
 /// How far an IKE SA has come.
 ///
-///     initiating -> authenticating -> established -> closing -> closed
-///                      halfOpen    ->
+///     initiating -> [exchangingKeys ->] authenticating -> established -> closing -> closed
+///                                          halfOpen    ->
 ///
 /// A message that makes no sense in a state is counted and dropped; nothing but an established SA
 /// has Child SAs.
 enum IKESAState {
     /// Initiator: IKE_SA_INIT is sent.
     case initiating(Initiating)
+    /// Initiator: IKE_INTERMEDIATE is sent.
+    case exchangingKeys(ExchangingKeys)
     /// Initiator: IKE_AUTH is sent.
     case authenticating(Authenticating)
     /// Responder: IKE_SA_INIT is answered.

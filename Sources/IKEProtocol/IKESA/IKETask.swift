@@ -14,6 +14,7 @@ enum IKETask: Hashable {
 /// A request on its way, with what its answer needs.
 enum IKEExchange {
     case ikeSAInit
+    case ikeIntermediate
     case ikeAuth
     case createChild(ChildExchange)
     case rekeyIKESA(IKERekeyExchange)
@@ -27,6 +28,7 @@ enum IKEExchange {
     var name: String {
         switch self {
         case .ikeSAInit: "IKE_SA_INIT"
+        case .ikeIntermediate: "IKE_INTERMEDIATE"
         case .ikeAuth: "IKE_AUTH"
         case .createChild, .rekeyIKESA: "CREATE_CHILD_SA"
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure:

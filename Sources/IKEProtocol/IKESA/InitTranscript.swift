@@ -9,6 +9,14 @@ struct InitTranscript {
     let responderMessage: [UInt8]
     let initiatorNonce: [UInt8]
     let responderNonce: [UInt8]
+    /// Whether each end signs both messages, so that nobody can have changed either on its way
+    /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08 §6).
+    let isSignedInFull: Bool
+    /// IntAuth of RFC 9242 §3.3.2; empty where no IKE_INTERMEDIATE took place.
+    var intermediate: [UInt8] = []
+
+    /// ZeroPrefix of the draft, which no IKE_SA_INIT message begins with: it would be its SPIi.
+    private static let zeroPrefix = [UInt8](repeating: 0, count: 8)
 
     /// What the initiator signs.
     func signedByInitiator(
@@ -16,10 +24,13 @@ struct InitTranscript {
         keys: SAKeys
     ) -> PresharedKeyAuthentication.SignedOctets {
         PresharedKeyAuthentication.SignedOctets(
-            message: initiatorMessage,
+            message: isSignedInFull
+                ? InitTranscript.zeroPrefix + responderMessage + initiatorMessage
+                : initiatorMessage,
             peerNonce: responderNonce,
             identityBody: identity.body,
-            authenticationKey: keys.keys.authenticationInitiator
+            authenticationKey: keys.keys.authenticationInitiator,
+            intermediate: intermediate
         )
     }
 
@@ -29,10 +40,13 @@ struct InitTranscript {
         keys: SAKeys
     ) -> PresharedKeyAuthentication.SignedOctets {
         PresharedKeyAuthentication.SignedOctets(
-            message: responderMessage,
+            message: isSignedInFull
+                ? InitTranscript.zeroPrefix + initiatorMessage + responderMessage
+                : responderMessage,
             peerNonce: initiatorNonce,
             identityBody: identity.body,
-            authenticationKey: keys.keys.authenticationResponder
+            authenticationKey: keys.keys.authenticationResponder,
+            intermediate: intermediate
         )
     }
 }

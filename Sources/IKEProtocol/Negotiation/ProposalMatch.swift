@@ -35,7 +35,10 @@ struct ProposalMatch {
         )
         if purpose != .firstChildSA {
             pickKeyExchange(theirs, accepted, guessed: guessedMethod)
-            if takesAdditional { pickAdditionalKeyExchanges(theirs, accepted) }
+            // Where they are not possible, those that we demand are missing all the same.
+            if takesAdditional || !theirs.hasAdditionalKeyExchanges {
+                pickAdditionalKeyExchanges(theirs, accepted)
+            }
         }
         if purpose != .ikeSA { pickSequenceNumbers(theirs, accepted) }
         // RFC 7296 §3.3.6: "If the proposal contains a Transform Type that the responder does not

@@ -21,6 +21,8 @@ struct Setup {
     /// What else the policy of each child says.
     var adjustChild: (inout ChildPolicy) -> Void = { _ in }
     var fragmentSize: Int? = 1280
+    var signsFullTranscript = true
+    var childless = Childless.allow
 
     /// The same from the other end.
     var mirrored: Setup {
@@ -68,6 +70,9 @@ struct Setup {
         connection.livenessInterval = livenessInterval
         connection.retransmission = retransmission
         connection.fragmentSize = fragmentSize
+        connection.childless = childless
+        connection.childlessSource = "\(localIdentity).yaml:7"
+        connection.signsFullTranscript = signsFullTranscript
         connection.window = window
         return [connection]
     }

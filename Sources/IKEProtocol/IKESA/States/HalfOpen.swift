@@ -1,3 +1,4 @@
+internal import IPsecCrypto
 internal import IPsecPrimitives
 
 /// The responder has answered IKE_SA_INIT and waits for IKE_AUTH.
@@ -5,7 +6,10 @@ struct HalfOpen {
     var keys: SAKeys
     /// Those of the last IKE_INTERMEDIATE request, which may come again.
     var formerKeys: SAKeys?
-    let transcript: InitTranscript
+    var transcript: InitTranscript
+    /// The additional key exchanges that are still to come (RFC 9370 §2.2.2).
+    var remaining: ArraySlice<KeyExchangeMethod> = []
+    var authentication = IntermediateAuthentication()
     /// Under which the engine finds the SA when the first request comes again.
     let key: HalfOpenKey
 }

@@ -2,7 +2,7 @@ import signal
 import sys
 
 from Tests.Abuse import (
-    answers, authentication, beginnings, floods, good_order, headers, insider, outsider,
+    answers, authentication, beginnings, floods, fragments, good_order, headers, insider, outsider,
     packets, protection)
 from Tests.Abuse.laboratory import AbuseLaboratory
 from Tests.Lab.cases import Table, arguments_of, execute
@@ -13,8 +13,8 @@ DESCRIPTION = """usage: scripts/abuse [--list] [NAME...]
 A NAME may hold `*`."""
 CHAPTERS = (
     good_order.register, floods.register_first, headers.register, beginnings.register,
-    authentication.register, protection.register, insider.register, outsider.register,
-    answers.register, packets.register, floods.register_last, floods.register)
+    authentication.register, protection.register, fragments.register, insider.register,
+    outsider.register, answers.register, packets.register, floods.register_last, floods.register)
 
 
 def main():

@@ -1,11 +1,12 @@
 """Floods: what strangers cost is bounded, in number and in time, and genuine peers come through."""
 
+import hmac
 import os
 import time
 
 from Tests.Abuse import codec
-from Tests.Abuse.codec import COOKIE
-from Tests.Abuse.judging import clear_notify, still_begins
+from Tests.Abuse.codec import COOKIE, PUZZLE, PUZZLE_SOLUTION, Payload
+from Tests.Abuse.judging import still_begins
 from Tests.Abuse.peer import GATEWAY
 from Tests.Lab.frames import Wire, udp_packet
 from Tests.Lab.processes import expect
@@ -34,6 +35,8 @@ def register(add):
     add("flood/cookie-for-another-spi", "RFC 7296 §2.6", cookie_reused, what="spi")
     add("flood/cookie-not-first", "RFC 7296 §2.6, §2.5", cookie_not_first)
     add("flood/two-cookies", "RFC 7296 §2.6", two_cookies)
+    add("flood/puzzle-solved", "RFC 8019 §7.1.2, §7.1.4", puzzle_solved)
+    add("flood/puzzle-not-solved", "RFC 8019 §7.1.4, §7.1.5", puzzle_not_solved)
     add("flood/answers-no-larger-than-questions", "RFC 7296 §2.6", amplification)
 
 
@@ -50,17 +53,39 @@ def request(peer, cookie=None):
     return peer.init_request(extra=extra)
 
 
+def demanded(answer):
+    """(cookie, puzzle) that an answer asks for, each None where it does not."""
+    read = codec.read_header(answer)
+    if read.first != codec.NOTIFY or read.responder != bytes(8):
+        return None, None
+    found = {payload.notify[0]: payload.notify[3]
+             for payload in codec.read_chain(read.first, answer[28:])}
+    expect(set(found) <= {COOKIE, PUZZLE} and COOKIE in found, f"it asks for {set(found)}")
+    return found[COOKIE], found.get(PUZZLE)
+
+
 def cookie_in(answer):
-    kind, data = clear_notify(answer)
-    expect(kind == COOKIE, f"answered by notify {kind}, not by a cookie")
-    expect(1 <= len(data) <= 64, f"a cookie of {len(data)} octets")
-    expect(codec.read_header(answer).responder == bytes(8), "an SPI was spent on it")
-    return data
+    expect(answer, "no answer")
+    cookie, _ = demanded(answer)
+    expect(cookie is not None, "no cookie was demanded")
+    expect(1 <= len(cookie) <= 64, f"a cookie of {len(cookie)} octets")
+    return cookie
 
 
 def is_cookie(answer):
-    read = codec.read_header(answer)
-    return read.first == codec.NOTIFY and read.responder == bytes(8)
+    return demanded(answer)[0] is not None
+
+
+def solution(cookie, puzzle):
+    """Four keys of one size whose PRF of the cookie ends in so many zero bits (RFC 8019 §7.1.3)."""
+    expect(puzzle[:2] == b"\0\5", f"a puzzle for PRF {puzzle[:2].hex()}, which was not offered")
+    mask, found, number = (1 << puzzle[2]) - 1, [], 0
+    while len(found) < 4:
+        key = number.to_bytes(8, "big")
+        if not int.from_bytes(hmac.digest(key, cookie, "sha256")[-4:], "big") & mask:
+            found.append(key)
+        number += 1
+    return Payload(PUZZLE_SOLUTION, b"".join(found))
 
 
 def half_open(lab, peer, count):
@@ -183,6 +208,48 @@ def two_cookies(lab):
     answer = peer.ask(both, 0.4, 2)
     expect(answer is not None, "no answer")
     still_begins(peer)
+
+
+def puzzled(lab):
+    """A peer at an address with so many half-open SAs that it gets puzzles."""
+    begin(lab)
+    peer = lab.peer()
+    half_open(lab, peer, OF_ONE_ADDRESS // 2)
+    return peer
+
+
+def ask_for_puzzle(peer):
+    """(cookie, puzzle) of a new beginning, which is asked for a cookie first."""
+    peer.spi_i, peer.spi_r, peer.nonce_i = os.urandom(8), bytes(8), os.urandom(32)
+    cookie = cookie_in(peer.ask(request(peer), 0.4))
+    answer = peer.ask(request(peer, cookie), 0.4)
+    expect(answer, "a true cookie was not answered")
+    return demanded(answer)
+
+
+def puzzle_solved(lab):
+    """Who has worked for it comes in, once."""
+    peer = puzzled(lab)
+    cookie, puzzle = ask_for_puzzle(peer)
+    expect(puzzle, "no puzzle was given")
+    solved = peer.init_request(extra=[codec.notify(COOKIE, cookie), solution(cookie, puzzle)])
+    answer = peer.ask(solved, 0.5)
+    expect(answer and not is_cookie(answer), "the solution was not taken")
+
+
+def puzzle_not_solved(lab):
+    """Solutions that are none: served by lot now and then, and mostly not."""
+    peer = puzzled(lab)
+    served = 0
+    for number in range(16):
+        cookie, puzzle = ask_for_puzzle(peer)
+        expect(puzzle, "no puzzle was given")
+        body = (os.urandom(32), bytes(32), b"", b"\1", os.urandom(33), os.urandom(4096))[number % 6]
+        wrong = peer.init_request(extra=[codec.notify(COOKIE, cookie),
+                                         Payload(PUZZLE_SOLUTION, body)])
+        answer = peer.ask(wrong, 0.1)
+        served += bool(answer and not is_cookie(answer))
+    expect(served <= 12, f"{served} of 16 were served")
 
 
 def amplification(lab):

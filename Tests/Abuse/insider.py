@@ -27,6 +27,10 @@ def register(add):
 def register_messages(add):
     add("inside/number-ahead", "RFC 7296 §2.3", number_ahead)
     add("inside/number-of-long-ago", "RFC 7296 §2.1, §2.3", number_of_long_ago)
+    add("inside/window-out-of-order", "RFC 7296 §2.3", out_of_order)
+    add("inside/window-full-and-more", "RFC 7296 §2.3", window_full)
+    add("inside/window-full-of-rekeys-of-one-child", "RFC 7296 §2.3, §2.25.1", full_of_rekeys)
+    add("inside/window-behind-a-delete", "RFC 7296 §2.3, §1.4.1", behind_a_delete)
     add("inside/request-repeated", "RFC 7296 §2.1", request_repeated)
     add("inside/numbers-begin-anew", "RFC 7296 §2.2", numbers_anew)
     add("inside/unasked-answers", "RFC 7296 §2.1", unasked_answers)
@@ -142,6 +146,80 @@ def number_of_long_ago(lab):
     ignored(lab, peer, *requests[:4])
     expect(peer.ask(requests[-1]) == peer.last_answer, "the last one is answered as before")
     peer.expect_alive()
+
+
+def answers_of(peer, requests, seconds=0.3):
+    """Sends requests all at once; the answers by message ID."""
+    for request in requests:
+        peer.send(request)
+    found = {}
+    for data in peer.arrivals(seconds):
+        read = codec.read_header(data)
+        if read.is_response:
+            expect(read.message_id not in found or found[read.message_id] == data,
+                   f"two answers to request {read.message_id}")
+            found[read.message_id] = data
+    return found
+
+
+def out_of_order(lab):
+    """Within the window every order is right; each request has its own answer."""
+    peer = lab.insider()
+    first = peer.next_id
+    requests = [peer.seal(INFORMATIONAL, [], message_id=first + number)
+                for number in range(peer.window)]
+    found = answers_of(peer, requests[::-1])
+    expect(sorted(found) == list(range(first, first + peer.window)), f"answers to {sorted(found)}")
+    again = answers_of(peer, requests)
+    expect(again == found, "a repeated request had another answer")
+    peer.next_id += peer.window
+    peer.expect_alive()
+    peer.expect_echo()
+
+
+def window_full(lab):
+    """As many as the window holds without the first of them: what is beyond is not heard, and once
+    the first has come everything goes on."""
+    peer = lab.insider()
+    first = peer.next_id
+    requests = [peer.seal(INFORMATIONAL, [], message_id=first + number)
+                for number in range(peer.window + 3)]
+    found = answers_of(peer, requests[1:])
+    expect(sorted(found) == list(range(first + 1, first + peer.window)),
+           f"answers to {sorted(found)} of a window of {peer.window} from {first}")
+    found = answers_of(peer, requests)
+    expect(sorted(found) == list(range(first, first + peer.window + 3)),
+           f"answers to {sorted(found)} in the end")
+    peer.next_id = first + peer.window + 3
+    peer.expect_alive()
+    peer.expect_echo()
+
+
+def full_of_rekeys(lab):
+    """A window full of rekeys of one child: one of them replaces it, the others are refused."""
+    peer = lab.insider()
+    named = codec.notify(REKEY_SA, protocol=PROTOCOL_ESP, spi=peer.children[-1].inbound_spi)
+    requests = [peer.seal(CREATE_CHILD_SA, [named, *child_request(peer)],
+                          message_id=peer.next_id + number) for number in range(peer.window)]
+    found = answers_of(peer, requests)
+    expect(len(found) == peer.window, f"{len(found)} answers of {peer.window}")
+    opened = [peer.open(data) for data in found.values()]
+    made = [payloads for payloads in opened if SA in [payload.kind for payload in payloads]]
+    expect(len(made) == 1, f"{len(made)} children in place of one")
+    peer.next_id += peer.window
+    peer.expect_alive()
+
+
+def behind_a_delete(lab):
+    """What follows the Delete of the IKE SA in the window creates nothing any more."""
+    peer = lab.insider()
+    requests = [peer.seal(INFORMATIONAL, [codec.delete(PROTOCOL_IKE)], message_id=peer.next_id)]
+    requests += [peer.seal(CREATE_CHILD_SA, child_request(peer), message_id=peer.next_id + number)
+                 for number in range(1, max(2, peer.window))]
+    answers_of(peer, requests)
+    connection = lab.connection(peer)
+    expect(not connection.get("ikeSA"), "the IKE SA is left")
+    expect(not connection["tunnels"][0]["securityAssociations"], "children are left")
 
 
 def request_repeated(lab):

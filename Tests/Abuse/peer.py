@@ -280,9 +280,9 @@ class Peer:
         if message_id == self.next_id:
             self.next_id += 1
         self.last_request, self.last_answer = request, answer
-        return self._without_window(self.open(answer))
+        return self.without_window(self.open(answer))
 
-    def _without_window(self, payloads):
+    def without_window(self, payloads):
         """The payloads but for SET_WINDOW_SIZE, which may stand in any answer."""
         for payload in payloads:
             if payload.kind == NOTIFY and payload.notify[0] == codec.SET_WINDOW_SIZE:

@@ -2,7 +2,8 @@ import signal
 import sys
 
 from Tests.Interop import (
-    children, collisions, disagreement, exchanges, kernel, narrowing, paths, restarts, suites)
+    children, collisions, disagreement, exchanges, fragmenting, kernel, narrowing, paths,
+    rekeying, restarts, suites)
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
@@ -17,8 +18,8 @@ A NAME may hold `*`."""
 def main():
     options, names = arguments_of(DESCRIPTION)
     table = Table()
-    for chapter in (suites, paths, disagreement, exchanges, collisions, restarts, narrowing,
-                    children, kernel):
+    for chapter in (suites, paths, disagreement, exchanges, rekeying, collisions, restarts,
+                    narrowing, children, fragmenting, kernel):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

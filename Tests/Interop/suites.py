@@ -15,6 +15,27 @@ IKE_SUITES = (
     "aes128-sha512-ecp256",
     "aes256-sha512-modp4096",
 )
+# What few peers use; each once in either role.
+RARE_IKE_SUITES = (
+    "aes192gcm16-prfsha256-x448",
+    "aes256gcm12-prfsha256-ecp256bp",
+    "aes256gcm8-prfsha256-ecp224",
+    "aes256gcm16-prfsha384-ecp384bp",
+    "aes256gcm16-prfsha512-ecp512bp",
+    "aes128ccm16-prfsha256-ecp256",
+    "aes256ccm12-prfsha512-ecp521",
+    "aes256ctr-sha256-x25519",
+    "aes128ctr-sha512-ecp256",
+    "aes192-sha256-modp6144",
+    "aes256gcm16-prfsha256-modp8192",
+    "aes256-aesxcbc-prfaesxcbc-x25519",
+    "aes128-aescmac-prfaescmac-ecp256",
+    "aes256gcm16-prfaesxcbc-x25519",
+)
+RARE_ESP_SUITES = (
+    "aes192gcm16", "aes256gcm12", "aes256gcm8", "aes128ccm16", "aes256ccm12", "aes192-sha256",
+    "aes256ctr-sha256", "aes128-aesxcbc", "aes128-aescmac",
+)
 ESP_SUITES = (
     "aes128gcm16", "aes256gcm16", "chacha20poly1305",
     "aes128-sha256", "aes256-sha256", "aes128-sha384", "aes256-sha384",
@@ -24,9 +45,9 @@ ESP_SUITES = (
 
 def register(table):
     for role, initiator in (("initiate", "left"), ("respond", "right")):
-        for suite in IKE_SUITES:
+        for suite in IKE_SUITES + RARE_IKE_SUITES:
             table.add(f"ike/{role}/{suite}", agree, tunnel=Tunnel(ike=suite), initiator=initiator)
-        for suite in ESP_SUITES:
+        for suite in ESP_SUITES + RARE_ESP_SUITES:
             table.add(f"esp/{role}/{suite}", agree, tunnel=Tunnel(esp=suite), initiator=initiator)
 
 

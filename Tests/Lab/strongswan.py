@@ -7,7 +7,8 @@ from Tests.Lab.processes import Background, Failure, wait_until
 from Tests.Lab.vici import Vici
 
 CHARON = "/usr/lib/ipsec/charon"
-PLUGINS = "random nonce openssl kdf hmac vici {kernel} socket-default updown counters"
+PLUGINS = ("random nonce openssl aes ctr ccm xcbc cmac kdf hmac vici {kernel} socket-default updown "
+           "counters")
 SETTINGS = """
 charon {{
     load = {plugins}

@@ -62,6 +62,8 @@ var targets: [Target] = [
         pkgConfig: "libnftables",
         providers: [.apt(["libnftables-dev"])]
     ),
+    .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+    .target(name: "CNameResolver", dependencies: ["CAres"]),
 
     // Pure: no clock, no randomness, no input or output.
     module("IPsecPrimitives", ["CSecureMemory"]),
@@ -91,7 +93,7 @@ var targets: [Target] = [
     ),
 
     // The shell: sockets, devices, clocks, threads.
-    module("LinuxIO", ["IPsecPrimitives", "CLinux", "CNFTables"]),
+    module("LinuxIO", ["IPsecPrimitives", "CLinux", "CNFTables", "CNameResolver"]),
     module(
         "DataPlane",
         ["IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux"]

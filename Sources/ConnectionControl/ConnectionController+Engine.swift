@@ -155,8 +155,7 @@ extension ConnectionController {
         }
         wentDown(pair.tunnel, at: now)
         settleDown(pair.tunnel, into: &effects)
-        let wait = tunnels[pair.tunnel]?.backOff ?? .seconds(1)
-        restartIfWanted(pair.tunnel, after: wait, at: now)
+        lost(pair.tunnel, at: now)
     }
 
     /// Tunnels that end as soon as they are up, because the peer deletes what it accepts or the
@@ -188,20 +187,30 @@ extension ConnectionController {
         return pair
     }
 
-    /// Keeps what a report says about tunnels, and passes it on.
-    func handle(_ report: IKEReport, at now: Instant, into effects: inout [ControlEffect]) {
+    /// Passes a report on, to the log and to those who wait for news.
+    func tell(_ report: IKEReport, into effects: inout [ControlEffect]) {
         for token in requests.waiting(for: report.connection, report.child) {
             effects.append(.requestProgress(token, report.summary))
         }
         effects.append(.report(report))
+    }
+
+    /// Keeps what a report says about tunnels, and passes it on.
+    func handle(_ report: IKEReport, at now: Instant, into effects: inout [ControlEffect]) {
+        tell(report, into: &effects)
         guard let connection = report.connection else { return }
         switch report.event {
         case .initiationFailed(let failure):
-            let affected =
-                report.child.map { [TunnelPath(connection: connection, tunnel: $0)] }
-                ?? paths(connection, nil).filter { tunnels[$0]?.isInitiating == true }
             connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
-            for path in affected { failed(path, failure, at: now, into: &effects) }
+            if callFailed(report, failure, at: now, into: &effects) { return }
+            for path in paths(connection, report.child) {
+                // One that is up may have wanted a further pair; the others have failed before.
+                guard let record = tunnels[path],
+                    record.isInitiating || (record.isUp && report.child != nil)
+                else { continue }
+                failed(path, failure, at: now, into: &effects)
+            }
+        case .ikeSAEstablished: connections[connection]?.search.reset()
         case .resourcesExhausted:
             if let child = report.child {
                 resourcesAreExhausted(TunnelPath(connection: connection, tunnel: child))
@@ -214,6 +223,11 @@ extension ConnectionController {
                     failure: .unresponsive,
                     at: now
                 )
+            }
+            if case .calling? = connections[connection]?.search.stage,
+                !engine.isReaching(connection)
+            {
+                connections[connection]?.search.reset()
             }
             for path in paths(connection, nil) where tunnels[path]?.isUp == false {
                 settleDown(path, into: &effects)

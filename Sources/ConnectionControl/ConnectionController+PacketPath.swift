@@ -27,10 +27,10 @@ extension ConnectionController {
         case .firstPacketReceived(let association):
             guard let spi = pairOfAssociation[association] else { return }
             absorb(engine.handle(.childSAInUse(inboundSPI: spi), at: now), at: now, into: &effects)
-        case .unknownSPI:
-            // Counted by the packet path. RFC 7296 §1.5 lets us keep silent, and an answer to
-            // what anyone can send would only help a flood.
-            break
+        case .unknownSPI(_, let remote):
+            // RFC 7296 §1.5 lets us keep silent, and an answer to what anyone can send would only
+            // help a flood.
+            strayTraffic(from: remote.address, at: now, into: &effects)
         case .commandFailed(let association, let failure):
             commandFailed(association, failure, at: now, into: &effects)
         case .snapshot(let token, let snapshot):
@@ -50,7 +50,7 @@ extension ConnectionController {
         guard let path = pathOfPolicy[policy], let record = tunnels[path] else { return }
         if isShuttingDown { return }
         if record.isUp { return extend(path, for: packet, at: now, into: &effects) }
-        if record.configuration.start.value == .byHand {
+        if record.standby == .clear {
             effects.append(.packetPath(.dropHeldPackets(policy)))
             return
         }

@@ -86,7 +86,7 @@ extension ConnectionController {
                 connections[connection.name]?.configuration = connection
                 connections[connection.name]?.paths = connection.tunnels.map(\.path)
                 // The answer would be for another peer, maybe; who still wants it asks again.
-                if hasChanged { connections[connection.name]?.waitingForAddress = [] }
+                if hasChanged { connections[connection.name]?.search = PeerSearch() }
             }
             for tunnel in connection.tunnels where adopt(tunnel, hasChanged: hasChanged) {
                 wanted.append(tunnel.path)
@@ -105,7 +105,13 @@ extension ConnectionController {
         }
         tunnels[path]?.configuration = tunnel
         guard hasChanged, let record = tunnels[path] else { return false }
-        let wasWanted = record.isUp || record.isInitiating
+        if tunnel.start != old.start || tunnel.onLoss != old.onLoss {
+            tunnels[path]?.standby = TunnelConfiguration.OnLoss(after: tunnel.start.value)
+        }
+        let isRestarting = tunnels[path]?.standby == .restart
+        let wasWanted =
+            record.isUp || record.isInitiating
+            || (isRestarting && timers[isSet: .retry(path)])
         // What is under way with other values is given up by the engine and begins again below.
         tunnels[path]?.isInitiating = false
         tunnels[path]?.failures = 0
@@ -115,7 +121,7 @@ extension ConnectionController {
         tunnels[path]?.extending = nil
         let isNewlyWanted = startsAtBoot && old.start.value != .atBoot
         if startsAtBoot, !record.isHeldDown || isNewlyWanted { return true }
-        timers.cancel(.retry(path))
+        if !isRestarting { timers.cancel(.retry(path)) }
         return wasWanted
     }
 

@@ -14,8 +14,7 @@ extension ConnectionController {
         guard let record = tunnels[path] else { return .down }
         if record.isUp { return .up }
         if record.isInitiating || timers[isSet: .retry(path)] { return .connecting }
-        return record.configuration.start.value == .onTraffic || record.needsPacket
-            ? .waitingForTraffic : .down
+        return record.standby == .trap || record.needsPacket ? .waitingForTraffic : .down
     }
 
     /// The pairs of a tunnel, newest first.

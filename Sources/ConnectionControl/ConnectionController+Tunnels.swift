@@ -12,100 +12,38 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard var record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
+        guard let record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
             let connection = connections[path.connection]?.configuration
         else { return }
-        guard let remote = connection.remoteAddress.value else {
+        guard connection.canBegin else {
             let failure = NegotiationFailure(
                 subject: .connection,
                 explanation: "\(path) has no peer address, so only the peer can begin it",
-                source: connection.remoteAddress.location.description,
+                source: connection.remoteAddresses.location.description,
                 remedy: "wait for the peer, or give the connection a remote address"
             )
             failed(path, failure, at: now, into: &effects)
-            effects.append(
-                .report(
-                    IKEReport(
-                        connection: path.connection,
-                        child: path.tunnel,
-                        event: .initiationFailed(failure)
-                    )
-                )
+            tell(
+                IKEReport(
+                    connection: path.connection,
+                    child: path.tunnel,
+                    event: .initiationFailed(failure)
+                ),
+                into: &effects
             )
             return
         }
-        record.isInitiating = true
-        record.isHeldDown = false
-        tunnels[path] = record
+        tunnels[path]?.isInitiating = true
+        tunnels[path]?.isHeldDown = false
         timers.cancel(.retry(path))
-        if let local = connection.localAddress.value {
-            engineInitiate(path, from: local, packet: packet, at: now, into: &effects)
-        } else {
-            connections[path.connection]?.waitingForAddress.append((path, packet))
-            effects.append(.findLocalAddress(connection: path.connection, remote: remote))
-        }
-    }
-
-    func localAddressFound(
-        _ connection: String,
-        to remote: IPAddress,
-        _ address: IPAddress?,
-        at now: Instant,
-        into effects: inout [ControlEffect]
-    ) {
-        // Another peer, after a reload: the answer to the question for that one follows.
-        guard connections[connection]?.configuration.remoteAddress.value == remote else { return }
-        let wishes = connections[connection]?.waitingForAddress ?? []
-        connections[connection]?.waitingForAddress = []
-        for wish in wishes {
-            // Ended meanwhile by hand, or with everything.
-            guard tunnels[wish.path]?.isInitiating == true, !isShuttingDown else { continue }
-            if let address {
-                engineInitiate(
-                    wish.path,
-                    from: address,
-                    packet: wish.packet,
-                    at: now,
-                    into: &effects
-                )
-                continue
-            }
-            let source = connections[connection]?.configuration.remoteAddress.location
-            let failure = NegotiationFailure(
-                subject: .connection,
-                explanation: "no route leads to the peer of \(connection)",
-                source: source?.description,
-                remedy: "add a route to the peer, or correct its address"
-            )
-            let report = IKEReport(
-                connection: connection,
-                child: wish.path.tunnel,
-                event: .initiationFailed(failure)
-            )
-            handle(report, at: now, into: &effects)
-        }
-    }
-
-    private func engineInitiate(
-        _ path: TunnelPath,
-        from local: IPAddress,
-        packet: PacketTuple?,
-        at now: Instant,
-        into effects: inout [ControlEffect]
-    ) {
-        let wish = IKEEvent.Initiation(
-            connection: path.connection,
-            child: path.tunnel,
-            localAddress: local,
-            packet: packet.map(PacketSelector.init)
-        )
-        absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
+        call(path, packet: packet, at: now, into: &effects)
     }
 
     /// A negotiation that should have brought the tunnel up came to nothing.
     func failed(
         _ path: TunnelPath,
         _ failure: NegotiationFailure,
+        jitter share: Int? = nil,
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
@@ -116,23 +54,37 @@ extension ConnectionController {
         record.isInitiating = false
         record.needsPacket = failure.subject == .singlePair
         record.failures += 1
-        record.quietUntil = now + record.backOff
+        let wait = record.backOff / 1000 * (share ?? jitter())
+        record.quietUntil = now + wait
         tunnels[path] = record
         effects.append(.packetPath(.dropHeldPackets(record.policy)))
-        restartIfWanted(path, after: record.backOff, at: now)
+        restartIfWanted(path, after: wait, at: now)
         for (token, outcome) in requests.failed(path, failure) {
             effects.append(.requestEnded(token, outcome))
         }
     }
 
-    /// A tunnel that starts at boot is wanted as long as the gateway runs.
+    /// A tunnel that was up is not any more.
+    func lost(_ path: TunnelPath, at now: Instant) {
+        guard let record = tunnels[path] else { return }
+        tunnels[path]?.standby = record.configuration.onLoss.value
+        // A moment's wait at least: a peer that deletes at once what it accepts must not be flooded.
+        restartIfWanted(path, after: record.backOff / 1000 * jitter(), at: now)
+    }
+
+    /// Begins again what is to be up as long as the gateway runs.
     func restartIfWanted(_ path: TunnelPath, after delay: Duration, at now: Instant) {
-        guard let record = tunnels[path], record.configuration.start.value == .atBoot,
+        guard let record = tunnels[path], record.standby == .restart,
             !record.isHeldDown, !record.isUp, !record.isInitiating, !record.needsPacket,
             !isShuttingDown
         else { return }
         timers.set(.retry(path), at: now + delay)
     }
+
+    /// Up to a fifth more or less, so that many tunnels, or both ends of one, do not begin at once.
+    ///
+    /// - Returns: thousandths.
+    func jitter() -> Int { 800 + Int(random.next32() % 401) }
 
     func bringUp(
         _ token: RequestToken,
@@ -164,7 +116,7 @@ extension ConnectionController {
         for path in wanted {
             tunnels[path]?.isHeldDown = true
             timers.cancel(.retry(path))
-            connections[connection]?.waitingForAddress.removeAll { $0.path == path }
+            connections[connection]?.search.waiting.removeAll { $0.path == path }
             for (waiting, outcome) in requests.failed(path, .ended(path)) {
                 effects.append(.requestEnded(waiting, outcome))
             }

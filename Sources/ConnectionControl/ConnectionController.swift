@@ -23,6 +23,10 @@ package final class ConnectionController {
     var numbering = PolicyNumbering()
     var pathOfPolicy: [PolicyIdentifier: TunnelPath] = [:]
     var timers = DueTimes()
+    var names = HostNames()
+    /// Whose peer has the name, or the address, in the order of the configuration.
+    var connectionsOfName: [String: [String]] = [:]
+    var connectionsOfAddress: [IPAddress: [String]] = [:]
     /// By inbound SPI.
     var pairs: [SPI: ChildSAPair] = [:]
     var pairOfAssociation: [SAIdentifier: SPI] = [:]
@@ -93,6 +97,8 @@ package final class ConnectionController {
             pathMTU(to: remote, octets: octets, at: now, into: &effects)
         case .localAddressFound(let connection, let remote, let address):
             localAddressFound(connection, to: remote, address, at: now, into: &effects)
+        case .resolved(let host, let addresses, let lifetime):
+            resolved(host, addresses, lifetime: lifetime, at: now, into: &effects)
         case .bringUp(let token, let connection, let tunnel):
             bringUp(token, paths(connection, tunnel), at: now, into: &effects)
         case .takeDown(let token, let connection, let tunnel):
@@ -143,6 +149,23 @@ package final class ConnectionController {
         // second, the shortest that there is, leads to the question.
         let liveness = configuration.connections.compactMap(\.liveness.value).min()
         readingInterval = (liveness ?? .seconds(60)) / 3
+        let namesBefore = Set(connectionsOfName.keys)
+        connectionsOfName = [:]
+        connectionsOfAddress = [:]
+        for connection in configuration.connections {
+            for peer in connection.remoteAddresses.value {
+                switch peer {
+                case .address(let address):
+                    connectionsOfAddress[address, default: []].append(connection.name)
+                case .name(let host): connectionsOfName[host, default: []].append(connection.name)
+                case .range: break
+                }
+            }
+        }
+        for host in namesBefore.subtracting(connectionsOfName.keys).sorted() {
+            names.forget(host)
+            timers.cancel(.name(host))
+        }
     }
 
     /// What is due by time, and what follows from the event just handled.
@@ -155,6 +178,7 @@ package final class ConnectionController {
             switch timer {
             case .retry(let path): initiate(path, packet: nil, at: now, into: &effects)
             case .resources(let path): fillResources(path, at: now, into: &effects)
+            case .name(let host): lookUpAgain(host, into: &effects)
             case .pathMTU(let remote): doubtPathMTU(to: remote, into: &effects)
             }
         }

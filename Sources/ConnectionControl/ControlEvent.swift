@@ -14,6 +14,9 @@ package enum ControlEvent: Sendable {
     case pathMTU(remote: IPAddress, octets: Int)
     /// Answers `ControlEffect.findLocalAddress`; nil when no route leads to the peer.
     case localAddressFound(connection: String, remote: IPAddress, IPAddress?)
+    /// Answers `ControlEffect.resolve`, with the shortest time to live of the answer's records.
+    /// Without addresses, the name could not be looked up.
+    case resolved(name: String, addresses: [IPAddress], lifetime: Duration?)
     /// Somebody asks for a tunnel, or for each of a connection. Both names must exist.
     case bringUp(RequestToken, connection: String, tunnel: String?)
     /// Somebody asks to end a tunnel, or a connection. Both names must exist.
@@ -41,6 +44,8 @@ package enum ControlEffect: Sendable {
     case packetPath(PacketPathCommand)
     /// Which local address does the routing table take towards `remote`?
     case findLocalAddress(connection: String, remote: IPAddress)
+    /// Which addresses does a host name stand for now?
+    case resolve(name: String)
     case report(IKEReport)
     /// One line for the user who waits.
     case requestProgress(RequestToken, String)

@@ -193,7 +193,7 @@ struct ModelTests {
     @Test func aResponderWaitsByHand() throws {
         let text = Sample.tenLines.replacing("address: 192.0.2.2", with: "address: any")
         let connection = try #require(read(text).configuration?.connections.first)
-        #expect(connection.remoteAddress.value == nil)
+        #expect(connection.remoteAddresses.value == [])
         #expect(connection.tunnels[0].start.value == .byHand)
     }
 
@@ -203,7 +203,7 @@ struct ModelTests {
             with: "192.0.2.2"
         )
         let connection = try #require(read(text).configuration?.connections.first)
-        #expect(connection.remoteAddress.value == IPAddress("192.0.2.2"))
+        #expect(connection.onlyRemoteAddress == IPAddress("192.0.2.2"))
         #expect(connection.remoteIdentity.value.description == "192.0.2.2")
     }
 

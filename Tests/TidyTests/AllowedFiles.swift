@@ -41,6 +41,7 @@ enum AllowedFiles {
         "Sources/LinuxIO/Errors/SystemCallFailure.swift",
         "Sources/LinuxIO/EventLoop/EventLoop.swift",
         "Sources/LinuxIO/Guard/PacketGuard.swift",
+        "Sources/LinuxIO/Names/NameResolver.swift",
         "Sources/LinuxIO/Netlink/NetlinkSocket.swift",
         "Sources/LinuxIO/Netlink/NetworkConfiguration.swift",
         "Sources/LinuxIO/Routing/PolicyRouting.swift",

@@ -25,7 +25,7 @@ enum Architecture {
             "PacketProtection", "Configuration", "ConnectionControl",
         ],
         "cygnet-simulate": ["Simulation"],
-        "LinuxIO": ["IPsecPrimitives", "CLinux", "CNFTables"],
+        "LinuxIO": ["IPsecPrimitives", "CLinux", "CNFTables", "CNameResolver"],
         "DataPlane": [
             "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux",
         ],

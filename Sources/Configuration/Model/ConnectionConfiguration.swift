@@ -16,8 +16,9 @@ package struct ConnectionConfiguration: Equatable, Sendable {
 
     /// Nil in `value`: whichever local address the route to the peer has.
     package var localAddress: Located<IPAddress?>
-    /// Nil in `value`: any address; such a connection only answers.
-    package var remoteAddress: Located<IPAddress?>
+    /// Where the peer may be found, and tried in this order; empty: anywhere, and such a
+    /// connection only answers.
+    package var remoteAddresses: Located<[PeerAddress]>
     package var localIdentity: Located<IdentityConfiguration>
     package var remoteIdentity: Located<IdentityConfiguration>
     /// Path of the file with the shared secret, made relative to nothing but the working
@@ -44,7 +45,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         name: String,
         location: SourceLocation,
         localAddress: Located<IPAddress?>,
-        remoteAddress: Located<IPAddress?>,
+        remoteAddresses: Located<[PeerAddress]>,
         localIdentity: Located<IdentityConfiguration>,
         remoteIdentity: Located<IdentityConfiguration>,
         secretFile: Located<String>,
@@ -59,7 +60,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         self.name = name
         self.location = location
         self.localAddress = localAddress
-        self.remoteAddress = remoteAddress
+        self.remoteAddresses = remoteAddresses
         self.localIdentity = localIdentity
         self.remoteIdentity = remoteIdentity
         self.secretFile = secretFile

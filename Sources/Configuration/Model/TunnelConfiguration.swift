@@ -8,6 +8,27 @@ package struct TunnelConfiguration: Equatable, Sendable {
         case byHand = "by-hand"
     }
 
+    /// What becomes of a tunnel that was up and is lost: its peer fell silent or ended it, or its
+    /// keys could not be replaced.
+    package enum OnLoss: String, CaseIterable, Sendable {
+        /// Begun again at once, and again until it is up.
+        case restart
+        /// The next packet brings it up.
+        case trap
+        /// It stays down until somebody, or the peer, asks for it.
+        case clear
+
+        /// What suits the way in which the tunnel starts.
+        package init(after start: Start) {
+            self =
+                switch start {
+                case .atBoot: .restart
+                case .onTraffic: .trap
+                case .byHand: .clear
+                }
+        }
+    }
+
     /// The don't-fragment bit of the outer header (RFC 4301 §8.1).
     package enum DontFragment: String, CaseIterable, Sendable {
         case copy, set, clear
@@ -36,6 +57,7 @@ package struct TunnelConfiguration: Equatable, Sendable {
     package var local: [Located<TrafficSelector>]
     package var remote: [Located<TrafficSelector>]
     package var start: Located<Start>
+    package var onLoss: Located<OnLoss>
     /// In order of preference; empty where only AH is wanted.
     package var espProposals: [Located<Proposal>]
     package var lifetime: Located<Duration>
@@ -75,6 +97,7 @@ package struct TunnelConfiguration: Equatable, Sendable {
         self.local = local
         self.remote = remote
         self.start = start
+        onLoss = Located(OnLoss(after: start.value), at: location)
         self.espProposals = espProposals
         self.lifetime = lifetime
         self.lifetimeBytes = lifetimeBytes

@@ -58,7 +58,7 @@ enum CarriageCheck {
     ) {
         for (address, selectors, side) in [
             (connection.localAddress.value, tunnel.local, "local"),
-            (connection.remoteAddress.value, tunnel.remote, "remote"),
+            (connection.onlyRemoteAddress, tunnel.remote, "remote"),
         ] {
             guard let address, let first = selectors.first,
                 !selectors.contains(where: { $0.value.contains(address) })

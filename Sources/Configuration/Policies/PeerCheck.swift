@@ -12,7 +12,7 @@ enum PeerCheck {
         var first: [Peer: ConnectionConfiguration] = [:]
         for connection in connections {
             let near = connection.localAddress.value?.description ?? "any"
-            let far = connection.remoteAddress.value?.description ?? "any"
+            let far = connection.remoteAddressText
             let peer = Peer(
                 addresses: "\(near) \(far)",
                 local: connection.localIdentity.value,

@@ -5,7 +5,7 @@ struct ConnectionSection {
     static let keys =
         [
             "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
-            "liveness", "retransmission", "ike-lifetime", "keepalive", "tunnels",
+            "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss", "tunnels",
         ] + conductKeys + establishmentKeys
     static let retransmissionKeys = ["initial", "factor", "tries"]
 
@@ -35,7 +35,7 @@ struct ConnectionSection {
             WordText.path
         )
         let retransmission = readRetransmission(reader)
-        let tunnels = readTunnels(reader, mayBegin: remote.address.value != nil)
+        let tunnels = readTunnels(reader, mayBegin: remote.mayBeCalled)
         let ikeProposals = reader.list(
             "ike-proposals",
             atMost: ConfigurationLimits.proposals,
@@ -70,7 +70,7 @@ struct ConnectionSection {
             name: name,
             location: entry.keyLocation,
             localAddress: local.address,
-            remoteAddress: remote.address,
+            remoteAddresses: remote.peerAddresses,
             localIdentity: localIdentity,
             remoteIdentity: remoteIdentity,
             secretFile: Located(path, at: secret.location),
@@ -100,16 +100,26 @@ struct ConnectionSection {
     }
 
     private func checkVersions(_ local: EndSection, _ remote: EndSection) {
-        guard let near = local.address.value, let far = remote.address.value else { return }
+        guard let near = local.address.value else { return }
+        for case .address(let far) in remote.peerAddresses.value {
+            checkVersions(near, far, at: remote.peerAddresses.location)
+        }
+    }
+
+    private func checkVersions(
+        _ near: IPAddress,
+        _ far: IPAddress,
+        at location: SourceLocation
+    ) {
         if near == far {
             problems.error(
-                at: remote.address.location,
+                at: location,
                 "local and remote address are both \(far)",
                 hint: "write the peer's address at remote"
             )
         } else if near.version != far.version {
             problems.error(
-                at: remote.address.location,
+                at: location,
                 "the local address \(near) and the remote address \(far) are of different IP "
                     + "versions",
                 hint: "write two IPv4 or two IPv6 addresses; the networks inside may be either"
@@ -165,6 +175,7 @@ struct ConnectionSection {
                 hint: entries.isEmpty ? example : "a connection has at most \(limit) tunnels"
             )
         }
+        let onLoss = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
         return entries.prefix(limit).compactMap { entry in
             guard ConfigurationReader.checkName(entry, "tunnel", problems) else { return nil }
             let path = TunnelPath(connection: name, tunnel: entry.key)
@@ -172,6 +183,7 @@ struct ConnectionSection {
                 path: path,
                 settings: settings,
                 mayBegin: mayBegin,
+                onLoss: onLoss,
                 problems: problems
             ).read(entry)
         }

@@ -167,6 +167,7 @@ enum ConfigurationLimits {
     static let innerMTU = 576...65_535
     static let connections = 10_000
     static let tunnelsPerConnection = 1000
+    static let peerAddresses = 16
     static let policies = 100_000
     /// RFC 7296 §3.13 counts selectors in one byte.
     static let selectors = 255

@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 struct TunnelSection {
     static let keys =
         [
-            "local", "remote", "start", "esp-proposals", "lifetime", "lifetime-bytes",
+            "local", "remote", "start", "on-loss", "esp-proposals", "lifetime", "lifetime-bytes",
             "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window",
         ] + carriageKeys
 
@@ -12,6 +12,8 @@ struct TunnelSection {
     let settings: GatewaySettings
     /// Whether the peer's address is known.
     let mayBegin: Bool
+    /// Of the connection, for tunnels that do not say.
+    let onLoss: Located<TunnelConfiguration.OnLoss>?
     let problems: Problems
 
     /// Nil when the selectors are missing or wrong; reported.
@@ -72,6 +74,8 @@ struct TunnelSection {
             )
         )
         readCarriage(reader, into: &tunnel)
+        let own = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
+        if let chosen = own ?? onLoss { tunnel.onLoss = chosen }
         return tunnel
     }
 
@@ -157,6 +161,27 @@ struct TunnelSection {
             )
         }
         return start
+    }
+
+    /// As the tunnel says, or its connection, or as suits the start.
+    static func readOnLoss(
+        _ reader: MappingReader,
+        mayBegin: Bool
+    ) -> Located<TunnelConfiguration.OnLoss>? {
+        guard reader.node("on-loss") != nil else { return nil }
+        let onLoss = reader.value(
+            "on-loss",
+            default: .clear,
+            WordText.oneOf(TunnelConfiguration.OnLoss.self)
+        )
+        if !mayBegin, onLoss.value != .clear {
+            reader.problems.error(
+                at: onLoss.location,
+                "\"on-loss: \(onLoss.value.rawValue)\", but the peer's address is not known",
+                hint: "remove it, so that the peer begins again, or write the peer's address"
+            )
+        }
+        return onLoss
     }
 
     private static func dscp(_ text: String) throws(Complaint) -> TunnelConfiguration.DSCP {

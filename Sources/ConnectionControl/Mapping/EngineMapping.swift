@@ -10,10 +10,11 @@ extension IKEConnection {
             name: connection.name,
             source: connection.location.description,
             localAddress: connection.localAddress.value,
-            remoteAddress: connection.remoteAddress.value,
-            remotePrefixes: connection.remoteAddress.value.map {
-                [IPPrefix(address: $0, length: $0.version.addressBits)!]
-            } ?? [],
+            // Control says where each SA is begun to.
+            remoteAddress: connection.onlyRemoteAddress,
+            // A host with a name may be anywhere: what its name means now may not be known yet.
+            remotePrefixes: connection.remoteAddresses.value.contains { $0.prefixes.isEmpty }
+                ? [] : connection.remoteAddresses.value.flatMap(\.prefixes),
             localIdentity: Identity(connection.localIdentity.value),
             remoteIdentity: IdentityPattern(connection.remoteIdentity.value),
             proposals: connection.ikeProposals.map {

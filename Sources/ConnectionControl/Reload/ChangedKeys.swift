@@ -13,7 +13,7 @@ extension ConnectionConfiguration {
         )
         compare(
             "remote",
-            remoteAddress == old.remoteAddress && remoteIdentity == old.remoteIdentity
+            remoteAddresses == old.remoteAddresses && remoteIdentity == old.remoteIdentity
         )
         compare("secret-file", secretFile == old.secretFile)
         compare("ike-proposals", ikeProposals == old.ikeProposals)
@@ -38,6 +38,7 @@ extension TunnelConfiguration {
         compare("local", local == old.local)
         compare("remote", remote == old.remote)
         compare("start", start == old.start)
+        compare("on-loss", onLoss == old.onLoss)
         compare("esp-proposals", espProposals == old.espProposals)
         compare("lifetime", lifetime == old.lifetime)
         compare("lifetime-bytes", lifetimeBytes == old.lifetimeBytes)

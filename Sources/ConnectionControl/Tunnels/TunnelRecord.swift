@@ -8,8 +8,9 @@ struct ConnectionRecord {
     var configuration: ConnectionConfiguration
     /// Its tunnels, in the order of the file.
     var paths: [TunnelPath]
-    /// Wishes that wait for our address towards the peer.
-    var waitingForAddress: [(path: TunnelPath, packet: PacketTuple?)] = []
+    var search = PeerSearch()
+    /// Traffic that comes by SAs of before does not count until then.
+    var strayTrafficHeedAt: Instant = .origin
     /// The last thing that went wrong.
     var failure: ConnectionController.RecordedFailure?
 
@@ -28,6 +29,8 @@ struct TunnelRecord {
     var pairs: [SPI] = []
     /// A negotiation that would bring the tunnel up is under way.
     var isInitiating = false
+    /// What happens while it is down.
+    var standby: TunnelConfiguration.OnLoss
     /// Ended by hand; traffic and a request bring it up again, but nothing else.
     var isHeldDown = false
     /// Failures in a row.
@@ -43,6 +46,12 @@ struct TunnelRecord {
     var refused = RefusedTraffic()
     /// This end sees to it that there are as many pairs of the same traffic as configured.
     var keepsResources = false
+
+    init(configuration: TunnelConfiguration, policy: PolicyIdentifier) {
+        self.configuration = configuration
+        self.policy = policy
+        standby = TunnelConfiguration.OnLoss(after: configuration.start.value)
+    }
 
     var isUp: Bool { !pairs.isEmpty }
 

@@ -28,6 +28,8 @@ extension GatewayDaemon {
                 FileSystemRestriction.Path(LastGoodConfiguration.directory, isWritable: true),
                 // The resolver, time zones and the kernel's own figures.
                 FileSystemRestriction.Path("/etc"),
+                FileSystemRestriction.Path("/run/NetworkManager"),
+                FileSystemRestriction.Path("/run/resolvconf"),
                 FileSystemRestriction.Path("/usr/share"),
                 FileSystemRestriction.Path("/proc"),
                 FileSystemRestriction.Path("/sys"),

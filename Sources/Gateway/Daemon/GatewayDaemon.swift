@@ -24,6 +24,7 @@ package final class GatewayDaemon {
     let loop: EventLoop
     let controller: ConnectionController
     let network: NetworkConfiguration
+    private let names: NameResolver
     let sockets: ListeningSockets
     let device: TUNDevice
     var deviceMTU: Int
@@ -65,6 +66,10 @@ package final class GatewayDaemon {
         timer = try TimerDescriptor()
         housekeeping = try TimerDescriptor()
         network = try NetworkConfiguration()
+        names = try NameResolver(
+            loop: loop,
+            mark: PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
+        )
         localAddresses = try network.localAddresses()
 
         // The guard first: from here on nothing leaks, whatever fails below. Its two halves do
@@ -168,6 +173,16 @@ package final class GatewayDaemon {
         case .findLocalAddress(let connection, let remote):
             let route = try? network.route(to: remote)
             handle(.localAddressFound(connection: connection, remote: remote, route?.source))
+        case .resolve(let name):
+            names.resolve(name) { [unowned self] answer in
+                handle(
+                    .resolved(
+                        name: name,
+                        addresses: answer.addresses,
+                        lifetime: answer.lifetime
+                    )
+                )
+            }
         case .report(let report): logger.report(report)
         case .requestProgress(let token, let line): management.reply(.progress(line), to: token)
         case .requestEnded(let token, .done(let text)): management.reply(.done(text), to: token)

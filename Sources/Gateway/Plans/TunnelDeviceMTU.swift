@@ -23,9 +23,19 @@ enum TunnelDeviceMTU {
 
     /// Octets of the outer IP header and of UDP, at most.
     private static func outer(_ connection: ConnectionConfiguration) -> Int {
-        let address = connection.remoteAddress.value ?? connection.localAddress.value
-        let header = address?.version == .v4 ? 20 : 40
+        let header = isV4Alone(connection) ? 20 : 40
         return header + (connection.encapsulation.value == .esp ? 0 : 8)
+    }
+
+    /// Whether no outer packet can be of IPv6.
+    private static func isV4Alone(_ connection: ConnectionConfiguration) -> Bool {
+        if connection.localAddress.value?.version == .v4 { return true }
+        let peers = connection.remoteAddresses.value
+        return !peers.isEmpty
+            && peers.allSatisfy { peer in
+                let prefixes = peer.prefixes
+                return !prefixes.isEmpty && prefixes.allSatisfy { $0.version == .v4 }
+            }
     }
 
     private static func suites(_ tunnel: TunnelConfiguration) -> [CipherSuite] {

@@ -82,7 +82,7 @@ struct StatusReport {
             name: connection.name,
             state: state(of: ikeSA),
             localAddress: (connection.localAddress.value ?? ikeSA?.local.address)?.description,
-            remoteAddress: (ikeSA?.remote.address ?? connection.remoteAddress.value)?.description,
+            remoteAddress: (ikeSA?.remote.address ?? connection.onlyRemoteAddress)?.description,
             localIdentity: connection.localIdentity.value.description,
             remoteIdentity: connection.remoteIdentity.value.description,
             ikeSA: ikeSA.flatMap { $0.stage == .connecting ? nil : status(of: $0) },

@@ -32,6 +32,13 @@ extension IKEEngine {
         startIKESA(for: initiation, connection, at: now)
     }
 
+    func probe(_ connection: String, at now: Instant) {
+        // Whatever is under way asks the same question.
+        for sa in sas.ofConnection(connection) where sa.established != nil && sa.requests.isEmpty {
+            enqueue(.checkLiveness, of: sa, at: now)
+        }
+    }
+
     func refuse(_ initiation: IKEEvent.Initiation, _ failure: NegotiationFailure) {
         effects.append(
             .report(

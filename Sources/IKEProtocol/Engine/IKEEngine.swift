@@ -81,6 +81,7 @@ package final class IKEEngine {
         case .childSAInUse(let spi): childIsInUse(spi, at: now)
         case .trafficReceived(let spi): sas.owner(ofChild: spi)?.lastHeard = now
         case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)
+        case .probe(let connection): probe(connection, at: now)
         case .shutDown: shutDown(at: now)
         }
         return takeEffects()

@@ -19,6 +19,8 @@ package enum IKEEvent: Sendable {
     case trafficReceived(inboundSPI: SPI)
     /// An authentic ESP-in-UDP packet came from another endpoint than known (RFC 7296 §2.23).
     case peerEndpointChanged(inboundSPI: SPI, remote: Endpoint)
+    /// Is the peer of a connection still there? Asked at once, although it may have been heard of.
+    case probe(connection: String)
     /// A host's address went away or came: SAs bound to it are told to move or end by the caller
     /// with other events; this one ends all, telling each peer once.
     case shutDown

@@ -11,7 +11,7 @@ struct ConnectionExplanation {
 
     var lines: [String] {
         let near = connection.localAddress.value.map { "at \($0)" } ?? "at whichever address fits"
-        let far = connection.remoteAddress.value.map { "at \($0)" } ?? "at any address"
+        let far = "at \(connection.remoteAddressText)"
         var lines = [
             "Connection \(connection.name) (line \(connection.location.line))",
             "  here  \(connection.localIdentity.value), \(near)",
@@ -25,7 +25,7 @@ struct ConnectionExplanation {
         lines += connection.ikeProposals.map { "    \($0.value)" }
         for tunnel in connection.tunnels {
             lines +=
-                TunnelExplanation(tunnel, peerIsKnown: connection.remoteAddress.value != nil)
+                TunnelExplanation(tunnel, peerIsKnown: connection.canBegin)
                 .lines
         }
         return lines

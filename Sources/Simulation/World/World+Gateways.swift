@@ -52,6 +52,8 @@ extension World {
                 .localAddressFound(connection: connection, remote: remote, address),
                 at: gateway.index
             )
+        case .resolve(let name):
+            control(.resolved(name: name, addresses: [], lifetime: nil), at: gateway.index)
         case .report(let report):
             coverage.count(report)
             trace.note(at: now) { "\(gateway.plan.name): \(report.summary)" }

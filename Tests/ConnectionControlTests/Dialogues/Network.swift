@@ -22,15 +22,22 @@ final class Network {
         lines: String = "",
         connectionLines: String = "",
         leftAddress: String = "192.0.2.1",
+        leftPeer: String = "192.0.2.2",
         tunnels: [String] = ["net"],
         rightSecret: String = "a secret between two",
         seed: UInt64 = 1
     ) throws {
-        func text(_ own: Int, _ other: Int, start: String, localAddress: String) -> String {
+        func text(
+            _ own: Int,
+            _ other: Int,
+            start: String,
+            localAddress: String,
+            peer: String
+        ) -> String {
             var lines = [
                 "connections:", "  site:",
                 "    local: {address: \(localAddress), id: site\(own).example}",
-                "    remote: {address: 192.0.2.\(other), id: site\(other).example}",
+                "    remote: {address: \(peer), id: site\(other).example}",
                 "    secret-file: site.secret",
             ]
             if !connectionLines.isEmpty { lines.append("    \(connectionLines)") }
@@ -46,13 +53,19 @@ final class Network {
         }
         let tunnelLines = lines
         left = try Site(
-            text(1, 2, start: start, localAddress: leftAddress),
+            text(1, 2, start: start, localAddress: leftAddress, peer: leftPeer),
             address: "192.0.2.1",
             secret: "a secret between two",
             seed: seed
         )
         right = try Site(
-            text(2, 1, start: rightStart ?? start, localAddress: "192.0.2.2"),
+            text(
+                2,
+                1,
+                start: rightStart ?? start,
+                localAddress: "192.0.2.2",
+                peer: "192.0.2.1"
+            ),
             address: "192.0.2.2",
             secret: rightSecret,
             seed: seed &+ 50
@@ -138,6 +151,8 @@ final class Network {
         sender.outbox = []
         guard isConnected else { return }
         for datagram in datagrams {
+            // Nobody is there.
+            guard datagram.remote.address == receiver.address else { continue }
             let arriving = IKEDatagram(
                 bytes: datagram.bytes,
                 local: datagram.remote,

@@ -19,6 +19,9 @@ final class Site {
     /// Leaves the question for the local address open.
     var keepsAddressBack = false
     private(set) var addressQuestions = 0
+    private(set) var nameQuestions: [String] = []
+    /// What the DNS says, at once; a name that is not here waits for an answer.
+    var answersOfNames: [String: [IPAddress]] = [:]
     private var lastQuestion: IPAddress?
     private(set) var policies: [PolicyEntry] = []
     private(set) var policyReplacements = 0
@@ -113,6 +116,13 @@ final class Site {
                 lastQuestion = remote
                 guard !keepsAddressBack else { continue }
                 answerAddress(connection, at: now)
+            case .resolve(let name):
+                nameQuestions.append(name)
+                guard let answer = answersOfNames[name] else { continue }
+                handle(
+                    .resolved(name: name, addresses: answer, lifetime: .seconds(60)),
+                    at: now
+                )
             case .report(let report): reports.append(report)
             case .requestProgress(let token, let line):
                 #expect(outcomes[token] == nil)

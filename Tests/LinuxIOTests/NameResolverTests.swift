@@ -1,0 +1,143 @@
+import Glibc
+import IPsecPrimitives
+import Testing
+
+@testable import LinuxIO
+
+/// A name server on loopback that answers each question from a table.
+private final class NameServer {
+    struct Answer {
+        var v4: [[UInt8]] = []
+        var v6: [[UInt8]] = []
+        var seconds: UInt32 = 300
+    }
+
+    let socket: UDPSocket
+    let loop: EventLoop
+    var answers: [String: Answer] = [:]
+    private(set) var questions: [String] = []
+
+    init(loop: EventLoop) throws {
+        self.loop = loop
+        socket = try UDPSocket(
+            bindingTo: Endpoint(address: IPAddress("127.0.0.1")!, port: 0),
+            options: UDPSocket.Options(mark: nil)
+        )
+        try loop.add(socket.number) { [unowned self] _ in
+            while let datagram = socket.receive() {
+                guard let reply = answer(to: datagram.bytes) else { continue }
+                try? socket.send(reply, from: datagram.local.address, to: datagram.remote)
+            }
+        }
+    }
+
+    var place: String { "127.0.0.1:\(socket.local.port)" }
+
+    /// RFC 1035 §4.1: header, the question again, and records that point at its name.
+    private func answer(to query: [UInt8]) -> [UInt8]? {
+        guard query.count > 17 else { return nil }
+        var labels: [String] = []
+        var index = 12
+        while index < query.count, query[index] > 0 {
+            let end = index + 1 + Int(query[index])
+            labels.append(String(decoding: query[(index + 1)..<end], as: UTF8.self))
+            index = end
+        }
+        let name = labels.joined(separator: ".")
+        let type = query[index + 2]
+        questions.append(name)
+        let known = answers[name]
+        let records = type == 28 ? known?.v6 ?? [] : known?.v4 ?? []
+        var reply = Array(query[0..<2])
+        reply += [0x81, known == nil ? 0x83 : 0x80, 0, 1, 0, UInt8(records.count), 0, 0, 0, 0]
+        reply += query[12..<(index + 5)]
+        for record in records {
+            reply += [0xC0, 12, 0, type, 0, 1]
+            for shift in [24, 16, 8, 0] {
+                reply.append(UInt8(truncatingIfNeeded: (known?.seconds ?? 0) >> UInt32(shift)))
+            }
+            reply += [0, UInt8(record.count)] + record
+        }
+        return reply
+    }
+}
+
+@Suite("Looking up host names")
+struct NameResolverTests {
+    private func answers(
+        of names: [String],
+        _ table: [String: NameServer.Answer]
+    ) throws -> [String: NameResolver.Answer] {
+        let loop = try EventLoop()
+        let server = try NameServer(loop: loop)
+        server.answers = table
+        let resolver = try NameResolver(loop: loop, mark: nil, servers: server.place)
+        var found: [String: NameResolver.Answer] = [:]
+        for name in names { resolver.resolve(name) { found[name] = $0 } }
+        var rounds = 0
+        while found.count < names.count, rounds < 500 {
+            try loop.runOnce(timeoutMilliseconds: 20)
+            rounds += 1
+        }
+        return found
+    }
+
+    @Test func tellsAddressesAndHowLongTheyHold() throws {
+        let found = try answers(
+            of: ["gate.cygnet.test", "six.cygnet.test", "nobody.cygnet.test"],
+            [
+                "gate.cygnet.test": .init(v4: [[192, 0, 2, 1], [192, 0, 2, 2]], seconds: 42),
+                "six.cygnet.test": .init(
+                    v6: [[0x20, 0x01, 0x0d, 0xb8] + [UInt8](repeating: 0, count: 11) + [7]]
+                ),
+            ]
+        )
+        let gate = try #require(found["gate.cygnet.test"])
+        #expect(Set(gate.addresses.map(\.description)) == ["192.0.2.1", "192.0.2.2"])
+        #expect(gate.lifetime == .seconds(42))
+        #expect(found["six.cygnet.test"]?.addresses == [IPAddress("2001:db8::7")!])
+        #expect(found["six.cygnet.test"]?.lifetime == .seconds(300))
+        #expect(found["nobody.cygnet.test"] == .init(addresses: [], lifetime: nil))
+    }
+
+    @Test func asksAnewAfterAFailureAlsoFromWithinAnAnswer() throws {
+        let loop = try EventLoop()
+        let server = try NameServer(loop: loop)
+        let resolver = try NameResolver(loop: loop, mark: nil, servers: server.place)
+        var second: NameResolver.Answer?
+        resolver.resolve("late.cygnet.test") { first in
+            #expect(first.addresses.isEmpty)
+            server.answers["late.cygnet.test"] = .init(v4: [[192, 0, 2, 9]])
+            resolver.resolve("late.cygnet.test") { _ in
+                resolver.resolve("late.cygnet.test") { second = $0 }
+            }
+        }
+        var rounds = 0
+        while second == nil, rounds < 500 {
+            try loop.runOnce(timeoutMilliseconds: 20)
+            rounds += 1
+        }
+        #expect(second?.addresses == [IPAddress("192.0.2.9")!])
+    }
+
+    @Test func aServerThatIsSilentIsGivenUpInTime() throws {
+        let loop = try EventLoop()
+        // Bound, and never read.
+        let silent = try UDPSocket(
+            bindingTo: Endpoint(address: IPAddress("127.0.0.1")!, port: 0),
+            options: UDPSocket.Options(mark: nil)
+        )
+        let resolver = try NameResolver(
+            loop: loop,
+            mark: nil,
+            servers: "127.0.0.1:\(silent.local.port)"
+        )
+        var answer: NameResolver.Answer?
+        let begin = BootClock.now()
+        resolver.resolve("gate.cygnet.test") { answer = $0 }
+        while answer == nil, BootClock.now() - begin < .seconds(30) {
+            try loop.runOnce(timeoutMilliseconds: 100)
+        }
+        #expect(answer == .init(addresses: [], lifetime: nil))
+    }
+}

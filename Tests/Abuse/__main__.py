@@ -2,8 +2,8 @@ import signal
 import sys
 
 from Tests.Abuse import (
-    answers, authentication, beginnings, floods, fragments, good_order, headers, insider, outsider,
-    packets, protection)
+    answers, authentication, beginnings, floods, fragments, good_order, headers, insider,
+    intermediates, outsider, packets, protection)
 from Tests.Abuse.laboratory import AbuseLaboratory
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.processes import Failure
@@ -13,8 +13,9 @@ DESCRIPTION = """usage: scripts/abuse [--list] [NAME...]
 A NAME may hold `*`."""
 CHAPTERS = (
     good_order.register, floods.register_first, headers.register, beginnings.register,
-    authentication.register, protection.register, fragments.register, insider.register,
-    outsider.register, answers.register, packets.register, floods.register_last, floods.register)
+    authentication.register, protection.register, fragments.register, intermediates.register,
+    insider.register, outsider.register, answers.register, packets.register,
+    floods.register_last, floods.register)
 
 
 def main():

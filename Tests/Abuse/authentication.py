@@ -271,7 +271,7 @@ def selectors_outside(lab):
     found = peer.exchange_of(IKE_AUTH, peer.auth_payloads(
         child=peer.child_payloads(b"\1\2\3\4", tsi=outside)))
     peer.verify(found, IDR)
-    expect(codec.notifies(found) == [TS_UNACCEPTABLE], f"notifies {codec.notifies(found)}")
+    expect(codec.errors(found) == [TS_UNACCEPTABLE], f"errors {codec.errors(found)}")
     peer.expect_alive()
     peer.create_child()
     peer.expect_echo()
@@ -284,7 +284,7 @@ def no_esp(lab):
                                        protocol=codec.PROTOCOL_ESP, spi=b"\1\2\3\4"))
     found = peer.exchange_of(IKE_AUTH, peer.auth_payloads(child=child))
     peer.verify(found, IDR)
-    expect(codec.notifies(found) == [NO_PROPOSAL_CHOSEN], f"notifies {codec.notifies(found)}")
+    expect(codec.errors(found) == [NO_PROPOSAL_CHOSEN], f"errors {codec.errors(found)}")
     peer.expect_alive()
 
 

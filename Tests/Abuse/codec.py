@@ -10,12 +10,13 @@ from scapy.contrib import ikev2 as scapy_ike  # noqa: E402 (the logger comes fir
 from scapy.packet import Raw  # noqa: E402
 
 IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL = 34, 35, 36, 37
+IKE_INTERMEDIATE, IKE_FOLLOWUP_KE = 43, 44
 SA, KE, IDI, IDR, CERT, CERTREQ, AUTH, NONCE, NOTIFY, DELETE, VENDOR = range(33, 44)
 TSI, TSR, SK, CP, EAP = 44, 45, 46, 47, 48
 SKF, PUZZLE_SOLUTION = 53, 54
 INITIATOR, HIGHER_VERSION, RESPONSE = 0x08, 0x10, 0x20
 PROTOCOL_IKE, PROTOCOL_AH, PROTOCOL_ESP = 1, 2, 3
-ENCR, PRF, INTEG, DH, ESN = 1, 2, 3, 4, 5
+ENCR, PRF, INTEG, DH, ESN, ADDKE1, ADDKE2 = range(1, 8)
 
 # Notify types (RFC 7296 §3.10.1 and the RFCs of the extensions).
 UNSUPPORTED_CRITICAL_PAYLOAD, INVALID_IKE_SPI, INVALID_MAJOR_VERSION, INVALID_SYNTAX = 1, 4, 5, 7
@@ -26,7 +27,8 @@ TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 43, 44
 INITIAL_CONTACT, SET_WINDOW_SIZE, NAT_SOURCE, NAT_DESTINATION, COOKIE = (
     16384, 16385, 16388, 16389, 16390)
 USE_TRANSPORT_MODE, REKEY_SA, REDIRECT, FRAGMENTATION = 16391, 16393, 16407, 16430
-REDIRECT_SUPPORTED, PUZZLE = 16406, 16434
+REDIRECT_SUPPORTED, QCD_TOKEN, PUZZLE = 16406, 16419, 16434
+INTERMEDIATE, ADDITIONAL_KEY_EXCHANGE, STATE_NOT_FOUND = 16438, 16441, 47
 
 
 @dataclasses.dataclass
@@ -127,6 +129,11 @@ def one(payloads, kind):
 
 def notifies(payloads):
     return [payload.notify[0] for payload in payloads if payload.kind == NOTIFY]
+
+
+def errors(payloads):
+    """The notifies that are errors; what else the gateway has to say is not looked at."""
+    return [kind for kind in notifies(payloads) if kind < 16384]
 
 
 # Bodies

@@ -10,11 +10,14 @@ TRIES, WAIT = 4, 0.4
 
 
 def clear_notify(answer):
-    """(type, data) of the one notify that an unprotected refusal holds."""
+    """(type, data) of the one notify that an unprotected refusal holds; a token by which the peer
+    knows that the gateway has restarted (RFC 6290 §4.3) may stand beside it."""
     read = codec.read_header(answer)
     expect(read.length == len(answer) and read.version == 0x20, "the refusal itself is malformed")
     expect(read.flags & codec.RESPONSE, "the refusal is not marked as a response")
     payloads = codec.read_chain(read.first, answer[28:])
+    payloads = [payload for payload in payloads
+                if payload.kind != NOTIFY or payload.notify[0] != codec.QCD_TOKEN]
     expect([payload.kind for payload in payloads] == [NOTIFY],
            f"an unprotected refusal with payloads {[payload.kind for payload in payloads]}")
     kind, _, _, data = payloads[0].notify

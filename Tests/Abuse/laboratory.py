@@ -57,7 +57,8 @@ class AbuseLaboratory:
                 f"    remote: {{address: {address(number)}, id: peer-{number}.example}}",
                 "    secret-file: secret",
                 "    ike-proposals: [aes256gcm16-prfsha256-x25519-modp2048,"
-                " aes256-sha256-prfsha256-ecp256]",
+                " aes256-sha256-prfsha256-ecp256,"
+                " aes256gcm16-prfsha256-ecp256-ke1_x25519-ke2_modp2048]",
                 "    encapsulation: udp",
                 "    liveness: off",
                 "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",

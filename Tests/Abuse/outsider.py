@@ -11,7 +11,7 @@ from Tests.Abuse.codec import (
     AUTHENTICATION_FAILED, CREATE_CHILD_SA, IKE_AUTH, IKE_SA_INIT, INFORMATIONAL, INITIATOR,
     INVALID_IKE_SPI, INVALID_MAJOR_VERSION, INVALID_MESSAGE_ID, INVALID_SPI, INVALID_SYNTAX,
     NO_PROPOSAL_CHOSEN, PROTOCOL_ESP, PROTOCOL_IKE, REDIRECT, RESPONSE, Payload)
-from Tests.Abuse.judging import ignored
+from Tests.Abuse.judging import clear_notify, ignored
 from Tests.Abuse.peer import GATEWAY
 from Tests.Lab.frames import Wire
 from Tests.Lab.processes import expect
@@ -60,7 +60,7 @@ def in_clear(lab, payload):
         for answer in peer.arrivals(0.03, is_nat):
             outer = codec.read_chain(codec.read_header(answer).first, answer[28:])
             expect(outer[0].kind == codec.NOTIFY, "a forgery had a protected answer")
-            expect(outer[0].notify[0] in (INVALID_IKE_SPI, INVALID_SYNTAX), f"{outer}")
+            expect(clear_notify(answer)[0] in (INVALID_IKE_SPI, INVALID_SYNTAX), f"{outer}")
     after = lab.connection(peer)["ikeSA"]
     expect(after["remoteEndpoint"] == before["remoteEndpoint"]
            and after["responderSPI"] == before["responderSPI"], "the IKE SA is another")

@@ -89,6 +89,8 @@ class Peer:
         self.next_id = 0
         # What the gateway takes at once (RFC 7296 §2.3).
         self.window = 1
+        # What IKE_INTERMEDIATE adds to what is signed (RFC 9242 §3.3.2).
+        self.int_auth = b""
         self.secret = SECRET
         self.spi_i, self.spi_r = os.urandom(8), bytes(8)
         self.nonce_i = self.nonce_r = None
@@ -304,8 +306,8 @@ class Peer:
         answer = self.ask(self.seal(INFORMATIONAL, []), seconds=0.2)
         if answer:
             outer = codec.read_chain(codec.read_header(answer).first, answer[28:])
-            expect(outer and outer[0].kind == NOTIFY and outer[0].notify[0]
-                   == codec.INVALID_IKE_SPI, "the IKE SA is alive")
+            expect(outer and all(payload.kind == NOTIFY for payload in outer)
+                   and codec.errors(outer) == [codec.INVALID_IKE_SPI], "the IKE SA is alive")
 
     # IKE_AUTH
 
@@ -315,7 +317,7 @@ class Peer:
         real = self.init_messages[0 if is_initiators else 1]
         other_nonce = self.nonce_r if is_initiators else self.nonce_i
         key = self.keys.pi if is_initiators else self.keys.pr
-        return real + other_nonce + prf(key, id_payload.body)
+        return real + other_nonce + prf(key, id_payload.body) + self.int_auth
 
     def esp_proposal(self, spi, extra=(), **changes):
         transforms = [*self.esp.transforms, (ESN, 0), *extra]

@@ -2,8 +2,8 @@ import signal
 import sys
 
 from Tests.Interop import (
-    children, collisions, disagreement, exchanges, fragmenting, kernel, narrowing, paths,
-    rekeying, restarts, suites)
+    children, collisions, disagreement, exchanges, extensions, fragmenting, kernel,
+    narrowing, paths, rekeying, restarts, suites)
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
@@ -19,7 +19,7 @@ def main():
     options, names = arguments_of(DESCRIPTION)
     table = Table()
     for chapter in (suites, paths, disagreement, exchanges, rekeying, collisions, restarts,
-                    narrowing, children, fragmenting, kernel):
+                    narrowing, children, fragmenting, extensions, kernel):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

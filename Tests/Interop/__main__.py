@@ -3,7 +3,7 @@ import sys
 
 from Tests.Interop import (
     children, collisions, disagreement, exchanges, extensions, fragmenting, kernel,
-    narrowing, paths, rekeying, restarts, suites)
+    narrowing, paths, rekeying, reloading, restarts, suites)
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
@@ -19,7 +19,8 @@ def main():
     options, names = arguments_of(DESCRIPTION)
     table = Table()
     for chapter in (suites, paths, disagreement, exchanges, rekeying, collisions, restarts,
-                    narrowing, children, fragmenting, extensions, kernel):
+                    narrowing, children, fragmenting, extensions, reloading,
+                    kernel):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

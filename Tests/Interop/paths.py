@@ -21,6 +21,11 @@ def register(table):
     table.add("path/on-traffic", on_traffic)
     table.add("path/at-boot", at_boot)
     table.add("path/everything-remote", everything_remote)
+    table.add("path/second-address", second_address)
+    for name, address in (("network", "198.51.100.0/24"), ("range", "198.51.100.1-198.51.100.9"),
+                          ("any", "any"), ("list", ("203.0.113.7", "198.51.100.1"))):
+        table.add(f"path/peer-from-{name}", peer_from, address=address)
+    table.add("path/peer-from-elsewhere", peer_from_elsewhere)
     table.add("nat/initiator-behind", behind_nat)
     table.add("nat/responder-outside", peer_behind_nat)
     table.add("nat/mapping-changes", mapping_changes)
@@ -54,6 +59,36 @@ def at_boot(lab):
     lab.left.apply(tunnel, RIGHT)
     wait_until(lab.right.established, "the tunnel begins without being asked")
     ping_both_ways(lab, tunnel)
+
+
+def second_address(lab):
+    """The first address of the peer does not answer: the second one does."""
+    lab.needs_cygnet()
+    tunnel = Tunnel(right_address=("198.51.100.77", RIGHT.outer[4]))
+    lab.right.apply(Tunnel(), LEFT)
+    lab.left.apply(tunnel, RIGHT, connection=[
+        "retransmission: { initial: 200ms, factor: 1.2, tries: 4 }"])
+    lab.left.initiate()
+    ping_both_ways(lab, tunnel)
+
+
+def peer_from(lab, address):
+    """The peer begins from where it may come from, and is answered there."""
+    lab.needs_cygnet()
+    lab.left.apply(Tunnel(right_address=address), RIGHT)
+    lab.right.apply(Tunnel(), LEFT)
+    lab.right.initiate()
+    wait_until(lab.left.established, "Cygnet has the child")
+    ping_both_ways(lab, Tunnel())
+
+
+def peer_from_elsewhere(lab):
+    """From where it may not come from, it is not answered with a tunnel."""
+    lab.needs_cygnet()
+    lab.left.apply(Tunnel(right_address="203.0.113.0/24"), RIGHT)
+    lab.right.apply(Tunnel(), LEFT)
+    lab.right.try_initiate()
+    expect(not lab.left.established() and not lab.right.established(), "the tunnel came about")
 
 
 def everything_remote(lab):

@@ -22,18 +22,26 @@ def executable():
     return path
 
 
+def addresses(value):
+    """One address, or a list of them."""
+    if isinstance(value, str):
+        return f"'{value}'"
+    return "[" + ", ".join(f"'{word}'" for word in value) + "]"
+
+
 def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=(), top=(),
-                  tunnels=()):
-    """The configuration of one end; the last five are further lines of its sections, `tunnels`
-    lines of further tunnels by name."""
+                  tunnels=(), anywhere=False):
+    """The configuration of one end; further lines of its sections, `tunnels` being lines of further
+    tunnels by name. `anywhere` leaves its own address open."""
     wanted = end.tunnel
+    own = "" if anywhere else f"address: '{end.local_address}', "
     lines = ["gateway:", f"  control-socket: {socket}"]
     lines += [f"  {line}" for line in gateway]
     lines += [
         "connections:",
         f"  {CONNECTION}:",
-        f"    local: {{address: '{end.local_address}', id: '{end.local_identity}'}}",
-        f"    remote: {{address: '{end.remote_address}', id: '{end.remote_identity}'}}",
+        f"    local: {{{own}id: '{end.local_identity}'}}",
+        f"    remote: {{address: {addresses(end.remote_address)}, id: '{end.remote_identity}'}}",
         f"    secret-file: {secret_file}",
         f"    ike-proposals: {wanted.ike}",
         f"    encapsulation: {wanted.encapsulation}",
@@ -93,6 +101,11 @@ class Cygnet:
         self.stop()
         self.write(tunnel, other, **extra)
         self.start()
+
+    def reload(self, tunnel, other, /, **extra):
+        """Writes another configuration and puts it in force without a restart."""
+        self.write(tunnel, other, **extra)
+        return run(*self._command("reload"))
 
     # The daemon
 

@@ -22,7 +22,8 @@ class Tunnel:
     left_networks: typing.Optional[tuple] = None
     right_networks: typing.Optional[tuple] = None
     left_address: typing.Optional[str] = None
-    right_address: typing.Optional[str] = None
+    # Cygnet takes a tuple of several.
+    right_address: typing.Union[None, str, tuple] = None
     liveness_seconds: float = 0
     child_rekey_seconds: float = 0
     ike_rekey_seconds: float = 0

@@ -55,10 +55,10 @@ int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentat
     return ioctl(fd, TUNSETOFFLOAD, tcp);
 }
 
-int cygnet_netlink_open(int protocol) {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+static int open_netlink(int protocol, int flags, unsigned groups) {
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
     if (fd < 0) return -1;
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
     int one = 1;
     setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof one);
     setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);
@@ -70,6 +70,12 @@ int cygnet_netlink_open(int protocol) {
         return -1;
     }
     return fd;
+}
+
+int cygnet_netlink_open(int protocol) { return open_netlink(protocol, 0, 0); }
+
+int cygnet_netlink_watch(int protocol, unsigned groups) {
+    return open_netlink(protocol, SOCK_NONBLOCK, groups);
 }
 
 int cygnet_interface_index(const char *name) { return (int)if_nametoindex(name); }

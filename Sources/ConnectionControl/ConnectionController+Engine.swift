@@ -26,6 +26,8 @@ extension ConnectionController {
                 remove(inboundSPI, at: now, into: &effects)
             case .updateEndpoints(let inboundSPI, let path):
                 update(inboundSPI, to: path, into: &effects)
+            case .redirected(let redirection): follow(redirection, at: now, into: &effects)
+            case .findRoute(let remote): effects.append(.findRoute(remote: remote))
             case .report(let report): handle(report, at: now, into: &effects)
             }
         }

@@ -35,6 +35,9 @@ package final class ConnectionController {
     var counters = CounterReadings()
     /// How often the packet path's counters are read.
     var readingInterval = Duration.seconds(20)
+    var redirections: [PendingRedirection] = []
+    /// By the name of the gateway that peers were sent to.
+    var namedRedirections: [String: [Redirection]] = [:]
     var isShuttingDown = false
     var lastActivation: UInt64 = 0
     private var lastIdentifier: UInt32 = 0
@@ -84,6 +87,9 @@ package final class ConnectionController {
         return effects
     }
 
+    /// What the tokens of quick crash detection are made from (RFC 6290); call before `start`.
+    package func useCrashSecret(_ secret: SecretBytes) { engine.useCrashSecret(secret) }
+
     package func handle(_ event: ControlEvent, at now: Instant) -> [ControlEffect] {
         var effects: [ControlEffect] = []
         switch event {
@@ -99,6 +105,14 @@ package final class ConnectionController {
             localAddressFound(connection, to: remote, address, at: now, into: &effects)
         case .resolved(let host, let addresses, let lifetime):
             resolved(host, addresses, lifetime: lifetime, at: now, into: &effects)
+            redirectionResolved(host, addresses, at: now, into: &effects)
+        case .localAddressesChanged(let addresses):
+            let event = IKEEvent.localAddressesChanged(addresses)
+            absorb(engine.handle(event, at: now), at: now, into: &effects)
+        case .routeFound(let remote, let local):
+            redirectionRouteFound(to: remote, local, at: now, into: &effects)
+            let event = IKEEvent.routeFound(remote: remote, local: local)
+            absorb(engine.handle(event, at: now), at: now, into: &effects)
         case .bringUp(let token, let connection, let tunnel):
             bringUp(token, paths(connection, tunnel), at: now, into: &effects)
         case .takeDown(let token, let connection, let tunnel):

@@ -17,6 +17,10 @@ package enum ControlEvent: Sendable {
     /// Answers `ControlEffect.resolve`, with the shortest time to live of the answer's records.
     /// Without addresses, the name could not be looked up.
     case resolved(name: String, addresses: [IPAddress], lifetime: Duration?)
+    /// The host's addresses, before `start` and whenever one comes or goes or a route changes.
+    case localAddressesChanged([IPAddress])
+    /// Answers `ControlEffect.findRoute`; nil when no route leads there.
+    case routeFound(remote: IPAddress, local: IPAddress?)
     /// Somebody asks for a tunnel, or for each of a connection. Both names must exist.
     case bringUp(RequestToken, connection: String, tunnel: String?)
     /// Somebody asks to end a tunnel, or a connection. Both names must exist.
@@ -46,6 +50,8 @@ package enum ControlEffect: Sendable {
     case findLocalAddress(connection: String, remote: IPAddress)
     /// Which addresses does a host name stand for now?
     case resolve(name: String)
+    /// Which local address does the routing table take towards a peer that is connected?
+    case findRoute(remote: IPAddress)
     case report(IKEReport)
     /// One line for the user who waits.
     case requestProgress(RequestToken, String)

@@ -97,6 +97,7 @@ struct ModelTests {
               listen: {addresses: ["2001:db8::1", 192.0.2.1], ike-port: 1500, nat-port: 5500}
               cookie-threshold: 4
               half-open-limit: 8
+              crash-detection: false
               defence: {half-open-per-address: 5, half-open-per-network: 6, puzzle-difficulty: off, puzzle-limit: 9}
               held-packets: 0
               replay-window: 2048
@@ -120,6 +121,7 @@ struct ModelTests {
         expected.listenAddresses = ["2001:db8::1", "192.0.2.1"].compactMap { IPAddress($0) }
         (expected.ikePort, expected.natPort) = (1500, 5500)
         (expected.cookieThreshold, expected.halfOpenLimit, expected.heldPackets) = (4, 8, 0)
+        expected.crashDetection = false
         expected.defence.halfOpenPerAddress = 5
         expected.defence.halfOpenPerNetwork = 6
         expected.defence.puzzleDifficulty = nil

@@ -44,6 +44,7 @@ enum AllowedFiles {
         "Sources/LinuxIO/Names/NameResolver.swift",
         "Sources/LinuxIO/Netlink/NetlinkSocket.swift",
         "Sources/LinuxIO/Netlink/NetworkConfiguration.swift",
+        "Sources/LinuxIO/Netlink/NetworkWatch.swift",
         "Sources/LinuxIO/Routing/PolicyRouting.swift",
         "Sources/LinuxIO/Service/ServiceNotifier.swift",
         "Sources/LinuxIO/Sockets/SocketAddress.swift",

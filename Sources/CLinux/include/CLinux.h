@@ -80,6 +80,8 @@ int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentat
 // MARK: Netlink
 
 int cygnet_netlink_open(int protocol);
+/// A netlink socket that does not wait, and hears what happens in `groups`. -1 and errno.
+int cygnet_netlink_watch(int protocol, unsigned groups);
 int cygnet_interface_index(const char *name);
 /// Moves the calling thread into the network namespace at a path. -1 and errno.
 int cygnet_join_network_namespace(const char *path);

@@ -38,6 +38,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     package var lifetime: Located<Duration>
     /// Interval of NAT keepalives (RFC 3948 §4); nil sends none.
     package var keepalive: Located<Duration?>
+    package var paths: PathConfiguration
     /// In the order of the file; never empty.
     package var tunnels: [TunnelConfiguration]
 
@@ -72,6 +73,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         establishment = EstablishmentConfiguration(location: location)
         self.lifetime = lifetime
         self.keepalive = keepalive
+        paths = PathConfiguration(location: location)
         self.tunnels = tunnels
     }
 }

@@ -38,6 +38,8 @@ package struct GatewaySettings: Equatable, Sendable {
     /// Half-open IKE SAs above which requests to begin are dropped.
     package var halfOpenLimit = 1024
     package var defence = DefenceSettings()
+    /// Whether peers are given tokens by which they recognise a restart (RFC 6290).
+    package var crashDetection = true
     /// Packets held for one tunnel while it is set up.
     package var heldPackets = 64
 

@@ -12,5 +12,6 @@ extension ConnectionSection {
             default: connection.window.value,
             NumberText.integer(1...64)
         )
+        readPaths(reader, into: &connection)
     }
 }

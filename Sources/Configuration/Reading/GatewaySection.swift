@@ -4,7 +4,8 @@ internal import IPsecPrimitives
 enum GatewaySection {
     static let keys = [
         "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
-        "cookie-threshold", "half-open-limit", "defence", "held-packets", "replay-window",
+        "cookie-threshold", "half-open-limit", "defence", "crash-detection", "held-packets",
+        "replay-window",
         "link-mtu", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
     ]
@@ -23,6 +24,8 @@ enum GatewaySection {
         readNames(reader, &settings)
         readLimits(reader, &settings)
         readRouting(reader, &settings)
+        settings.crashDetection =
+            reader.value("crash-detection", default: true, WordText.boolean).value
         if let node = reader.node("defence") {
             settings.defence = DefenceSection.read(node, problems)
         }

@@ -47,6 +47,8 @@ extension IKEConnection {
             case .prefer: .prefer
             case .force: .force
             }
+        mobility = MobilityPolicy(connection)
+        redirection = RedirectPolicy(connection.paths)
         retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),

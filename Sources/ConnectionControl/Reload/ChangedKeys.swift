@@ -26,6 +26,15 @@ extension ConnectionConfiguration {
         compare("fragment-size", setup.fragmentSize == before.fragmentSize)
         compare("downgrade-prevention", setup.preventsDowngrade == before.preventsDowngrade)
         compare("childless", setup.childless == before.childless)
+        let (paths, pathsBefore) = (self.paths, old.paths)
+        compare("mobike", paths.mobility == pathsBefore.mobility)
+        compare(
+            "additional-addresses",
+            paths.additionalAddresses == pathsBefore.additionalAddresses
+        )
+        compare("follow-redirects", paths.followsRedirects == pathsBefore.followsRedirects)
+        compare("redirect-to", paths.redirectTarget == pathsBefore.redirectTarget)
+        compare("redirect-when", paths.redirectMoment == pathsBefore.redirectMoment)
         return keys.isEmpty ? ["settings"] : keys
     }
 }

@@ -36,6 +36,11 @@ extension IKEReport {
         case .otherMethodDemanded(let wanted): "the peer wants key exchange \(wanted), trying it"
         case .networkAddressTranslation(let local, let remote): natText(local, remote)
         case .encapsulationDiffers(let why): why.text
+        case .redirected(let target): "the peer sends us to \(target), going there"
+        case .redirecting(let target): "sending the peer to \(target)"
+        case .movedTo(let local, let remote): "this end moved: now \(local) to \(remote)"
+        case .probingPaths(let count): "the peer is silent, trying \(count) other paths to it"
+        case .addressesRefused(let why): why.text
         case .peerMoved(let from, let to): "peer moved from \(from) to \(to)"
         case .errorFromPeer(let notify): "the peer reports \(notify)"
         }
@@ -81,6 +86,8 @@ extension IKEReport.ClosureReason {
         case .superseded: "a newer one took its place"
         case .expired: "its lifetime is over"
         case .replaced: "it was rekeyed"
+        case .redirected(let target): "redirected to \(target)"
+        case .peerRestarted: "the peer has restarted and lost its state"
         case .unconfigured: "the configuration no longer has it"
         case .failed(let why): why
         }

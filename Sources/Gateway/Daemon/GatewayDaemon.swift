@@ -16,7 +16,7 @@ package final class GatewayDaemon {
     /// How long peers may take to answer the Deletes of a shut-down.
     private static let closingTime = Duration.seconds(3)
     /// How often local addresses are looked at again.
-    private static let housekeepingInterval = Duration.seconds(10)
+    static let housekeepingInterval = Duration.seconds(10)
 
     var configuration: GatewayConfiguration
     var secrets: ConnectionSecrets
@@ -35,7 +35,11 @@ package final class GatewayDaemon {
 
     private let signals: SignalDescriptor
     private let timer: TimerDescriptor
-    private let housekeeping: TimerDescriptor
+    private let crashSecret: SecretBytes?
+    let housekeeping: TimerDescriptor
+    let networkWatch: NetworkWatch
+    /// Set while news of the network wait for more to come.
+    let networkPause: TimerDescriptor
     let notifier: ServiceNotifier
     var localAddresses: [IPAddress]
     private(set) var isClosing = false
@@ -57,6 +61,7 @@ package final class GatewayDaemon {
         self.logger = logger
         notifier = ServiceNotifier(socketPath: notifySocket)
         startedAt = BootClock.now()
+        crashSecret = configuration.settings.crashDetection ? CrashSecret.load(logger) : nil
         let settings = configuration.settings
 
         try Privileges.demand()
@@ -65,6 +70,9 @@ package final class GatewayDaemon {
         loop = try EventLoop()
         timer = try TimerDescriptor()
         housekeeping = try TimerDescriptor()
+        networkPause = try TimerDescriptor()
+        // Before the addresses are read: what changes in between is heard.
+        networkWatch = try NetworkWatch()
         network = try NetworkConfiguration()
         names = try NameResolver(
             loop: loop,
@@ -107,6 +115,10 @@ package final class GatewayDaemon {
     package func run() throws(SystemCallFailure) {
         try register()
         let now = BootClock.now()
+        if configuration.settings.crashDetection, let crashSecret {
+            controller.useCrashSecret(crashSecret)
+        }
+        handle(.localAddressesChanged(localAddresses))
         perform(controller.start(credentials: secrets.credentials, at: now), at: now)
         housekeeping.arm(at: now + GatewayDaemon.housekeepingInterval)
         logger.notice(
@@ -135,6 +147,7 @@ package final class GatewayDaemon {
             housekeeping.acknowledge()
             keepHouse()
         }
+        try registerNetworkWatch()
         for socket in sockets.ike {
             try loop.add(socket.number) { [unowned self] _ in receive(from: socket) }
         }
@@ -183,6 +196,9 @@ package final class GatewayDaemon {
                     )
                 )
             }
+        case .findRoute(let remote):
+            let route = try? network.route(to: remote)
+            handle(.routeFound(remote: remote, local: route?.source))
         case .report(let report): logger.report(report)
         case .requestProgress(let token, let line): management.reply(.progress(line), to: token)
         case .requestEnded(let token, .done(let text)): management.reply(.done(text), to: token)
@@ -321,25 +337,7 @@ package final class GatewayDaemon {
         ).status
     }
 
-    /// Local addresses that came or went change which one our own sockets should send from.
-    private func keepHouse() {
-        housekeeping.arm(at: BootClock.now() + GatewayDaemon.housekeepingInterval)
-        keepGuard()
-        do throws(SystemCallFailure) {
-            let addresses = try network.localAddresses()
-            guard Set(addresses) != Set(localAddresses) else { return }
-            localAddresses = addresses
-            let plans = KernelPlans(configuration, localAddresses: addresses)
-            // A guard that was lifted by hand took the routes with it.
-            if try network.hasRules() { try network.apply(plans.routing) }
-            dataPlane.post(.setErrorSources(addresses, for: configuration))
-            logger.info("local addresses changed; routes to \(device.name) follow")
-        } catch {
-            logger.warning("cannot follow the change of local addresses: \(error)")
-        }
-    }
-
-    private func keepGuard() {
+    func keepGuard() {
         do throws(SystemCallFailure) {
             let plans = KernelPlans(configuration, localAddresses: localAddresses)
             guard try GuardOperations.restore(plans, network) else { return }

@@ -9,10 +9,11 @@ extension Logger {
             switch report.event {
             case .initiationFailed, .refused: .error
             case .peerUnresponsive, .cookieDemanded, .encapsulationDiffers: .warning
-            case .puzzleDeclined: .warning
+            case .puzzleDeclined, .addressesRefused, .probingPaths: .warning
             case .errorFromPeer: .warning
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
-            case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved: .notice
+            case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved, .movedTo: .notice
+            case .redirected, .redirecting: .notice
             case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
                 .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted:
                 .info

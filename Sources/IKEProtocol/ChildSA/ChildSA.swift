@@ -16,7 +16,7 @@ struct ChildSA {
     let outboundSPI: SPI
     let suite: ChildSuite
     let selectors: TrafficSelectorPair
-    let isEncapsulated: Bool
+    var isEncapsulated: Bool
     let createdAt: Instant
     let replaces: SPI?
     let traits: ChildTraits

@@ -59,6 +59,8 @@ package struct IKEConnection: Sendable {
     package var childlessSource: String
     /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.
     package var keepaliveInterval: Duration? = .seconds(20)
+    package var mobility = MobilityPolicy()
+    package var redirection = RedirectPolicy()
     package var children: [ChildPolicy]
 
     package init(

@@ -78,6 +78,7 @@ extension IKEEngine {
                 sa.changeOutstandingChild(named: name, isUnwanted: true)
             }
         }
+        redirectPresent(sa, insteadOf: old.redirection, at: now)
         if !connection.proposals.allow(state.keys.suite.transforms, for: .ikeSA) {
             enqueue(.rekeyIKESA, of: sa, at: now)
         }

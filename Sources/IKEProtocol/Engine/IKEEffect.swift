@@ -13,5 +13,9 @@ package enum IKEEffect: Sendable {
     case removeChildSA(inboundSPI: SPI, outboundSPI: SPI)
     /// The SAs' outer addresses or encapsulation changed.
     case updateEndpoints(inboundSPI: SPI, path: ChildSAPath)
+    /// Which local address does the routing table take towards `remote`?
+    case findRoute(remote: IPAddress)
+    /// Begin again with another gateway.
+    case redirected(Redirection)
     case report(IKEReport)
 }

@@ -30,6 +30,11 @@ package final class IKEEngine {
     var cookies = CookieJar()
     let keyEncapsulation: any KeyEncapsulationProvider
     let reassemblyBudget = ReassemblyBudget()
+    /// By connection.
+    var redirectHistories: [String: RedirectHistory] = [:]
+    var crashSecret: SecretBytes?
+    /// Addresses of this host, as last told; empty before that.
+    var localAddresses: [IPAddress] = []
     var isCookieDemandReported = false
     /// Nobody may begin anything any more.
     var isShuttingDown = false
@@ -82,6 +87,9 @@ package final class IKEEngine {
         case .trafficReceived(let spi): sas.owner(ofChild: spi)?.lastHeard = now
         case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)
         case .probe(let connection): probe(connection, at: now)
+        case .localAddressesChanged(let addresses):
+            localAddressesChanged(addresses, at: now)
+        case .routeFound(let remote, let local): routeFound(to: remote, from: local, at: now)
         case .shutDown: shutDown(at: now)
         }
         return takeEffects()

@@ -21,8 +21,11 @@ package enum IKEEvent: Sendable {
     case peerEndpointChanged(inboundSPI: SPI, remote: Endpoint)
     /// Is the peer of a connection still there? Asked at once, although it may have been heard of.
     case probe(connection: String)
-    /// A host's address went away or came: SAs bound to it are told to move or end by the caller
-    /// with other events; this one ends all, telling each peer once.
+    /// The host's addresses, at the beginning and whenever one comes or goes or a route changes.
+    case localAddressesChanged([IPAddress])
+    /// Answers `IKEEffect.findRoute`; a local address of nil: no route leads there.
+    case routeFound(remote: IPAddress, local: IPAddress?)
+    /// Ends all SAs, telling each peer once.
     case shutDown
 
     package enum LifetimeLimit: Hashable, Sendable {
@@ -48,6 +51,8 @@ package enum IKEEvent: Sendable {
         package var resource: Int?
         /// Nothing but the packet's addresses, because the peer wants it so (SINGLE_PAIR_REQUIRED).
         var isOnlyPair = false
+        /// The gateway that sent us to this one, as `IKEEffect.redirected` told.
+        package var redirectedFrom: IPAddress?
 
         package init(
             connection: String,

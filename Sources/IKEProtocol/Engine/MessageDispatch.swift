@@ -41,7 +41,13 @@ extension IKEEngine {
         guard let sa = find(header) else {
             counters.drop(.unknownSPI)
             if !header.isResponse {
-                answerUnprotected(datagram, header, NotifyPayload(.invalidIKESPI), now)
+                answerUnprotected(
+                    datagram,
+                    header,
+                    NotifyPayload(.invalidIKESPI),
+                    now,
+                    with: forgottenSAPayloads(header)
+                )
             }
             return
         }
@@ -92,7 +98,9 @@ extension IKEEngine {
         do {
             let received: ReceivedMessage?
             switch message.protection {
-            case .none: return counters.drop(.unprotected)
+            case .none:
+                guard header.isResponse else { return counters.drop(.unprotected) }
+                return receiveCrashNotice(message, sa, at: now)
             case .encrypted(let payload):
                 received = ReceivedMessage(
                     opened: try keys.open(payload),
@@ -131,6 +139,7 @@ extension IKEEngine {
             ? sa.requests.isLatest(header.messageID) : sa.responses.isLatest(header.messageID)
         if isLatest { followPeer(of: sa, datagram) }
         if header.isResponse {
+            adoptProbedPath(of: sa, IKEPath(datagram), answered: header.messageID, at: now)
             receiveResponse(content, header, received.opened, sa, at: now)
         } else {
             receiveRequest(
@@ -174,12 +183,13 @@ extension IKEEngine {
         _ datagram: IKEDatagram,
         _ header: MessageHeader,
         _ notify: NotifyPayload,
-        _ now: Instant
+        _ now: Instant,
+        with others: [Payload] = []
     ) {
         guard unprotectedAnswers.takes(at: now) else { return }
         let answer = header.answering(responderSPI: header.responderSPI)
         send(
-            IKEMessage.serialise(answer, payloads: [.notify(notify)]),
+            IKEMessage.serialise(answer, payloads: [.notify(notify)] + others),
             from: datagram.local,
             to: datagram.remote
         )

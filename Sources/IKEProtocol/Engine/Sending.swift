@@ -111,7 +111,7 @@ extension IKEEngine {
         )
     }
 
-    private func armRetransmission(
+    func armRetransmission(
         _ messageID: UInt32,
         of sa: IKESA,
         attempt: Int,
@@ -127,7 +127,7 @@ extension IKEEngine {
         if case .initiating(let state) = sa.state, let refusal = state.refusal {
             return fail(sa, refusal, at: now)
         }
-        guard outstanding.attempts < sa.connection.retransmission.tries else {
+        guard outstanding.attempts < tries(of: sa) else {
             return giveUp(outstanding.exchange, of: sa, at: now)
         }
         var message = outstanding.message
@@ -143,11 +143,12 @@ extension IKEEngine {
             .retransmitting(
                 exchange: outstanding.exchange.name,
                 attempt: attempt,
-                limit: sa.connection.retransmission.tries
+                limit: tries(of: sa)
             ),
             of: sa
         )
         send(message, from: sa.path.local, to: sa.path.remote)
+        probePaths(of: sa, message, attempt: attempt)
         armRetransmission(messageID, of: sa, attempt: attempt, at: now)
     }
 
@@ -160,7 +161,7 @@ extension IKEEngine {
             NegotiationFailure(
                 subject: .peerUnresponsive,
                 explanation: "\(sa.path.remote) did not answer "
-                    + "\(sa.connection.retransmission.tries) sendings of "
+                    + "\(tries(of: sa)) sendings of "
                     + "\(exchange.name).",
                 source: sa.connection.source,
                 remedy: "See that the peer runs, that its address at \(sa.connection.source) is "

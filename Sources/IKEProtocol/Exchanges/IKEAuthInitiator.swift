@@ -71,6 +71,8 @@ extension IKEEngine {
             .authentication(AuthenticationPayload(method: .sharedKey, data: code ?? []))
         )
         if let child { payloads += child.notifies + child.payloads }
+        payloads += mobilityOffer(connection, of: sa)
+        payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
         sa.state = .authenticating(
             Authenticating(
                 keys: keys,
@@ -133,7 +135,10 @@ extension IKEEngine {
             remoteIdentity: identity,
             now: now
         )
+        beginMobility(of: sa, content)
+        takeCrashToken(content, of: sa)
         establish(sa, established, at: now)
+        if followsAuthRedirect(content, sa, state, at: now) { return }
         finishFirstChild(content, sa, state, established, at: now)
         for initiation in state.wanted { enqueue(.createChild(initiation), of: sa, at: now) }
     }

@@ -30,6 +30,11 @@ extension IKEEngine {
             )
             return fail(sa, error, at: now)
         }
+        if MobilityNotifies.isSpoilt(content, along: IKEPath(request.datagram)) {
+            // RFC 4555 §3.9: the peer forbids NATs, and there is one.
+            respond(to: request, of: sa, [.notify(NotifyPayload(.unexpectedNATDetected))])
+            return fail(sa, MobilityFailure.translated(sa.path, connection), at: now)
+        }
         sas.assign(connection, to: sa)
         sas.forgetHalfOpen(state.key)
         disarm(.halfOpenExpiry, of: sa)
@@ -40,6 +45,8 @@ extension IKEEngine {
             now: now
         )
         let others = sas.between(local: connection.localIdentity, remote: identity)
+        beginMobility(of: sa, content)
+        takeCrashToken(content, of: sa)
         establish(sa, established, at: now)
         reportNAT(of: sa)
         let nonces = ChildNonces(
@@ -142,6 +149,10 @@ extension IKEEngine {
                 .authentication(AuthenticationPayload(method: .sharedKey, data: code))
             )
         }
+        payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
+        if let redirect = authRedirect(of: sa, at: now) {
+            return respond(to: request, of: sa, payloads + [redirect])
+        }
         var child: ChildInstallationPlan?
         if request.content.securityAssociation != nil {
             do {
@@ -164,6 +175,7 @@ extension IKEEngine {
                 report(.refused(error.failure), of: sa, child: nil)
             }
         }
+        if sa.mobility != nil { payloads += mobilityOffer(sa.connection, of: sa) }
         // Ready to receive before the peer can send, and silent until it can receive.
         if let child { install(child, of: sa, established, isUsedOutboundAtOnce: false) }
         respond(to: request, of: sa, payloads)

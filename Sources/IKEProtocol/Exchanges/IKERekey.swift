@@ -117,6 +117,7 @@ extension IKEEngine {
             isInitiator: true,
             at: now
         )
+        takeCrashToken(content, of: new)
         return (new, keys)
     }
 
@@ -205,7 +206,7 @@ extension IKEEngine {
                 .keyExchange(
                     KeyExchangePayload(method: suite.keyExchange, data: keyPair.publicValue)
                 ),
-            ]
+            ] + crashTokenPayload(peerSPI, spi)
         )
         let new = successor(
             of: sa,

@@ -28,6 +28,8 @@ extension IKEEngine {
         sa.nat = old.nat
         sa.agreed = old.agreed
         sa.loweredFragmentThreshold = old.loweredFragmentThreshold
+        sa.isSessionInitiator = old.isSessionInitiator
+        sa.supportsRedirect = old.supportsRedirect
         return sa
     }
 
@@ -184,6 +186,7 @@ extension IKEEngine {
         }
         state.tasks = oldState.tasks.filter { $0 != .rekeyIKESA && $0 != .checkLiveness }
         oldState.tasks = []
+        inheritMobility(new, state, from: old)
         oldState.standing = .replaced(by: new.localSPI)
         old.timers = old.timers.filter { $0.key.isOfMessages }
         armLifetime(of: new, state, at: now)

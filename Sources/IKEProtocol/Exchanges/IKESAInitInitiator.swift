@@ -110,6 +110,7 @@ extension IKEEngine {
             random: &random
         )
         payloads += supportNotifies(sa.connection)
+        payloads += redirectSupport(sa, state)
         let header = MessageHeader(
             initiatorSPI: sa.localSPI,
             responderSPI: .zero,
@@ -152,6 +153,7 @@ extension IKEEngine {
         _ initiating: Initiating,
         at now: Instant
     ) {
+        if followsInitRedirect(content, sa, initiating, at: now) { return }
         var state = initiating
         if let cookie = content.notify(.cookie), (1...64).contains(cookie.data.count) {
             guard state.restarts < IKEEngine.restartLimit, cookie.data != state.cookie else {
@@ -279,7 +281,10 @@ extension IKEEngine {
         )
         sa.nat.isForced = isForced && sa.nat.isSupported
         reportNAT(of: sa)
-        guard sa.isEncapsulated else { return }
+        // RFC 4555 §3.3: with MOBIKE also where no NAT is, lest the ports change later.
+        guard sa.isEncapsulated || (sa.connection.mobility.isOffered && sa.nat.isSupported) else {
+            return
+        }
         // RFC 7296 §2.23: "the initiator MUST set both UDP source and destination ports to 4500".
         sa.path.local.port = settings.natTraversalPort
         sa.path.remote.port = settings.natTraversalPort

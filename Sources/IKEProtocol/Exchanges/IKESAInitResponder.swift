@@ -79,6 +79,9 @@ extension IKEEngine {
             refuse(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
             return answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
         }
+        if redirects(first.content, nonce: first.nonce, connection, datagram, header, at: now) {
+            return
+        }
         for candidate in candidates {
             guard
                 let choice = try? ProposalSelection.choose(
@@ -174,6 +177,7 @@ extension IKEEngine {
         sa.nat = nat
         sa.agreed = agreed
         sa.signatureHashes = SignatureHashes.read(first.content)
+        sa.supportsRedirect = first.content.supportsRedirect
         sa.responses = ResponseWindow(nextMessageID: 1)
         sas.insert(sa)
         sas.rememberHalfOpen(key, sa, solvedCookie: first.solvedCookie)

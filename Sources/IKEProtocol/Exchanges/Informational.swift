@@ -16,6 +16,7 @@ extension IKEEngine {
             return fail(sa, InformationalFailure.disbelieved(sa.connection), at: now)
         }
         guard let state = sa.established else { return respond(to: request, of: sa, []) }
+        let mobility = mobilityAnswer(to: request, of: sa)
         var deleted: [ChildSA] = []
         for payload in content.deletes {
             for spi in payload.childSPIs {
@@ -39,8 +40,11 @@ extension IKEEngine {
         respond(
             to: request,
             of: sa,
-            DeletePayload.naming(deleted).map(Payload.delete)
+            DeletePayload.naming(deleted).map(Payload.delete) + mobility.payloads
         )
+        follow(mobility, to: request, of: sa)
+        takeCrashToken(content, of: sa)
+        followRedirect(request, of: sa, at: now)
     }
 
     private func deletedByPeer(_ sa: IKESA, at now: Instant) {

@@ -12,7 +12,9 @@ extension IKEEngine {
             // The initiator moves to port 4500 with IKE_AUTH, behind a NAT or not.
             sa.path = path
         case .established(let state):
-            guard sa.mayFollow else { return }
+            // RFC 4555 §3.8: with MOBIKE, "the host not behind a NAT MUST NOT use these dynamic
+            // updates for IKEv2 packets, but MAY use them for ESP packets".
+            guard sa.mayFollow, sa.mobility == nil else { return }
             move(sa, state, to: path)
         case .initiating, .exchangingKeys, .authenticating, .closing, .closed: break
         }
@@ -30,6 +32,7 @@ extension IKEEngine {
             report(.peerMoved(from: sa.path.remote, to: path.remote), of: sa)
         }
         sa.path = path
+        sa.mobility?.packetPath = path
         for spi in state.children.keys.sorted() {
             guard let child = state.children[spi] else { continue }
             effects.append(

@@ -35,7 +35,9 @@ extension IKESA {
             .child(state.children[spi]?.policy.name, spi)
         case .rekeyIKESA: .wholeSA
         case .deleteIKESA: .nothing
-        case .checkLiveness: .peer
+        case .checkLiveness, .updateAddresses, .announceAddresses, .checkRoutability, .redirect,
+            .tellCrashToken:
+            .peer
         }
     }
 
@@ -43,7 +45,9 @@ extension IKESA {
         switch exchange {
         case .createChild(let child): .child(child.offer.policy.name, child.replaces)
         case .deleteChild(let spi): .child(state.children[spi]?.policy.name, spi)
-        case .checkLiveness: .peer
+        case .checkLiveness, .updateAddresses, .announceAddresses, .checkRoutability, .redirect,
+            .tellCrashToken:
+            .peer
         case .ikeSAInit, .ikeIntermediate, .ikeAuth, .rekeyIKESA, .deleteIKESA,
             .tellAuthenticationFailure:
             .wholeSA

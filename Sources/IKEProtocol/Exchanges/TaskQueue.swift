@@ -41,7 +41,12 @@ extension IKEEngine {
             )
         case .deleteIKESA(let reason): close(sa, because: reason, at: now)
         case .checkLiveness:
-            request(.checkLiveness, .informational, [], of: sa, at: now)
+            request(.checkLiveness, .informational, livenessPayloads(of: sa), of: sa, at: now)
+        case .updateAddresses: startAddressUpdate(of: sa, at: now)
+        case .announceAddresses: startAnnouncement(of: sa, at: now)
+        case .checkRoutability: startRoutabilityCheck(of: sa, at: now)
+        case .redirect(let target): startRedirect(target, of: sa, at: now)
+        case .tellCrashToken: startTellingToken(of: sa, at: now)
         }
     }
 
@@ -107,6 +112,13 @@ extension IKEEngine {
             receiveChildDeleteResponse(spi, sa, state, at: now)
         case (.rekeyIKESA(let exchange), .closing(let state)):
             closeSuccessor(content, exchange, sa, state, at: now)
+        case (.updateAddresses(let update), .established(let state)):
+            receiveUpdateResponse(content, update, sa, state, at: now)
+        case (.announceAddresses(let addresses), .established):
+            receiveAnnouncementResponse(content, addresses, sa)
+        case (.checkRoutability(let check), .established(let state)):
+            receiveRoutabilityResponse(content, check, sa, state, at: now)
+        case (.checkLiveness, .established): compareMapping(of: sa, content, at: now)
         case (.deleteIKESA, .closing), (.tellAuthenticationFailure, _):
             remember(sa, at: now)
         case (.ikeAuth, .closing) where content.authentication == nil:
@@ -147,7 +159,8 @@ extension IKEExchange {
         case .ikeIntermediate: .ikeIntermediate
         case .ikeAuth: .ikeAuth
         case .createChild, .rekeyIKESA: .createChildSA
-        case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure:
+        case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
+            .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken:
             .informational
         }
     }

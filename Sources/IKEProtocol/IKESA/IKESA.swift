@@ -15,6 +15,16 @@ final class IKESA {
     var connection: IKEConnection
     var path: IKEPath
     var nat = NATSituation()
+    /// Whether this end began the first of the IKE SAs of which this is the last.
+    var isSessionInitiator: Bool
+    /// The peer can be sent elsewhere (RFC 5685).
+    var supportsRedirect = false
+    /// The peer has sent us elsewhere: nothing new begins here.
+    var isLeaving = false
+    /// What the peer would show had it lost this SA (RFC 6290).
+    var peerCrashToken: [UInt8]?
+    /// Set where both ends have MOBIKE.
+    var mobility: Mobility?
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []
@@ -45,6 +55,7 @@ final class IKESA {
         self.localSPI = localSPI
         self.peerSPI = peerSPI
         self.isOriginalInitiator = isOriginalInitiator
+        isSessionInitiator = isOriginalInitiator
         self.connection = connection
         self.path = path
         self.state = state
@@ -77,6 +88,16 @@ final class IKESA {
 struct IKEPath: Hashable {
     var local: Endpoint
     var remote: Endpoint
+
+    init(local: Endpoint, remote: Endpoint) {
+        self.local = local
+        self.remote = remote
+    }
+
+    /// The one that a datagram came along.
+    init(_ datagram: IKEDatagram) {
+        self.init(local: datagram.local, remote: datagram.remote)
+    }
 }
 
 /// What the NAT detection hashes told (RFC 7296 §2.23).

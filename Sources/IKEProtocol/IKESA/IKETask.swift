@@ -9,6 +9,14 @@ enum IKETask: Hashable {
     case deleteChild(inboundSPI: SPI)
     case deleteIKESA(IKEReport.ClosureReason)
     case checkLiveness
+    /// MOBIKE (RFC 4555 §3.5, §3.6, §3.7).
+    case updateAddresses
+    case announceAddresses
+    case checkRoutability
+    /// REDIRECT within a session (RFC 5685 §5).
+    case redirect(RedirectTarget)
+    /// QCD_TOKEN after a rekey (RFC 6290 §4.3).
+    case tellCrashToken
 }
 
 /// A request on its way, with what its answer needs.
@@ -21,6 +29,11 @@ enum IKEExchange {
     case deleteChild(inboundSPI: SPI)
     case deleteIKESA
     case checkLiveness
+    case updateAddresses(AddressUpdate)
+    case announceAddresses([IPAddress])
+    case checkRoutability(RoutabilityCheck)
+    case redirect
+    case tellCrashToken
     /// AUTHENTICATION_FAILED for a responder that we do not believe (RFC 7296 §2.21.2).
     case tellAuthenticationFailure
 
@@ -31,7 +44,8 @@ enum IKEExchange {
         case .ikeIntermediate: "IKE_INTERMEDIATE"
         case .ikeAuth: "IKE_AUTH"
         case .createChild, .rekeyIKESA: "CREATE_CHILD_SA"
-        case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure:
+        case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
+            .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken:
             "INFORMATIONAL"
         }
     }

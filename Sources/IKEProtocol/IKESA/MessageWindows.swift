@@ -84,6 +84,14 @@ struct RequestWindow {
         outstanding[index].attempts = 0
     }
 
+    /// Counts sendings anew, because a request now goes elsewhere.
+    mutating func restart(_ messageID: UInt32) {
+        guard let index = outstanding.firstIndex(where: { $0.messageID == messageID }) else {
+            return
+        }
+        outstanding[index].attempts = 1
+    }
+
     /// Lets `body` change what an answer will need; false when it changed nothing.
     @discardableResult
     mutating func change(_ body: (inout IKEExchange) -> Bool) -> Bool {

@@ -51,6 +51,16 @@ package struct IKEReport: Hashable, Sendable {
         /// ESP travels in another way than the configuration says, because it has to.
         case encapsulationDiffers(NegotiationFailure)
         case peerMoved(from: Endpoint, to: Endpoint)
+        /// The peer sends this end to another gateway, and it goes there.
+        case redirected(to: String)
+        /// This end sends the peer to another gateway.
+        case redirecting(to: String)
+        /// This end sends and receives along another path (RFC 4555).
+        case movedTo(local: Endpoint, remote: Endpoint)
+        /// The peer is silent, and so many other paths to it are tried.
+        case probingPaths(count: Int)
+        /// One end wanted to move, and the other cannot accept that.
+        case addressesRefused(NegotiationFailure)
         /// The peer sent an error that fits no exchange of ours.
         case errorFromPeer(notify: String)
     }
@@ -124,6 +134,10 @@ package struct IKEReport: Hashable, Sendable {
         /// The hard lifetime passed without a successful rekey.
         case expired
         case replaced
+        /// The peer sent this end to another gateway, or was sent there.
+        case redirected(to: String)
+        /// The peer has proven that it lost its state (RFC 6290).
+        case peerRestarted
         /// The connection is no longer in the configuration.
         case unconfigured
         case failed(String)

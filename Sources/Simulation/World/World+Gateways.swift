@@ -54,6 +54,9 @@ extension World {
             )
         case .resolve(let name):
             control(.resolved(name: name, addresses: [], lifetime: nil), at: gateway.index)
+        case .findRoute(let remote):
+            let address = internet.addresses[gateway.index]
+            control(.routeFound(remote: remote, local: address), at: gateway.index)
         case .report(let report):
             coverage.count(report)
             trace.note(at: now) { "\(gateway.plan.name): \(report.summary)" }

@@ -123,6 +123,9 @@ final class Site {
                     .resolved(name: name, addresses: answer, lifetime: .seconds(60)),
                     at: now
                 )
+            case .findRoute(let remote):
+                let answer = hasRoute ? address : nil
+                handle(.routeFound(remote: remote, local: answer), at: now)
             case .report(let report): reports.append(report)
             case .requestProgress(let token, let line):
                 #expect(outcomes[token] == nil)

@@ -11,6 +11,8 @@ final class Dialogue {
     private(set) var now = Instant(nanoseconds: 1_000_000_000)
     /// What the link makes of a datagram: nothing, itself, several, another.
     var link: (IKEDatagram) -> [IKEDatagram] = { [$0] }
+    /// The same, for those who care which end sent it.
+    var directedLink: ((IKEDatagram, Bool) -> [IKEDatagram])?
     /// Every datagram that was sent.
     private(set) var sent: [IKEDatagram] = []
 
@@ -38,6 +40,7 @@ final class Dialogue {
 
     func handle(_ event: IKEEvent, at party: Party) {
         party.absorb(party.engine.handle(event, at: now))
+        for remote in party.takeRouteQuestions() { party.onRoute?(remote) }
     }
 
     /// The left end begins; everything is delivered.
@@ -71,7 +74,15 @@ final class Dialogue {
         let datagrams = sender.outbox
         sender.outbox = []
         sent += datagrams
-        for datagram in datagrams.flatMap(link) { deliver(datagram, to: receiver) }
+        for datagram in datagrams.flatMap(link) {
+            guard let directedLink else {
+                deliver(datagram, to: receiver)
+                continue
+            }
+            for carried in directedLink(datagram, sender === left) {
+                deliver(carried, to: receiver)
+            }
+        }
     }
 
     /// Delivers what one end sent to the other: local and remote change places.

@@ -18,7 +18,13 @@ final class Party {
     private var preferred: [String: [SPI]] = [:]
     private(set) var keepalives = 0
     private(set) var endpointUpdates: [ChildSAPath] = []
+    /// Where packets of the youngest pair go.
+    var packetPath: ChildSAPath? { endpointUpdates.last ?? children.last?.path }
     var outbox: [IKEDatagram] = []
+    private(set) var redirections: [Redirection] = []
+    private var routeQuestions: [IPAddress] = []
+    /// Who answers questions about the routing table.
+    var onRoute: ((IPAddress) -> Void)?
     /// What changed for packets, among the datagrams sent, in order.
     private(set) var steps: [Step] = []
 
@@ -49,6 +55,8 @@ final class Party {
                 preferred[child]?.removeAll { $0 == spi }
                 active[child] = preferred[child]?.last
             case .updateEndpoints(_, let path): endpointUpdates.append(path)
+            case .findRoute(let remote): routeQuestions.append(remote)
+            case .redirected(let redirection): redirections.append(redirection)
             case .report(let report): reports.append(report)
             }
         }
@@ -59,6 +67,11 @@ final class Party {
         preferred[child, default: []].removeAll { $0 == spi }
         preferred[child, default: []].append(spi)
         active[child] = spi
+    }
+
+    func takeRouteQuestions() -> [IPAddress] {
+        defer { routeQuestions = [] }
+        return routeQuestions
     }
 
     private func note(_ effect: IKEEffect) {

@@ -17,6 +17,9 @@ struct Setup {
     var childLifetime = SALifetime.childDefault
     var livenessInterval: Duration? = .seconds(30)
     var retransmission = RetransmissionSchedule()
+    var mobility = MobilityPolicy()
+    var redirection = RedirectPolicy()
+    var remotePrefixes: [String] = []
     var window = 8
     /// What else the policy of each child says.
     var adjustChild: (inout ChildPolicy) -> Void = { _ in }
@@ -73,6 +76,9 @@ struct Setup {
         connection.childless = childless
         connection.childlessSource = "\(localIdentity).yaml:7"
         connection.signsFullTranscript = signsFullTranscript
+        connection.mobility = mobility
+        connection.redirection = redirection
+        connection.remotePrefixes = remotePrefixes.map { IPPrefix($0)! }
         connection.window = window
         return [connection]
     }

@@ -1,0 +1,306 @@
+import IKEMessages
+import IKEProtocol
+import IPsecPrimitives
+import Testing
+
+/// RFC 4555 between two engines.
+@Suite("MOBIKE")
+struct MobilityTests {
+    private let roaming = MobilityPolicy(isOffered: true, acceptsAnyAddress: true)
+
+    /// A left end that roams, and a right end that takes it from anywhere.
+    private func connect(
+        left: [String] = ["192.0.2.1"],
+        right: [String] = ["192.0.2.2"],
+        change: (inout Setup, inout Setup) -> Void = { _, _ in },
+        terrain prepare: (Terrain) -> Void = { _ in }
+    ) -> (Dialogue, Terrain) {
+        var near = Setup()
+        near.localAddress = "any"
+        near.mobility = roaming
+        var far = Setup().mirrored
+        far.localAddress = "any"
+        far.remoteAddress = "any"
+        far.mobility = roaming
+        change(&near, &far)
+        let dialogue = Dialogue(near, far)
+        let terrain = Terrain(dialogue, left: left, right: right)
+        prepare(terrain)
+        terrain.announce()
+        dialogue.handle(
+            .initiate(
+                IKEEvent.Initiation(
+                    connection: "site",
+                    child: "net",
+                    localAddress: terrain.leftRoute
+                )
+            ),
+            at: dialogue.left
+        )
+        dialogue.settle()
+        return (dialogue, terrain)
+    }
+
+    private func ends(_ dialogue: Dialogue) -> (IKESAStatus?, IKESAStatus?) {
+        (dialogue.left.establishedIKESAs.first, dialogue.right.establishedIKESAs.first)
+    }
+
+    /// Whether packets of both ends go where the other one is.
+    private func packetsMeet(_ dialogue: Dialogue, _ near: String, _ far: String) -> Bool {
+        let left = dialogue.left.packetPath, right = dialogue.right.packetPath
+        return left?.local.address.description == near && left?.remote.address.description == far
+            && right?.local.address.description == far
+            && right?.remote.address.description == near
+    }
+
+    @Test("both ends go to port 4500 although no NAT is there, and packets stay plain ESP")
+    func portChange() {
+        let (dialogue, _) = connect()
+        #expect(dialogue.agree())
+        #expect(ends(dialogue).0?.remote.port == 4500 && ends(dialogue).1?.remote.port == 4500)
+        #expect(dialogue.left.activeChild("net")?.path.isEncapsulated == false)
+    }
+
+    @Test("an end that loses its address goes on from another one")
+    func addressLost() {
+        let (dialogue, terrain) = connect()
+        let spi = dialogue.left.present
+        terrain.moveLeft(to: ["198.51.100.7"])
+        // Its own packets leave from the new address at once: the old one is gone.
+        #expect(dialogue.left.packetPath?.local.address == IPAddress("198.51.100.7"))
+        dialogue.settle()
+        #expect(dialogue.left.present == spi)
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+        #expect(ends(dialogue).1?.remote.address == IPAddress("198.51.100.7"))
+        #expect(dialogue.agree())
+        #expect(dialogue.right.count { if case .peerMoved = $0 { true } else { false } } == 1)
+        #expect(dialogue.left.count { if case .movedTo = $0 { true } else { false } } == 1)
+    }
+
+    @Test("while the old path works, it carries packets until the new one is proven")
+    func makeBeforeBreak() {
+        let (dialogue, terrain) = connect()
+        terrain.left = [IPAddress("192.0.2.1")!, IPAddress("198.51.100.7")!]
+        terrain.leftRoute = IPAddress("198.51.100.7")
+        terrain.isLost = { $0.local.address == IPAddress("198.51.100.7") }
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.left.endpointUpdates.isEmpty && dialogue.right.endpointUpdates.isEmpty)
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(5))
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
+    @Test("the responder sends no packets to an address that it has not heard from with its cookie")
+    func returnRoutability() {
+        let (dialogue, terrain) = connect()
+        // What the right end sends to the new address is lost, but for the answer to the update.
+        var answers = 0
+        terrain.isLost = { datagram in
+            guard datagram.remote.address == IPAddress("198.51.100.7") else { return false }
+            answers += 1
+            return answers > 1
+        }
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.right.endpointUpdates.isEmpty)
+        #expect(ends(dialogue).1?.remote.address == IPAddress("198.51.100.7"))
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
+    @Test("a second move while the first is under way ends where the end is")
+    func movesCross() {
+        let (dialogue, terrain) = connect()
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        terrain.moveLeft(to: ["203.0.113.5"])
+        dialogue.advance(by: .seconds(30))
+        #expect(packetsMeet(dialogue, "203.0.113.5", "192.0.2.2"))
+        #expect(dialogue.agree())
+    }
+
+    @Test("a request that was under way goes along the new path")
+    func outstandingRequest() {
+        let (dialogue, terrain) = connect()
+        terrain.isLost = { $0.local.address == IPAddress("192.0.2.1") }
+        let spi = dialogue.left.present[0]
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: spi, limit: .soft),
+            at: dialogue.left
+        )
+        dialogue.settle()
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.settle()
+        dialogue.advance(by: .seconds(10))
+        #expect(dialogue.left.installed.count == 2)
+        #expect(dialogue.agree())
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
+    @Test("a silent peer is looked for at its other addresses, and found")
+    func probing() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        terrain.isLost = { datagram in
+            datagram.remote.address == IPAddress("192.0.2.2")
+                || datagram.local.address == IPAddress("192.0.2.2")
+        }
+        dialogue.advance(by: .seconds(60))
+        #expect(dialogue.left.count { $0 == .probingPaths(count: 1) } == 1)
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+        #expect(dialogue.agree())
+        #expect(dialogue.left.count { $0 == .peerUnresponsive } == 0)
+    }
+
+    @Test("when no path is left, the peer counts as dead")
+    func nothingWorks() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        terrain.isLost = { _ in true }
+        dialogue.advance(by: .seconds(1200))
+        #expect(dialogue.left.establishedIKESAs.isEmpty)
+        #expect(dialogue.right.establishedIKESAs.isEmpty)
+    }
+
+    @Test("a responder that loses its address tells the initiator, which follows")
+    func responderMoves() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        terrain.moveRight(to: ["198.51.100.2"])
+        dialogue.settle()
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+        dialogue.advance(by: .seconds(120))
+        #expect(dialogue.agree())
+    }
+
+    @Test("an address that comes or goes besides the one in use is told, and no more")
+    func additionalAddresses() {
+        let (dialogue, terrain) = connect()
+        let before = dialogue.sent.count
+        terrain.right.insert(IPAddress("198.51.100.2")!)
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.sent.count == before + 2)
+        #expect(dialogue.left.endpointUpdates.isEmpty)
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.sent.count == before + 2)
+    }
+
+    @Test("an end whose connection is bound to one address does not move, and tells no other")
+    func boundEnd() {
+        let (dialogue, terrain) = connect(
+            left: ["192.0.2.1", "198.51.100.7"],
+            change: { near, _ in near.localAddress = "192.0.2.1" }
+        )
+        terrain.leftRoute = IPAddress("198.51.100.7")
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.left.endpointUpdates.isEmpty)
+        #expect(ends(dialogue).0?.local.address == IPAddress("192.0.2.1"))
+    }
+
+    @Test("where the peer may not come from, it may not move to")
+    func unacceptableAddress() {
+        let (dialogue, terrain) = connect(change: { _, far in
+            far.remotePrefixes = ["192.0.2.0/24"]
+            far.mobility.acceptsAnyAddress = false
+        })
+        terrain.left = [IPAddress("192.0.2.1")!, IPAddress("198.51.100.7")!]
+        terrain.leftRoute = IPAddress("198.51.100.7")
+        terrain.announce()
+        dialogue.settle()
+        #expect(
+            dialogue.left.count { if case .addressesRefused = $0 { true } else { false } } == 1
+        )
+        #expect(dialogue.right.endpointUpdates.isEmpty)
+        #expect(ends(dialogue).0?.local.address == IPAddress("192.0.2.1"))
+        dialogue.advance(by: .seconds(120))
+        #expect(dialogue.agree())
+    }
+
+    @Test("both ends without MOBIKE, or one of them: addresses stay", arguments: [true, false])
+    func notOffered(byLeft: Bool) {
+        let (dialogue, terrain) = connect(change: { near, far in
+            if byLeft { near.mobility.isOffered = false } else { far.mobility.isOffered = false }
+        })
+        #expect(dialogue.agree())
+        terrain.left.insert(IPAddress("198.51.100.7")!)
+        terrain.leftRoute = IPAddress("198.51.100.7")
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.left.endpointUpdates.isEmpty)
+    }
+
+    @Test("MOBIKE survives the rekeying of the IKE SA, by either end", arguments: [true, false])
+    func afterRekey(byLeft: Bool) {
+        let (dialogue, terrain) = connect(change: { near, far in
+            if byLeft {
+                near.ikeLifetime = SALifetime(rekeyAfter: .seconds(60), jitterPercent: 0)
+            } else {
+                far.ikeLifetime = SALifetime(rekeyAfter: .seconds(60), jitterPercent: 0)
+            }
+        })
+        dialogue.advance(by: .seconds(70))
+        #expect(dialogue.left.count { if case .ikeSARekeyed = $0 { true } else { false } } == 1)
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.settle()
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
+    @Test("moving behind a NAT puts packets into UDP, and moving out again takes them out")
+    func natOnTheNewPath() {
+        let (dialogue, terrain) = connect()
+        terrain.leftNAT = NATBox(outside: "203.0.113.1")
+        terrain.moveLeft(to: ["10.9.0.1"])
+        dialogue.settle()
+        #expect(dialogue.left.packetPath?.isEncapsulated == true)
+        #expect(dialogue.right.packetPath?.isEncapsulated == true)
+        #expect(dialogue.right.packetPath?.remote.address == IPAddress("203.0.113.1"))
+        #expect(dialogue.right.packetPath?.remote.port == 40_000)
+        dialogue.advance(by: .seconds(30))
+        #expect(dialogue.left.keepalives >= 1)
+        terrain.leftNAT = nil
+        terrain.moveLeft(to: ["192.0.2.1"])
+        dialogue.settle()
+        #expect(packetsMeet(dialogue, "192.0.2.1", "192.0.2.2"))
+        #expect(dialogue.left.packetPath?.isEncapsulated == false)
+        #expect(dialogue.right.packetPath?.isEncapsulated == false)
+        let keepalives = dialogue.left.keepalives
+        dialogue.advance(by: .seconds(60))
+        #expect(dialogue.left.keepalives == keepalives)
+    }
+
+    @Test("a NAT that forgets its mappings is noticed by signs of life")
+    func mappingChange() {
+        let (dialogue, terrain) = connect(
+            left: ["10.9.0.1"],
+            terrain: { $0.leftNAT = NATBox(outside: "203.0.113.1") }
+        )
+        #expect(dialogue.agree())
+        #expect(dialogue.left.activeChild("net")?.path.isEncapsulated == true)
+        dialogue.advance(by: .seconds(70))
+        let before = dialogue.right.packetPath?.remote.port
+        terrain.leftNAT?.rebind()
+        dialogue.advance(by: .seconds(70))
+        let after = dialogue.right.packetPath?.remote.port
+        #expect(before != after && after != nil)
+        #expect(ends(dialogue).1?.remote.port == after)
+        #expect(dialogue.agree())
+    }
+
+    @Test("a copied answer from elsewhere leads nobody there")
+    func copiedAnswer() {
+        let (dialogue, terrain) = connect()
+        let stranger = IPAddress("203.0.113.66")!
+        terrain.right.insert(stranger)
+        dialogue.link = { datagram in
+            guard datagram.local.address == IPAddress("192.0.2.2") else { return [datagram] }
+            var copy = datagram
+            copy.local.address = stranger
+            return [copy]
+        }
+        dialogue.advance(by: .seconds(40))
+        #expect(ends(dialogue).0?.remote.address == IPAddress("192.0.2.2"))
+        #expect(dialogue.left.endpointUpdates.isEmpty)
+    }
+}

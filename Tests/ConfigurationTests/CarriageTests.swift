@@ -79,6 +79,42 @@ struct CarriageTests {
         #expect(result(ends + [line]).diagnostics == [])
     }
 
+    @Test func addressesOfTheInside() throws {
+        let lines = [
+            "request-address: [ipv6, ipv4]",
+            "assign: {addresses: [10.2.0.5, 10.2.0.6], dns: 10.1.0.53, domains: in.example,",
+            "  subnets: [10.1.0.0/16], required: true}",
+        ]
+        let read = result(networks, connectionLines: lines)
+        #expect(read.diagnostics == [])
+        let inside = try #require(read.configuration?.connections[0].internalAddresses)
+        #expect(inside.requested.map(\.value) == [.ipv6, .ipv4])
+        let assignment = try #require(inside.assignment)
+        #expect(assignment.addresses.map(\.value.description) == ["10.2.0.5", "10.2.0.6"])
+        #expect(assignment.nameServers.map(\.value.description) == ["10.1.0.53"])
+        #expect(assignment.domains.map(\.value) == ["in.example"])
+        #expect(assignment.networks.map(\.value.description) == ["10.1.0.0/16"])
+        #expect(assignment.isRequired.value)
+        let refused = result(networks, connectionLines: lines, ability: .userspace)
+        #expect(refused.errors.map(\.location.line) == [6])
+    }
+
+    @Test(
+        "addresses of the inside that cannot be",
+        arguments: [
+            ("assign: {dns: 10.1.0.53}", "has no \"addresses\""),
+            ("assign: {addresses: 10.9.0.5}", "no tunnel of connection \"site\" has 10.9.0.5"),
+            ("assign: {addresses: 10.2.0.5, domains: \"a b\"}", "is not a domain"),
+            ("assign: {addresses: 10.2.0.5, subnets: 10.1.0.1-10.1.0.9}", "is not one network"),
+            ("request-address: ipv5", "ipv5"),
+        ]
+    )
+    func wrongInside(line: String, message: String) {
+        let read = result(networks, connectionLines: [line])
+        #expect(read.errors.count == 1)
+        #expect(read.errors.first?.message.contains(message) == true, "\(read.errors)")
+    }
+
     @Test func theOrdinaryIsCarried() {
         let read = result(
             networks + ["mode: tunnel", "compression: off", "tfc-padding: refuse", "resources: 8"],

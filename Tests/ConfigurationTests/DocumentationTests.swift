@@ -40,6 +40,7 @@ struct DocumentationTests {
         let keys =
             ConfigurationReader.keys + GatewaySection.keys + GatewaySection.listenKeys
             + ConnectionSection.keys + ConnectionSection.retransmissionKeys + EndSection.keys
+            + ConnectionSection.assignmentKeys
             + TunnelSection.keys + DefenceSection.keys
         for key in keys {
             #expect(example.contains("\(key):"), "\(key) is not in the example")

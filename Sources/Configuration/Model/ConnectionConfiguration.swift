@@ -39,6 +39,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     /// Interval of NAT keepalives (RFC 3948 §4); nil sends none.
     package var keepalive: Located<Duration?>
     package var paths: PathConfiguration
+    package var internalAddresses = InternalAddressConfiguration()
     /// In the order of the file; never empty.
     package var tunnels: [TunnelConfiguration]
 

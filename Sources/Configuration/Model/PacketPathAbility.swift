@@ -6,17 +6,21 @@ package struct PacketPathAbility: Hashable, Sendable {
     package var compression: Bool
     /// Later fragments by an SA that names ports.
     package var laterFragments: Bool
+    /// Addresses of the inside that the peer gives.
+    package var internalAddresses: Bool
 
     package init(
         transportMode: Bool,
         authenticationHeader: Bool,
         compression: Bool,
-        laterFragments: Bool
+        laterFragments: Bool,
+        internalAddresses: Bool
     ) {
         self.transportMode = transportMode
         self.authenticationHeader = authenticationHeader
         self.compression = compression
         self.laterFragments = laterFragments
+        self.internalAddresses = internalAddresses
     }
 
     /// The worker of this gateway.
@@ -24,7 +28,8 @@ package struct PacketPathAbility: Hashable, Sendable {
         transportMode: false,
         authenticationHeader: false,
         compression: false,
-        laterFragments: false
+        laterFragments: false,
+        internalAddresses: false
     )
 
     /// For negotiating only.
@@ -32,6 +37,7 @@ package struct PacketPathAbility: Hashable, Sendable {
         transportMode: true,
         authenticationHeader: true,
         compression: true,
-        laterFragments: true
+        laterFragments: true,
+        internalAddresses: true
     )
 }

@@ -8,6 +8,16 @@ enum CarriageCheck {
         _ problems: Problems
     ) {
         for connection in connections {
+            if let requested = connection.internalAddresses.requested.first,
+                !ability.internalAddresses
+            {
+                problems.error(
+                    at: requested.location,
+                    "connection \"\(connection.name)\" asks for an address of the inside, which "
+                        + "this gateway negotiates but does not use",
+                    hint: "remove request-address, and write this end's networks in local"
+                )
+            }
             for tunnel in connection.tunnels {
                 checkAbility(tunnel, ability, problems)
                 if tunnel.carriage.mode.value == .transport {

@@ -7,6 +7,7 @@ extension ConnectionSection {
         into connection: inout ConnectionConfiguration
     ) {
         readEstablishment(reader, into: &connection)
+        readInternalAddresses(reader, into: &connection)
         connection.window = reader.value(
             "window",
             default: connection.window.value,

@@ -6,7 +6,7 @@ struct ConnectionSection {
         [
             "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
             "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss", "tunnels",
-        ] + conductKeys + establishmentKeys + pathKeys
+        ] + conductKeys + establishmentKeys + pathKeys + internalAddressKeys
     static let retransmissionKeys = ["initial", "factor", "tries"]
 
     let name: String

@@ -33,6 +33,8 @@ extension IKEConnection {
             case .esp: .esp
             }
         lifetime = SALifetime(ending: connection.lifetime.value)
+        request = InternalRequest(connection.internalAddresses)
+        assignment = connection.internalAddresses.assignment.map(InternalAssignment.init)
         livenessInterval = connection.liveness.value
         keepaliveInterval = connection.keepalive.value
         window = connection.window.value
@@ -77,6 +79,31 @@ extension ChildPolicy {
         carriesLaterFragments = carriage.laterFragments.value
         isPerPair = carriage.isPerPair.value
         resources = carriage.resources.value
+    }
+}
+
+extension InternalRequest {
+    fileprivate init?(_ configuration: InternalAddressConfiguration) {
+        guard let first = configuration.requested.first else { return nil }
+        self.init(
+            versions: configuration.requested.map { $0.value == .ipv4 ? .v4 : .v6 },
+            source: first.location.description
+        )
+    }
+}
+
+extension InternalAssignment {
+    fileprivate init(_ configuration: InternalAddressConfiguration.Assignment) {
+        var settings = InternalSettings()
+        settings.nameServers = configuration.nameServers.map(\.value)
+        settings.domains = configuration.domains.map(\.value)
+        settings.networks = configuration.networks.map(\.value)
+        self.init(
+            addresses: configuration.addresses.map(\.value),
+            settings: settings,
+            isRequired: configuration.isRequired.value,
+            source: configuration.location.description
+        )
     }
 }
 

@@ -35,6 +35,11 @@ extension ConnectionConfiguration {
         compare("follow-redirects", paths.followsRedirects == pathsBefore.followsRedirects)
         compare("redirect-to", paths.redirectTarget == pathsBefore.redirectTarget)
         compare("redirect-when", paths.redirectMoment == pathsBefore.redirectMoment)
+        compare(
+            "request-address",
+            internalAddresses.requested == old.internalAddresses.requested
+        )
+        compare("assign", internalAddresses.assignment == old.internalAddresses.assignment)
         return keys.isEmpty ? ["settings"] : keys
     }
 }

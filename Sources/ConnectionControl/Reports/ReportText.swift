@@ -20,6 +20,11 @@ extension IKEReport {
         case .childSANarrowed(let child, let isMorePossible):
             "the peer agrees to \(child.traffic) only"
                 + (isMorePossible ? ", and to more in Child SAs of their own" : "")
+        case .configurationReceived(let addresses, let settings):
+            "the peer gives us \(addresses.map(\.description).joined(separator: ", ")) inside"
+                + settings.text
+        case .addressesAssigned(let addresses):
+            "the peer has \(addresses.map(\.description).joined(separator: ", ")) inside"
         case .resourcesExhausted: "the peer wants no more Child SAs of the same traffic"
         case .childSAClosed(let spi, let reason): "Child SA \(spi) closed: \(reason.text)"
         case .initiationFailed(let failure): "failed: \(failure.text)"
@@ -53,6 +58,17 @@ extension IKEReport {
         case (false, true): "the peer is behind a NAT, or asks for UDP by saying so"
         case (false, false): "no NAT between the ends"
         }
+    }
+}
+
+extension InternalSettings {
+    fileprivate var text: String {
+        let lists = [
+            ("name servers", nameServers.map(\.description)), ("domains", domains),
+            ("networks", networks.map(\.description)), ("and", others),
+        ]
+        return lists.filter { !$0.1.isEmpty }
+            .map { "; \($0.0) \($0.1.joined(separator: " "))" }.joined()
     }
 }
 

@@ -14,6 +14,7 @@ extension Logger {
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
             case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved, .movedTo: .notice
             case .redirected, .redirecting: .notice
+            case .configurationReceived, .addressesAssigned: .notice
             case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
                 .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted:
                 .info

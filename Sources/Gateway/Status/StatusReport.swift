@@ -201,6 +201,7 @@ extension NegotiationFailure.Subject {
         case .trafficSelectors: "traffic-selectors"
         case .singlePair: "single-pair-required"
         case .childMode: "child-mode"
+        case .internalAddress: "internal-address"
         case .identity: "identity"
         case .secret: "wrong-secret"
         case .encapsulation: "encapsulation"

@@ -28,12 +28,16 @@ package struct ConfigurationAttributeType: Registry {
     package static let internalIP4Address = ConfigurationAttributeType(rawValue: 1)
     package static let internalIP4Netmask = ConfigurationAttributeType(rawValue: 2)
     package static let internalIP4DNS = ConfigurationAttributeType(rawValue: 3)
+    package static let internalIP4NBNS = ConfigurationAttributeType(rawValue: 4)
+    package static let internalIP4DHCP = ConfigurationAttributeType(rawValue: 6)
     package static let applicationVersion = ConfigurationAttributeType(rawValue: 7)
     package static let internalIP6Address = ConfigurationAttributeType(rawValue: 8)
     package static let internalIP6DNS = ConfigurationAttributeType(rawValue: 10)
+    package static let internalIP6DHCP = ConfigurationAttributeType(rawValue: 12)
     package static let internalIP4Subnet = ConfigurationAttributeType(rawValue: 13)
     package static let supportedAttributes = ConfigurationAttributeType(rawValue: 14)
     package static let internalIP6Subnet = ConfigurationAttributeType(rawValue: 15)
+    package static let internalDNSDomain = ConfigurationAttributeType(rawValue: 25)
 
     package static let kind = "configuration attribute"
     package static let names: [UInt16: String] = [

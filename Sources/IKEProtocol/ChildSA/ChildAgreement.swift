@@ -40,7 +40,9 @@ extension IKEEngine {
             ),
             selectors: selectors(policy, initiation, replacing: old, of: sa),
             traits: traits,
-            replaced: old
+            replaced: old,
+            configuration: sa.established?.internalAddresses.isEmpty ?? true
+                ? sa.connection.request?.payload : nil
         )
     }
 
@@ -54,6 +56,9 @@ extension IKEEngine {
         // What of it lies between the ends, if anything, is all that transport mode carries; the
         // answer is held against that.
         var policy = policy
+        if sa.connection.request != nil, let state = sa.established {
+            policy = policy.coming(from: state.internalAddresses)
+        }
         if policy.mode == .transport, let ends = policy.selectors.between(sa.path) {
             policy.localSelectors = ends.local
             policy.remoteSelectors = ends.remote
@@ -96,7 +101,10 @@ extension IKEEngine {
     ) throws(NegotiationFailure) -> ChildInstallationPlan {
         guard let answer = content.securityAssociation,
             let tsi = content.trafficSelectorInitiator, let tsr = content.trafficSelectorResponder
-        else { throw ChildAnswerFailure.refused(content.error?.type, offer) }
+        else {
+            throw ChildAnswerFailure.refused(content.error?.type, offer, sa.connection)
+        }
+        try takeConfiguration(content, offer, sa, state)
         guard let choice = ProposalSelection.accepted(answer, of: offer.proposals),
             let suite = ChildSuite(choice.transforms, of: choice.securityProtocol),
             let outbound = answer.proposals.first?.childSPI, !outbound.isReserved
@@ -169,11 +177,12 @@ extension IKEEngine {
             let tsi = content.trafficSelectorInitiator, let tsr = content.trafficSelectorResponder
         else { throw .incomplete(sa.connection) }
         guard state.children.count < settings.childLimit else { throw .tooMany(sa.connection) }
+        let configuration = try assign(content, to: sa, state)
         let offered = TrafficSelectorPair(local: tsr.selectors, remote: tsi.selectors)
         let traffic = try sa.chooseTraffic(
             content,
             offered,
-            among: sa.connection.policies(replacing: old)
+            among: sa.connection.policies(replacing: old).reaching(state.internalAddresses)
         )
         let policy = traffic.choice.policy
         let (choice, suite, outbound) = try chooseSuite(offer, content, policy, purpose, sa)
@@ -203,7 +212,9 @@ extension IKEEngine {
             isUsedOutbound: old == nil
         )
         let answer = choice.answer(spi: inbound.bytes)
-        var payloads: [Payload] = notifies.map(Payload.notify) + [.securityAssociation(answer)]
+        // RFC 7296 §2.19: "the CP payload MUST be inserted before the SA payload".
+        var payloads: [Payload] = configuration.map { [.configuration($0)] } ?? []
+        payloads += notifies.map(Payload.notify) + [.securityAssociation(answer)]
         if purpose == .childSA { payloads.append(.nonce(NoncePayload(nonce: nonces.responder))) }
         if let keyExchange { payloads.append(.keyExchange(keyExchange.payload)) }
         payloads += traffic.choice.payloads

@@ -12,6 +12,10 @@ struct ChildOffer {
     let traits: TraitsOffer
     /// What it is to replace, as it was when the offer was made.
     let replaced: ChildSA?
+    /// A CFG_REQUEST goes before it (RFC 7296 §2.19).
+    let configuration: ConfigurationPayload?
+
+    var asksForAddress: Bool { configuration != nil }
 }
 
 /// A CREATE_CHILD_SA exchange of ours for a Child SA.
@@ -53,7 +57,10 @@ struct IKERekeyExchange {
 
 extension ChildOffer {
     /// What goes before the SA payload of a request.
-    var notifies: [Payload] { policy.notifies(traits).map(Payload.notify) }
+    var notifies: [Payload] {
+        configuration.map { [.configuration($0)] } ?? []
+            + policy.notifies(traits).map(Payload.notify)
+    }
 
     /// SA, TSi and TSr of a request.
     var payloads: [Payload] {

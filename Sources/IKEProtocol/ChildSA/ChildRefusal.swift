@@ -44,8 +44,18 @@ extension ChildRefusal {
 
 /// Words for answers of the peer that make no Child SA.
 enum ChildAnswerFailure {
-    static func refused(_ error: NotifyType?, _ offer: ChildOffer) -> NegotiationFailure {
+    static func refused(
+        _ error: NotifyType?,
+        _ offer: ChildOffer,
+        _ connection: IKEConnection? = nil
+    ) -> NegotiationFailure {
         switch error {
+        case .internalAddressFailure?, .failedCPRequired?:
+            return InternalFailure.refused(
+                isRequired: error == .failedCPRequired,
+                offer.policy,
+                connection?.request
+            )
         case .noProposalChosen?:
             return ProposalMismatch.refusedByPeer(offer.policy.proposals, for: .childSA)
         case .tsUnacceptable?:

@@ -62,6 +62,10 @@ package struct IKEConnection: Sendable {
     package var mobility = MobilityPolicy()
     package var redirection = RedirectPolicy()
     package var children: [ChildPolicy]
+    /// What this end asks for as an initiator; nil: nothing.
+    package var request: InternalRequest?
+    /// What this end gives as a responder; nil: nothing.
+    package var assignment: InternalAssignment?
 
     package init(
         name: String,

@@ -178,6 +178,7 @@ extension IKEEngine {
         sas.forgetPeer(of: old)
         state.standing = .current
         sas.rememberPeer(of: new, state)
+        state.internalAddresses = oldState.internalAddresses
         state.children = oldState.children
         oldState.children = [:]
         sas.moveChildren(from: old, to: new)

@@ -41,6 +41,7 @@ extension IKEEngine {
             to: request,
             of: sa,
             DeletePayload.naming(deleted).map(Payload.delete) + mobility.payloads
+                + answerConfiguration(content, sa, state)
         )
         follow(mobility, to: request, of: sa)
         takeCrashToken(content, of: sa)

@@ -12,6 +12,7 @@ struct MessageContent {
     private(set) var trafficSelectorInitiator: TrafficSelectorPayload?
     private(set) var trafficSelectorResponder: TrafficSelectorPayload?
     private(set) var puzzleSolution: PuzzleSolutionPayload?
+    private(set) var configuration: ConfigurationPayload?
     private(set) var hasEAP = false
     private(set) var notifies: [NotifyPayload] = []
     private(set) var deletes: [DeletePayload] = []
@@ -59,9 +60,10 @@ struct MessageContent {
                 guard puzzleSolution == nil else { return nil }
                 puzzleSolution = body
             case .extensibleAuthentication: hasEAP = true
-            // Certificates, configuration and vendor IDs say nothing to a peer with shared keys;
-            // unknown payloads are skipped (RFC 7296 §2.5).
-            case .certificate, .certificateRequest, .configuration, .vendorID, .unknown: break
+            case .configuration(let body): configuration = configuration ?? body
+            // Certificates and vendor IDs say nothing to a peer with shared keys; unknown payloads
+            // are skipped (RFC 7296 §2.5).
+            case .certificate, .certificateRequest, .vendorID, .unknown: break
             }
         }
     }

@@ -29,6 +29,10 @@ package struct IKEReport: Hashable, Sendable {
         /// The peer agreed to less than was asked for; with `isMorePossible` it would agree to more
         /// in Child SAs of their own (ADDITIONAL_TS_POSSIBLE).
         case childSANarrowed(ChildSADescription, isMorePossible: Bool)
+        /// The peer gives this end addresses and settings of the inside (CFG_REPLY).
+        case configurationReceived([IPAddress], InternalSettings)
+        /// This end gave the peer these addresses of the inside.
+        case addressesAssigned([IPAddress])
         /// The peer wants no more Child SAs of these selectors (TS_MAX_QUEUE, RFC 9611).
         case resourcesExhausted
         /// What this end started came to nothing. With a child, the IKE SA may still be up.

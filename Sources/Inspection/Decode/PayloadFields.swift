@@ -106,11 +106,12 @@ enum PayloadFields {
     }
 
     private static func attribute(_ attribute: ConfigurationPayload.Attribute) -> DecodedField {
-        let isAddress = attribute.value.count == 4 || attribute.value.count == 16
-        let address = isAddress ? IPAddress(bytes: attribute.value)?.description : nil
-        return DecodedField(
-            attribute.type.description,
-            address ?? PrintableText.of(attribute.value)
-        )
+        let text =
+            switch ConfigurationAttribute(attribute) {
+            case .unknown: PrintableText.of(attribute.value)
+            case .applicationVersion, .dnsDomain: PrintableText.of(attribute.value)
+            case let known: known.description
+            }
+        return DecodedField(attribute.type.description, text)
     }
 }

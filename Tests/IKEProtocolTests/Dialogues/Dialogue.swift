@@ -38,6 +38,17 @@ final class Dialogue {
         )
     }
 
+    /// As `configure`, for an end that believes whoever has the secret.
+    func configureSecretForAnyone(at party: Party, _ setup: Setup) {
+        party.absorb(
+            party.engine.setConnections(
+                setup.connections,
+                credentials: setup.credentialsForAnyone,
+                at: now
+            )
+        )
+    }
+
     func handle(_ event: IKEEvent, at party: Party) {
         party.absorb(party.engine.handle(event, at: now))
         for remote in party.takeRouteQuestions() { party.onRoute?(remote) }

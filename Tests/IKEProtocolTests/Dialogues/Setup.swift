@@ -21,6 +21,8 @@ struct Setup {
     var redirection = RedirectPolicy()
     var remotePrefixes: [String] = []
     var window = 8
+    /// What else the connection says.
+    var adjustConnection: (inout IKEConnection) -> Void = { _ in }
     /// What else the policy of each child says.
     var adjustChild: (inout ChildPolicy) -> Void = { _ in }
     var fragmentSize: Int? = 1280
@@ -80,6 +82,7 @@ struct Setup {
         connection.redirection = redirection
         connection.remotePrefixes = remotePrefixes.map { IPPrefix($0)! }
         connection.window = window
+        adjustConnection(&connection)
         return [connection]
     }
 
@@ -89,6 +92,17 @@ struct Setup {
             SecretBytes(Array(secret.utf8)),
             local: IdentityPattern(localIdentity)!,
             remote: IdentityPattern(remoteIdentity)!
+        )
+        return store
+    }
+
+    /// The secret for whichever peer comes.
+    var credentialsForAnyone: CredentialStore {
+        var store = CredentialStore()
+        store.addPresharedKey(
+            SecretBytes(Array(secret.utf8)),
+            local: IdentityPattern(localIdentity)!,
+            remote: .any
         )
         return store
     }

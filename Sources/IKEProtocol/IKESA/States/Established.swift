@@ -24,6 +24,8 @@ final class Established {
     var children: [SPI: ChildSA] = [:]
     /// Inbound SPIs of AH that have to be deleted though no child has them any more.
     var strayAuthenticationSPIs: Set<SPI> = []
+    /// Addresses of the inside that the responder of the first exchange gave to its initiator.
+    var internalAddresses: [IPAddress] = []
     /// What this end will ask for, one after the other: the window is one request.
     var tasks: [IKETask] = []
     let establishedAt: Instant

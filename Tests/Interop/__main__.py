@@ -3,12 +3,12 @@ import sys
 
 from Tests.Interop import (
     children, collisions, disagreement, exchanges, extensions, fragmenting, kernel,
-    narrowing, paths, rekeying, reloading, restarts, suites)
+    mobility, narrowing, paths, rekeying, reloading, restarts, suites)
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
 # Laboratories side by side: most cases wait more than they compute.
-WORKERS = 2
+WORKERS = 3
 DESCRIPTION = """usage: scripts/interop [--list] [--reference] [NAME...]
   --list        the names of the cases
   --reference   a second strongSwan in Cygnet's place, which proves the laboratory itself
@@ -20,7 +20,7 @@ def main():
     table = Table()
     for chapter in (suites, paths, disagreement, exchanges, rekeying, collisions, restarts,
                     narrowing, children, fragmenting, extensions, reloading,
-                    kernel):
+                    mobility, kernel):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

@@ -12,7 +12,9 @@ from Tests.Lab.cygnet import executable
 from Tests.Lab.network import RIGHT, Network
 from Tests.Lab.processes import Background, Failure, expect, run, wait_until
 
-HONEST, FIRST, LAST = 3, 10, 500
+HONEST, FIRST, LAST = 3, 10, 900
+# Peers whose connection lets them move are the last ones.
+MOBILE = 860
 # What the daemon may grow by, in KiB, whatever is done to it.
 GROWTH = 24_576
 
@@ -24,14 +26,15 @@ class AbuseLaboratory:
         self.socket = os.path.join(folder, "control.sock")
         self.log = os.path.join(folder, "cygnet.log")
         self.process = None
-        self.numbers = iter(range(FIRST, LAST))
+        self.numbers = iter(range(FIRST, MOBILE))
+        self.mobile_numbers = iter(range(MOBILE, LAST))
         self.peers, self.running = [], []
         # When one address had all its half-open SAs, and which.
         self.first_half_open = None
         self.network = Network()
-        self.network.router.ip("route", "add", "203.0.113.0/24", "via", RIGHT.outer[4])
+        self.network.router.ip("route", "add", "203.0.112.0/20", "via", RIGHT.outer[4])
         # Answers to addresses that nobody has must not travel in circles.
-        self.network.right.ip("route", "add", "blackhole", "203.0.113.0/24")
+        self.network.right.ip("route", "add", "blackhole", "203.0.112.0/20")
         try:
             self._write_secret()
             self.honest = None
@@ -61,6 +64,7 @@ class AbuseLaboratory:
                 " aes256gcm16-prfsha256-ecp256-ke1_x25519-ke2_modp2048]",
                 "    encapsulation: udp",
                 "    liveness: off",
+                f"    mobike: {'true' if number >= MOBILE else 'false'}",
                 "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",
                 "    tunnels:",
                 "      net:",
@@ -155,6 +159,12 @@ class AbuseLaboratory:
     def peer(self, **options):
         """A peer that nobody has seen before."""
         made = Peer(self, next(self.numbers), **options)
+        self.peers.append(made)
+        return made
+
+    def mobile(self):
+        """A peer that may move (RFC 4555)."""
+        made = Peer(self, next(self.mobile_numbers))
         self.peers.append(made)
         return made
 

@@ -26,8 +26,10 @@ SECRET = b"swans-mate-for-life-4711"
 
 
 def address(number):
-    """The address of a peer: first in the right network, then in another one behind it."""
-    return f"198.51.100.{number}" if number < 250 else f"203.0.113.{number - 249}"
+    """The address of a peer: first in the right network, then in others behind it."""
+    if number < 250:
+        return f"198.51.100.{number}"
+    return f"203.0.{113 + (number - 250) // 250}.{(number - 250) % 250 + 1}"
 
 
 def inner_network(number):

@@ -9,6 +9,8 @@ final class Terrain {
     var right: Set<IPAddress>
     /// A NAT before the left end, before the right end.
     var leftNAT: NATBox?
+    /// A second one before that.
+    var leftOuterNAT: NATBox?
     var rightNAT: NATBox?
     /// Whether a datagram, as its sender made it, is lost on the way.
     var isLost: (IKEDatagram) -> Bool = { _ in false }
@@ -16,7 +18,7 @@ final class Terrain {
     /// The routing tables: the local address that each end takes towards anything; nil: no route.
     var leftRoute: IPAddress?
     var rightRoute: IPAddress?
-    private let dialogue: Dialogue
+    private unowned let dialogue: Dialogue
 
     init(_ dialogue: Dialogue, left: [String] = ["192.0.2.1"], right: [String] = ["192.0.2.2"]) {
         self.dialogue = dialogue
@@ -24,16 +26,16 @@ final class Terrain {
         self.right = Set(right.compactMap { IPAddress($0) })
         leftRoute = IPAddress(left[0])
         rightRoute = IPAddress(right[0])
-        dialogue.directedLink = { [unowned self] datagram, isFromLeft in
+        dialogue.directedLink = { [self] datagram, isFromLeft in
             carry(datagram, isFromLeft: isFromLeft)
         }
-        dialogue.left.onRoute = { [unowned self] remote in
+        dialogue.left.onRoute = { [self] remote in
             dialogue.handle(
                 .routeFound(remote: remote, local: leftRoute),
                 at: dialogue.left
             )
         }
-        dialogue.right.onRoute = { [unowned self] remote in
+        dialogue.right.onRoute = { [self] remote in
             dialogue.handle(
                 .routeFound(remote: remote, local: rightRoute),
                 at: dialogue.right
@@ -70,10 +72,12 @@ final class Terrain {
         guard !isLost(datagram), own.contains(datagram.local.address) else { return drop() }
         var datagram = datagram
         if isFromLeft {
-            if leftNAT != nil { leftNAT?.goOut(&datagram) }
+            leftNAT?.goOut(&datagram)
+            leftOuterNAT?.goOut(&datagram)
             if rightNAT != nil, rightNAT?.comeIn(&datagram) == false { return drop() }
         } else {
-            if rightNAT != nil { rightNAT?.goOut(&datagram) }
+            rightNAT?.goOut(&datagram)
+            if leftOuterNAT != nil, leftOuterNAT?.comeIn(&datagram) == false { return drop() }
             if leftNAT != nil, leftNAT?.comeIn(&datagram) == false { return drop() }
         }
         return others.contains(datagram.remote.address) ? [datagram] : drop()

@@ -27,7 +27,8 @@ static void socket_state(void *data, ares_socket_t descriptor, int readable, int
     resolver->watch(resolver->context, descriptor, readable, writable);
 }
 
-// The name servers are reached around the tunnel, as the peers are.
+// The name servers are reached around the tunnel, as the peers are. Comes before the socket is
+// connected, which settles its route and its address.
 static int socket_created(ares_socket_t descriptor, int type, void *data) {
     (void)type;
     cygnet_resolver *resolver = data;
@@ -99,7 +100,7 @@ cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *servers,
         free(resolver);
         return NULL;
     }
-    ares_set_socket_callback(resolver->channel, socket_created, resolver);
+    ares_set_socket_configure_callback(resolver->channel, socket_created, resolver);
     if (servers && ares_set_servers_ports_csv(resolver->channel, servers) != ARES_SUCCESS) {
         ares_destroy(resolver->channel);
         free(resolver);

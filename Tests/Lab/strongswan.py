@@ -143,9 +143,11 @@ class NamespacedStrongSwan(StrongSwan):
 
     def start(self, **settings):
         """Starts charon. A cookie threshold of 0, which is the default, never asks for cookies;
-        other settings are those of strongswan.conf."""
+        `levels` are pairs for its log, and other settings those of strongswan.conf."""
         self.settings = settings
         more = dict(settings)
+        # Sections of one name are one section.
+        levels = "".join(f"{group} = {level}\n" for group, level in more.pop("levels", ()))
         os.makedirs(self.folder, exist_ok=True)
         file_name = os.path.join(self.folder, "strongswan.conf")
         control = os.path.join(self.folder, "vici")
@@ -155,7 +157,8 @@ class NamespacedStrongSwan(StrongSwan):
                 install_routes="yes", routing_table=220,
                 cookie_threshold=more.pop("cookie_threshold", 0), log=self.log,
                 socket=f"unix://{control}",
-                more="".join(f"    {key} = {value}\n" for key, value in more.items())))
+                more="".join(f"    {key} = {value}\n" for key, value in more.items())
+                + f"    filelog {{ log {{\n{levels}}} }}\n"))
         if os.path.exists(control):
             os.unlink(control)
         # A /run of its own: charon keeps its process number there.

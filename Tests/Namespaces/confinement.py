@@ -8,6 +8,7 @@ from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 CAP_NET_ADMIN, CAP_NET_RAW = 12, 13
+CLOCK_BOOTTIME = "7"
 NEEDED = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW
 
 
@@ -15,6 +16,7 @@ def register(table):
     table.add("confined/capabilities", capabilities)
     table.add("confined/system-calls", system_calls)
     table.add("confined/memory-in-use", memory)
+    table.add("confined/timers-count-suspension", timers)
     table.add("confined/few-capabilities-suffice", few_suffice)
 
 
@@ -51,6 +53,18 @@ def memory(lab):
     """An idle daemon with one tunnel is small."""
     used = [int(state["VmRSS"].split()[0]) for state in running(lab)]
     expect(max(used) < 120_000, f"{max(used)} KiB")
+
+
+def timers(lab):
+    """Every timer runs on the clock that goes on while the machine sleeps, as the kernel tells it."""
+    running(lab)
+    clocks = []
+    descriptors = f"/proc/{lab.left.process.pid}/fd"
+    for number in os.listdir(descriptors):
+        if os.readlink(f"{descriptors}/{number}") == "anon_inode:[timerfd]":
+            with open(f"/proc/{lab.left.process.pid}/fdinfo/{number}") as file:
+                clocks += [line.split()[1] for line in file if line.startswith("clockid:")]
+    expect(clocks and set(clocks) == {CLOCK_BOOTTIME}, f"timers on clocks {clocks}")
 
 
 def few_suffice(lab):

@@ -17,6 +17,25 @@ struct ChildInstallationPlan {
     let outboundKeys: ESPKeys
 }
 
+/// Our answer to the peer's offer of a Child SA, and what it makes.
+struct ChildAnswer {
+    let payloads: [Payload]
+    let child: ChildInstallationPlan
+    /// Of the key exchange in the same exchange.
+    let secret: SecretBytes?
+}
+
+extension ChildInstallationPlan {
+    /// For the responder of the exchange.
+    init(answering keys: ChildKeys, _ child: ChildSA) {
+        self.init(
+            child: child,
+            inboundKeys: keys.initiatorToResponder,
+            outboundKeys: keys.responderToInitiator
+        )
+    }
+}
+
 extension IKEEngine {
     /// An offer of ours for a policy, or for the successor of a Child SA; its SPI is reserved.
     func offer(
@@ -94,6 +113,7 @@ extension IKEEngine {
         _ content: MessageContent,
         _ nonces: ChildNonces,
         secret: SecretBytes?,
+        additional: [SecretBytes] = [],
         replaces: SPI?,
         _ sa: IKESA,
         _ state: Established,
@@ -124,7 +144,10 @@ extension IKEEngine {
             )
         else { throw ChildAnswerFailure.strangeTraits(offer) }
         traits.original = original
-        let keys = state.childKeys(suite, nonces, secret)
+        guard suite.additionalKeyExchanges.count == additional.count else {
+            throw ChildAnswerFailure.strangeProposal(offer)
+        }
+        let keys = state.childKeys(suite, nonces, secret, additional)
         let child = ChildSA(
             policy: offer.policy,
             inboundSPI: offer.inboundSPI,
@@ -172,7 +195,7 @@ extension IKEEngine {
         _ sa: IKESA,
         _ state: Established,
         at now: Instant
-    ) throws(ChildRefusal) -> (payloads: [Payload], child: ChildInstallationPlan) {
+    ) throws(ChildRefusal) -> ChildAnswer {
         guard let offer = content.securityAssociation,
             let tsi = content.trafficSelectorInitiator, let tsr = content.trafficSelectorResponder
         else { throw .incomplete(sa.connection) }
@@ -218,13 +241,10 @@ extension IKEEngine {
         if purpose == .childSA { payloads.append(.nonce(NoncePayload(nonce: nonces.responder))) }
         if let keyExchange { payloads.append(.keyExchange(keyExchange.payload)) }
         payloads += traffic.choice.payloads
-        return (
-            payloads,
-            ChildInstallationPlan(
-                child: child,
-                inboundKeys: keys.initiatorToResponder,
-                outboundKeys: keys.responderToInitiator
-            )
+        return ChildAnswer(
+            payloads: payloads,
+            child: ChildInstallationPlan(answering: keys, child),
+            secret: keyExchange?.secret
         )
     }
 
@@ -277,9 +297,7 @@ extension IKEEngine {
                 )
             )
         }
-        guard let keyPair = try? KeyExchangeKeyPair.generate(method, random: &random),
-            let secret = try? keyPair.sharedSecret(with: theirs.data)
-        else {
+        guard let answer = try? freshAnswer(method, to: theirs.data) else {
             throw ChildRefusal(
                 .invalidSyntax,
                 NegotiationFailure(
@@ -289,15 +307,17 @@ extension IKEEngine {
                 )
             )
         }
-        return (KeyExchangePayload(method: method, data: keyPair.publicValue), secret)
+        return (KeyExchangePayload(method: method, data: answer.publicValue), answer.secret)
     }
 }
 
 extension Established {
-    fileprivate func childKeys(
+    /// With the secrets of the additional key exchanges, in their order.
+    func childKeys(
         _ suite: ChildSuite,
         _ nonces: ChildNonces,
-        _ secret: SecretBytes?
+        _ secret: SecretBytes?,
+        _ additional: [SecretBytes] = []
     ) -> ChildKeys {
         ChildKeys.derive(
             prf: keys.suite.prf,
@@ -305,7 +325,8 @@ extension Established {
             lengths: suite.keyLengths,
             nonceInitiator: nonces.initiator,
             nonceResponder: nonces.responder,
-            sharedSecret: secret
+            sharedSecret: secret,
+            additional: additional
         )
     }
 }

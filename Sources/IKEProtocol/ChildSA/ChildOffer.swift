@@ -29,6 +29,8 @@ struct ChildExchange {
     var restarts = 0
     /// The peer rekeys the same child at the same time (RFC 7296 §2.8.1).
     var crossing: Crossing?
+    /// Set while additional key exchanges follow (RFC 9370 §2.2.4).
+    var followUp: FollowUp?
     /// The caller has changed its mind: the child that comes of this is closed at once.
     var isUnwanted = false
     /// SPIs that the peer closed since the request left and that this end does not know: what the
@@ -45,6 +47,8 @@ struct IKERekeyExchange {
     let keyPair: KeyExchangeKeyPair
     let offer: SecurityAssociationPayload
     var restarts = 0
+    /// Set while additional key exchanges follow (RFC 9370 §2.2.4).
+    var followUp: FollowUp?
     /// The peer replaces the same IKE SA at the same time (RFC 7296 §2.8.2).
     var crossing: Crossing?
 

@@ -25,6 +25,9 @@ package struct EngineSettings: Hashable, Sendable {
     package var replacedSALinger: Duration = .seconds(5)
     /// Answers a second outside any SA (INVALID_IKE_SPI, INVALID_MAJOR_VERSION).
     package var unprotectedAnswersPerSecond = 10
+    /// How long the next of several additional key exchanges may take to come (RFC 9370 §2.2.4:
+    /// "5-20 seconds of waiting time should be appropriate in most cases").
+    package var followUpTimeout: Duration = .seconds(20)
     /// How long fragments wait for the rest of their message (RFC 7383 §2.6).
     package var reassemblyTimeout: Duration = .seconds(30)
     /// Octets that all messages together may hold of which fragments are missing.

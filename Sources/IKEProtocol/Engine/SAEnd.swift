@@ -51,6 +51,7 @@ extension IKEEngine {
     /// Removes the children and says that the SA is over.
     func end(_ sa: IKESA, _ state: Established, because reason: IKEReport.ClosureReason) {
         releaseOffers(of: sa)
+        releaseFollowUps(of: state)
         for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
             promoteSuccessor(of: child, sa, state)
             if child.stage == .current {

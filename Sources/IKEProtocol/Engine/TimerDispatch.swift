@@ -24,6 +24,7 @@ extension IKEEngine {
         case .retransmission(let messageID): retransmit(messageID, of: sa, at: now)
         case .answerMemory: forgetAnswers(of: sa, at: now)
         case .puzzle: workOnPuzzle(of: sa, at: now)
+        case .followUps: expireFollowUps(of: sa, at: now)
         case .reassembly: expireReassemblies(of: sa, at: now)
         case .halfOpenExpiry: expireHalfOpen(sa)
         case .oblivion: discard(sa)

@@ -47,7 +47,7 @@ extension IKEEngine {
         let methods = policy.proposals.flatMap(\.proposal.keyExchangeMethods)
         var keyPair: KeyExchangeKeyPair?
         if let method = method ?? methods.first, method != .none {
-            keyPair = try? .generate(method, random: &random)
+            keyPair = try? freshKeyPair(method)
         }
         let exchange = ChildExchange(
             offer: offer,
@@ -94,6 +94,22 @@ extension IKEEngine {
         if let error = content.error, content.securityAssociation == nil {
             return receiveChildError(error, content, exchange, sa, state, at: now)
         }
+        let methods = ProposalSelection.additionalMethods(content)
+        guard methods.isEmpty else {
+            return beginFollowUps(methods, content, exchange, sa, state, at: now)
+        }
+        finishChild(content, exchange, additional: [], sa, state, at: now)
+    }
+
+    /// What an answer to CREATE_CHILD_SA, with the secrets of what followed, makes.
+    func finishChild(
+        _ content: MessageContent,
+        _ exchange: ChildExchange,
+        additional: [SecretBytes],
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
         let plan: ChildInstallationPlan
         let nonce = content.nonce ?? []
         do {
@@ -102,6 +118,7 @@ extension IKEEngine {
                 content,
                 ChildNonces(initiator: exchange.nonce, responder: nonce),
                 secret: try sharedSecret(of: exchange, content),
+                additional: additional,
                 replaces: exchange.replaces,
                 sa,
                 state,
@@ -188,7 +205,7 @@ extension IKEEngine {
     }
 
     /// The old child still carries traffic: another try before it expires.
-    private func retryRekey(of old: SPI, _ sa: IKESA, at now: Instant) {
+    func retryRekey(of old: SPI, _ sa: IKESA, at now: Instant) {
         arm(.retry(.rekeyChild(inboundSPI: old)), of: sa, at: now + .seconds(30))
     }
 

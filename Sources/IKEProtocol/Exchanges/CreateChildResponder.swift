@@ -32,6 +32,10 @@ extension IKEEngine {
         } catch {
             return respond(to: request, of: sa, [.notify(error.notify)])
         }
+        // RFC 9370 §2.2.4: nor a child that this end is rekeying with additional key exchanges.
+        if let old, sa.isFollowingUp(old.inboundSPI) || state.followUps.count >= followUpLimit {
+            return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
+        }
         let nonces = ChildNonces(initiator: theirNonce, responder: freshNonce())
         do {
             let answer = try answerChild(
@@ -43,21 +47,40 @@ extension IKEEngine {
                 state,
                 at: now
             )
-            let spi = answer.child.child.inboundSPI
-            // Ready to receive before the peer can send, and silent until it can receive.
-            install(answer.child, of: sa, state, isUsedOutboundAtOnce: false)
-            respond(to: request, of: sa, answer.payloads)
             if let old {
-                noteCrossing(old.inboundSPI, by: spi, nonces, of: sa)
-                markReplaced(old.inboundSPI, by: spi, of: sa, state)
-            } else {
-                useOutboundWhenSafe(spi, of: sa, state)
-                closeDuplicates(of: spi, of: sa, state, at: now)
+                noteCrossing(old.inboundSPI, by: answer.child.child.inboundSPI, nonces, of: sa)
             }
+            guard answer.child.child.suite.additionalKeyExchanges.isEmpty else {
+                let link = awaitFollowUps(of: answer, nonces, replacing: old, sa, state, at: now)
+                return respond(to: request, of: sa, answer.payloads + [.notify(link)])
+            }
+            enterChild(answer.child, replacing: old, answer.payloads, request, sa, state, at: now)
         } catch {
             respond(to: request, of: sa, [.notify(error.notify)])
             if error.notify.type == .invalidKEPayload { return }
             report(.refused(error.failure), of: sa, child: old?.policy.name)
+        }
+    }
+
+    /// What an exchange of the peer's has made, and the answer that tells it.
+    func enterChild(
+        _ plan: ChildInstallationPlan,
+        replacing old: ChildSA?,
+        _ payloads: [Payload],
+        _ request: Request,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        let spi = plan.child.inboundSPI
+        // Ready to receive before the peer can send, and silent until it can receive.
+        install(plan, of: sa, state, isUsedOutboundAtOnce: false)
+        respond(to: request, of: sa, payloads)
+        if let old {
+            markReplaced(old.inboundSPI, by: spi, of: sa, state)
+        } else {
+            useOutboundWhenSafe(spi, of: sa, state)
+            closeDuplicates(of: spi, of: sa, state, at: now)
         }
     }
 

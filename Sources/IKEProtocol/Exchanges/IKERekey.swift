@@ -24,9 +24,7 @@ extension IKEEngine {
     ) {
         let methods = sa.connection.proposals.flatMap(\.proposal.keyExchangeMethods)
         let chosen = methods.contains(method) ? method : methods.first ?? method
-        guard let keyPair = try? KeyExchangeKeyPair.generate(chosen, random: &random) else {
-            return
-        }
+        guard let keyPair = try? freshKeyPair(chosen) else { return }
         let spi = freshIKESPI()
         let exchange = IKERekeyExchange(
             localSPI: spi,
@@ -68,7 +66,31 @@ extension IKEEngine {
         if let error = content.error, content.securityAssociation == nil {
             return ikeRekeyRefused(error.type, exchange, sa, state, at: now)
         }
-        guard let new = complete(exchange, content, sa, keys: state.keys, at: now) else {
+        let methods = ProposalSelection.additionalMethods(content)
+        guard methods.isEmpty else {
+            return beginFollowUps(methods, content, exchange, sa, state, at: now)
+        }
+        finishIKERekey(content, exchange, additional: [], sa, state, at: now)
+    }
+
+    /// What an answer to CREATE_CHILD_SA, with the secrets of what followed, makes.
+    func finishIKERekey(
+        _ content: MessageContent,
+        _ exchange: IKERekeyExchange,
+        additional: [SecretBytes],
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        let made = complete(
+            exchange,
+            content,
+            sa,
+            keys: state.keys,
+            additional: additional,
+            at: now
+        )
+        guard let new = made else {
             return ikeRekeyRefused(nil, exchange, sa, state, at: now)
         }
         state.refusedSince = nil
@@ -88,6 +110,7 @@ extension IKEEngine {
         _ content: MessageContent,
         _ sa: IKESA,
         keys old: SAKeys,
+        additional: [SecretBytes] = [],
         at now: Instant
     ) -> (sa: IKESA, keys: SAKeys)? {
         guard let answer = content.securityAssociation, let nonce = content.nonce,
@@ -95,6 +118,8 @@ extension IKEEngine {
             let choice = ProposalSelection.accepted(answer, of: exchange.offer),
             let peerSPI = answer.proposals.first?.ikeSPI, peerSPI != .zero,
             let suite = IKESuite(choice.transforms),
+            // Nothing is made before the additional key exchanges are over (RFC 9370 §2.2.4).
+            suite.additionalKeyExchanges.count == additional.count,
             suite.keyExchange == exchange.keyPair.method, theirs.method == suite.keyExchange,
             let secret = try? exchange.keyPair.sharedSecret(with: theirs.data),
             let keys = SAKeys(
@@ -107,7 +132,8 @@ extension IKEEngine {
                     spiInitiator: exchange.localSPI,
                     spiResponder: peerSPI
                 ),
-                replacing: old
+                replacing: old,
+                additional: additional
             )
         else { return nil }
         let new = successor(
@@ -121,7 +147,7 @@ extension IKEEngine {
         return (new, keys)
     }
 
-    private func ikeRekeyRefused(
+    func ikeRekeyRefused(
         _ error: NotifyType?,
         _ exchange: IKERekeyExchange,
         _ sa: IKESA,
@@ -157,7 +183,10 @@ extension IKEEngine {
         at now: Instant
     ) {
         // RFC 7296 §2.25.1: not while this end changes a child; and once is enough.
-        guard !sa.isChangingChildren, !sa.hasRivalSuccessor else {
+        // RFC 9370 §2.2.4: nor while additional key exchanges replace the IKE SA or a child.
+        guard !sa.isChangingChildren, !sa.hasRivalSuccessor, !sa.isFollowingUp(nil),
+            state.followUps.isEmpty
+        else {
             return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
         }
         let choice: ProposalSelection.Choice
@@ -181,42 +210,66 @@ extension IKEEngine {
         let spi = freshIKESPI()
         let peerSPI = IKESPI(rawValue: choice.peerSPI.reduce(0) { $0 << 8 | UInt64($1) })
         let nonce = freshNonce()
-        guard peerSPI != .zero,
-            let keyPair = try? KeyExchangeKeyPair.generate(suite.keyExchange, random: &random),
-            let secret = try? keyPair.sharedSecret(with: theirs.data),
-            let keys = SAKeys(
-                suite: suite,
-                secret: secret,
-                isOriginalInitiator: false,
-                context: IKEKeys.Context(
-                    nonceInitiator: theirNonce,
-                    nonceResponder: nonce,
-                    spiInitiator: peerSPI,
-                    spiResponder: spi
-                ),
-                replacing: state.keys
-            )
+        guard peerSPI != .zero, let answer = try? freshAnswer(suite.keyExchange, to: theirs.data)
         else { return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))]) }
-        respond(
-            to: request,
-            of: sa,
+        let payloads: [Payload] =
             [
                 .securityAssociation(choice.answer(spi: spi.bytes)),
                 .nonce(NoncePayload(nonce: nonce)),
                 .keyExchange(
-                    KeyExchangePayload(method: suite.keyExchange, data: keyPair.publicValue)
+                    KeyExchangePayload(method: suite.keyExchange, data: answer.publicValue)
                 ),
             ] + crashTokenPayload(peerSPI, spi)
-        )
-        let new = successor(
-            of: sa,
+        let new = PeerIKERekey(
+            suite: suite,
             localSPI: spi,
             peerSPI: peerSPI,
+            nonces: ChildNonces(initiator: theirNonce, responder: nonce),
+            secret: answer.secret
+        )
+        guard suite.additionalKeyExchanges.isEmpty else {
+            noteCrossing(by: new, of: sa)
+            let link = awaitFollowUps(of: new, sa, state, at: now)
+            return respond(to: request, of: sa, payloads + [.notify(link)])
+        }
+        finish(new, additional: [], payloads, request, sa, state, at: now)
+    }
+
+    /// The new IKE SA of an exchange of the peer's, and the answer that tells it.
+    func finish(
+        _ rekey: PeerIKERekey,
+        additional: [SecretBytes],
+        _ payloads: [Payload],
+        _ request: Request,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        let keys = SAKeys(
+            suite: rekey.suite,
+            secret: rekey.secret,
+            isOriginalInitiator: false,
+            context: IKEKeys.Context(
+                nonceInitiator: rekey.nonces.initiator,
+                nonceResponder: rekey.nonces.responder,
+                spiInitiator: rekey.peerSPI,
+                spiResponder: rekey.localSPI
+            ),
+            replacing: state.keys,
+            additional: additional
+        )
+        guard let keys else {
+            return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+        }
+        respond(to: request, of: sa, payloads)
+        let new = successor(
+            of: sa,
+            localSPI: rekey.localSPI,
+            peerSPI: rekey.peerSPI,
             isInitiator: false,
             at: now
         )
-        let nonces = ChildNonces(initiator: theirNonce, responder: nonce)
-        enter(new, keys, nonces, inPlaceOf: sa, state, at: now)
+        enter(new, keys, rekey.nonces, inPlaceOf: sa, state, at: now)
     }
 
     /// The peer's new IKE SA inherits, or vies with ours.

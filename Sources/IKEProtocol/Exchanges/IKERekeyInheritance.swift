@@ -175,6 +175,7 @@ extension IKEEngine {
         at now: Instant
     ) {
         guard let state = new.established else { return }
+        releaseFollowUps(of: oldState)
         sas.forgetPeer(of: old)
         state.standing = .current
         sas.rememberPeer(of: new, state)

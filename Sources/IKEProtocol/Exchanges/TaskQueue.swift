@@ -104,6 +104,10 @@ extension IKEEngine {
             receiveIntermediateResponse(content, message, sa, state, at: now)
         case (.ikeAuth, .authenticating(let state)):
             receiveAuthResponse(content, sa, state, at: now)
+        case (.createChild(let exchange), .established(let state)) where exchange.followUp != nil:
+            receiveFollowUpResponse(content, exchange, sa, state, at: now)
+        case (.rekeyIKESA(let exchange), .established(let state)) where exchange.followUp != nil:
+            receiveFollowUpResponse(content, exchange, sa, state, at: now)
         case (.createChild(let exchange), .established(let state)):
             receiveChildResponse(content, exchange, sa, state, at: now)
         case (.rekeyIKESA(let exchange), .established(let state)):
@@ -136,6 +140,10 @@ extension IKEEngine {
         // RFC 9370 §2.2.2: the key exchanges that were agreed on come first.
         case (.ikeAuth, .halfOpen(let state)) where state.remaining.isEmpty:
             receiveAuthRequest(request, sa, state, at: now)
+        case (.ikeFollowUpKE, .established(let state)):
+            receiveFollowUpRequest(request, sa, state, at: now)
+        case (.ikeFollowUpKE, .closing):
+            respond(to: request, of: sa, [.notify(NotifyPayload(.stateNotFound))])
         case (.createChildSA, .established(let state)):
             receiveCreateChildRequest(request, sa, state, at: now)
         case (.informational, .established), (.informational, .closing):
@@ -158,7 +166,7 @@ extension IKEExchange {
         case .ikeSAInit: .ikeSAInit
         case .ikeIntermediate: .ikeIntermediate
         case .ikeAuth: .ikeAuth
-        case .createChild, .rekeyIKESA: .createChildSA
+        case .createChild, .rekeyIKESA: isFollowUp ? .ikeFollowUpKE : .createChildSA
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
             .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken:
             .informational

@@ -43,7 +43,7 @@ enum IKEExchange {
         case .ikeSAInit: "IKE_SA_INIT"
         case .ikeIntermediate: "IKE_INTERMEDIATE"
         case .ikeAuth: "IKE_AUTH"
-        case .createChild, .rekeyIKESA: "CREATE_CHILD_SA"
+        case .createChild, .rekeyIKESA: isFollowUp ? "IKE_FOLLOWUP_KE" : "CREATE_CHILD_SA"
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
             .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken:
             "INFORMATIONAL"
@@ -59,6 +59,8 @@ enum SATimer: Hashable {
     case answerMemory
     /// The next slice of the work on a puzzle.
     case puzzle
+    /// The end of the patience with additional key exchanges that do not come.
+    case followUps
     /// The end of the patience with messages of which fragments are missing.
     case reassembly
     case halfOpenExpiry

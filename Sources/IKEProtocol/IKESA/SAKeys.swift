@@ -20,7 +20,8 @@ final class SAKeys {
         secret: SecretBytes,
         isOriginalInitiator: Bool,
         context: IKEKeys.Context,
-        replacing old: SAKeys? = nil
+        replacing old: SAKeys? = nil,
+        additional: [SecretBytes] = []
     ) {
         let keys =
             if let old {
@@ -30,7 +31,8 @@ final class SAKeys {
                     prf: suite.prf,
                     cipherSuite: suite.cipherSuite,
                     context: context,
-                    sharedSecret: secret
+                    sharedSecret: secret,
+                    additional: additional
                 )
             } else {
                 IKEKeys.derive(

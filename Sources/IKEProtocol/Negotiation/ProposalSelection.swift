@@ -121,6 +121,12 @@ enum ProposalSelection {
         )
     }
 
+    /// The additional key exchanges that an answer chooses, in their order.
+    static func additionalMethods(_ answer: MessageContent) -> [KeyExchangeMethod] {
+        answer.securityAssociation?.proposals.first?.proposal.transforms.additionalKeyExchanges
+            ?? []
+    }
+
     /// RFC 9370 §2.2.1: then the exchange has failed, and nothing may follow it.
     private static func repeatsAdditionalMethods(_ transforms: [Transform]) -> Bool {
         let methods = transforms.filter { $0.type.isAdditionalKeyExchange && !$0.isNone }

@@ -26,6 +26,8 @@ final class Established {
     var strayAuthenticationSPIs: Set<SPI> = []
     /// Addresses of the inside that the responder of the first exchange gave to its initiator.
     var internalAddresses: [IPAddress] = []
+    /// What the peer began and has not finished: its additional key exchanges are to come.
+    var followUps: [AwaitedFollowUp] = []
     /// What this end will ask for, one after the other: the window is one request.
     var tasks: [IKETask] = []
     let establishedAt: Instant

@@ -1,0 +1,267 @@
+import IKEMessages
+import IPsecPrimitives
+import Testing
+
+@testable import IKEProtocol
+
+@Suite("Additional key exchanges after CREATE_CHILD_SA (RFC 9370 §2.2.4)")
+struct FollowUpTests {
+    private static let methods = "x25519-ke1_mlkem768-ke3_ecp384"
+
+    private func setup(_ methods: String = methods) -> Setup {
+        var setup = Setup()
+        setup.ikeProposals = ["aes256gcm16-prfsha256-\(methods)"]
+        setup.espProposals = ["aes256gcm16-\(methods)"]
+        setup.livenessInterval = nil
+        return setup
+    }
+
+    private func established(_ setup: Setup? = nil) -> Dialogue {
+        let dialogue = Dialogue(setup ?? self.setup())
+        dialogue.initiate()
+        #expect(dialogue.agree())
+        return dialogue
+    }
+
+    private func rekeyChild(at party: Party, _ dialogue: Dialogue) {
+        guard let spi = party.activeChild("net")?.inboundSPI else { return }
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: spi, limit: .soft),
+            at: party
+        )
+    }
+
+    private func rekeyIKESA(at party: Party, _ dialogue: Dialogue) {
+        guard let sa = party.engine.sas.all().first(where: { $0.established != nil }) else {
+            return
+        }
+        party.engine.enqueue(.rekeyIKESA, of: sa, at: dialogue.now)
+        party.absorb(party.engine.effects)
+        party.engine.effects = []
+    }
+
+    private func exchanges(_ dialogue: Dialogue, after count: Int, _ type: ExchangeType) -> Int {
+        Set(
+            dialogue.sent[count...].filter { $0.bytes[18] == type.rawValue }
+                .map { Array($0.bytes[0..<16] + $0.bytes[19..<24]) }
+        ).count
+    }
+
+    /// Nothing is left over of any series, and both ends use the same child.
+    private func expectRest(_ dialogue: Dialogue, children: Int = 1) {
+        #expect(dialogue.agree())
+        for party in [dialogue.left, dialogue.right] {
+            #expect(party.children.count == children)
+            #expect(party.engine.sas.reservedSPICount == children)
+            #expect(party.establishedIKESAs.count == 1)
+            for sa in party.engine.sas.all() {
+                #expect(sa.established?.followUps.isEmpty ?? true)
+                #expect(sa.requests.isEmpty)
+            }
+        }
+    }
+
+    @Test("a child is rekeyed by either end", arguments: [true, false])
+    func child(byLeft: Bool) {
+        let dialogue = established()
+        let before = dialogue.left.activeChild("net")?.inboundSPI
+        let count = dialogue.sent.count
+        rekeyChild(at: byLeft ? dialogue.left : dialogue.right, dialogue)
+        dialogue.advance(by: .seconds(10))
+        expectRest(dialogue)
+        #expect(dialogue.left.activeChild("net")?.inboundSPI != before)
+        #expect(exchanges(dialogue, after: count, .ikeFollowUpKE) == 4)
+        #expect(exchanges(dialogue, after: count, .createChildSA) == 2)
+        #expect(dialogue.sent.allSatisfy { $0.bytes.count + 28 <= 1280 })
+    }
+
+    @Test("the IKE SA is rekeyed by either end", arguments: [true, false])
+    func ikeSA(byLeft: Bool) {
+        let dialogue = established()
+        let before = dialogue.left.establishedIKESAs.first?.initiatorSPI
+        let count = dialogue.sent.count
+        rekeyIKESA(at: byLeft ? dialogue.left : dialogue.right, dialogue)
+        dialogue.advance(by: .seconds(10))
+        expectRest(dialogue)
+        #expect(dialogue.left.establishedIKESAs.first?.initiatorSPI != before)
+        #expect(exchanges(dialogue, after: count, .ikeFollowUpKE) == 4)
+        // The new keys work, in both directions and for one more replacement.
+        rekeyIKESA(at: dialogue.right, dialogue)
+        dialogue.advance(by: .seconds(10))
+        rekeyChild(at: dialogue.left, dialogue)
+        dialogue.advance(by: .seconds(10))
+        expectRest(dialogue)
+    }
+
+    @Test("a further child, and one that has to wait for the IKE SA of a childless start")
+    func furtherChild() {
+        var left = setup()
+        left.childless = .prefer
+        left.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = Dialogue(left)
+        dialogue.initiate("net")
+        dialogue.initiate("more")
+        dialogue.advance(by: .seconds(10))
+        #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
+        expectRest(dialogue, children: 2)
+        #expect(exchanges(dialogue, after: 0, .ikeFollowUpKE) == 8)
+    }
+
+    @Test("what is optional and left out costs no exchange")
+    func optional() {
+        let left = setup("x25519-ke1_mlkem768-ke1_none")
+        let right = setup("x25519").mirrored
+        let dialogue = Dialogue(left, right)
+        dialogue.initiate()
+        rekeyChild(at: dialogue.left, dialogue)
+        rekeyIKESA(at: dialogue.right, dialogue)
+        dialogue.advance(by: .seconds(10))
+        expectRest(dialogue)
+        #expect(exchanges(dialogue, after: 0, .ikeFollowUpKE) == 0)
+    }
+
+    @Test("any lost datagram costs a retransmission only", arguments: 0..<11, [true, false])
+    func loss(of index: Int, ofChild: Bool) {
+        let dialogue = established()
+        var count = 0
+        dialogue.link = { datagram in
+            defer { count += 1 }
+            return count == index ? [] : [datagram]
+        }
+        if ofChild {
+            rekeyChild(at: dialogue.right, dialogue)
+        } else {
+            rekeyIKESA(at: dialogue.right, dialogue)
+        }
+        dialogue.advance(by: .seconds(60))
+        expectRest(dialogue)
+    }
+
+    @Test("everything twice")
+    func twice() {
+        let dialogue = established()
+        dialogue.link = { [$0, $0] }
+        rekeyChild(at: dialogue.left, dialogue)
+        dialogue.advance(by: .seconds(10))
+        rekeyIKESA(at: dialogue.left, dialogue)
+        dialogue.advance(by: .seconds(10))
+        expectRest(dialogue)
+    }
+
+    /// "the initiator of this exchange just stops the rekeying process".
+    @Test("both ends rekey the same child at once", arguments: 0..<6 as Range<UInt64>)
+    func crossedChildren(seed: UInt64) {
+        let dialogue = Dialogue(setup(), seed: 100 + seed)
+        dialogue.initiate()
+        let count = dialogue.sent.count
+        rekeyChild(at: dialogue.left, dialogue)
+        rekeyChild(at: dialogue.right, dialogue)
+        dialogue.advance(by: .seconds(60))
+        expectRest(dialogue)
+        // One series goes on to its end.
+        #expect(exchanges(dialogue, after: count, .ikeFollowUpKE) == 4)
+        #expect(dialogue.left.installed.count == 2 && dialogue.right.installed.count == 2)
+    }
+
+    @Test("both ends replace the IKE SA at once", arguments: 0..<6 as Range<UInt64>)
+    func crossedIKESAs(seed: UInt64) {
+        let dialogue = Dialogue(setup(), seed: 200 + seed)
+        dialogue.initiate()
+        let count = dialogue.sent.count
+        rekeyIKESA(at: dialogue.left, dialogue)
+        rekeyIKESA(at: dialogue.right, dialogue)
+        dialogue.advance(by: .seconds(100))
+        expectRest(dialogue)
+        #expect(exchanges(dialogue, after: count, .ikeFollowUpKE) == 4)
+    }
+
+    /// RFC 9370 §2.2.4: "a TEMPORARY_FAILURE notification MUST be sent".
+    @Test("a rekeying that comes while the other end's goes on is refused for now")
+    func lateCrossing() {
+        let dialogue = established()
+        // The peer's request is on its way for so long that ours is answered meanwhile.
+        rekeyChild(at: dialogue.right, dialogue)
+        let held = dialogue.right.outbox
+        dialogue.right.outbox = []
+        rekeyChild(at: dialogue.left, dialogue)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        #expect(
+            dialogue.left.outbox.contains { $0.bytes[18] == ExchangeType.ikeFollowUpKE.rawValue }
+        )
+        for datagram in held { dialogue.deliver(datagram, to: dialogue.left) }
+        dialogue.advance(by: .seconds(60))
+        expectRest(dialogue)
+        #expect(dialogue.left.installed.count <= 3)
+    }
+
+    @Test(
+        "what the responder has forgotten is begun anew (STATE_NOT_FOUND)",
+        arguments: [true, false]
+    )
+    func stateNotFound(ofChild: Bool) {
+        let dialogue = established()
+        let start = dialogue.now
+        dialogue.link = { [unowned dialogue] datagram in
+            let isFollowUp = datagram.bytes[18] == ExchangeType.ikeFollowUpKE.rawValue
+            return isFollowUp && dialogue.now < start + .seconds(25) ? [] : [datagram]
+        }
+        if ofChild {
+            rekeyChild(at: dialogue.left, dialogue)
+        } else {
+            rekeyIKESA(at: dialogue.left, dialogue)
+        }
+        dialogue.advance(by: .seconds(22))
+        for sa in dialogue.right.engine.sas.all() {
+            #expect(sa.established?.followUps.isEmpty ?? true)
+        }
+        #expect(dialogue.right.engine.sas.reservedSPICount == 1)
+        dialogue.advance(by: .seconds(120))
+        expectRest(dialogue)
+        #expect(exchanges(dialogue, after: 0, .createChildSA) >= 4)
+    }
+
+    @Test("an unknown link is answered with STATE_NOT_FOUND and harms nothing")
+    func unknownLink() {
+        let dialogue = established()
+        guard let sa = dialogue.left.engine.sas.all().first, let state = sa.established else {
+            return
+        }
+        dialogue.left.engine.request(
+            .checkLiveness,
+            .ikeFollowUpKE,
+            [.notify(NotifyPayload(.additionalKeyExchange, data: [1, 2, 3]))],
+            of: sa,
+            at: dialogue.now
+        )
+        dialogue.left.absorb(dialogue.left.engine.effects)
+        dialogue.left.engine.effects = []
+        dialogue.settle()
+        let answer = dialogue.sent.last
+        #expect(answer?.bytes[18] == ExchangeType.ikeFollowUpKE.rawValue)
+        sa.requests.removeAll()
+        sa.timers = [:]
+        #expect(state.children.count == 1)
+        #expect(dialogue.right.establishedIKESAs.count == 1 && dialogue.agree())
+    }
+
+    @Test(
+        "closing the child or the SA in the middle leaves nothing behind",
+        arguments: [true, false]
+    )
+    func closedMeanwhile(wholeSA: Bool) {
+        let dialogue = established()
+        rekeyChild(at: dialogue.left, dialogue)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        dialogue.handle(
+            .terminate(connection: "site", child: wholeSA ? nil : "net"),
+            at: dialogue.left
+        )
+        dialogue.advance(by: .seconds(200))
+        for party in [dialogue.left, dialogue.right] {
+            #expect(party.children.isEmpty)
+            #expect(party.engine.sas.reservedSPICount == 0)
+        }
+    }
+}

@@ -141,7 +141,10 @@ var targets: [Target] = [
     ),
     tests(
         "IKEMessagesTests",
-        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "IKEMessages", "Inspection"],
+        [
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "IKEMessages", "IKECredentials",
+            "Inspection", crypto,
+        ],
         resources: [.copy("Captures")]
     ),
     tests("IKECredentialsTests", ["IPsecPrimitives", "IKECredentials"]),

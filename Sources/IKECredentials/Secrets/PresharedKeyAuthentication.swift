@@ -35,15 +35,7 @@ package enum PresharedKeyAuthentication {
     package static func code(secret: SecretBytes, signing octets: SignedOctets, prf: PRF) -> [UInt8]
     {
         let key = prf.compute(key: secret, Array("Key Pad for IKEv2".utf8))
-        let identity = prf.compute(key: octets.authenticationKey, octets.identityBody)
-        return prf.compute(
-            key: key,
-            octets.message,
-            octets.peerNonce,
-            identity.copy(),
-            octets.intermediate
-        )
-        .copy()
+        return prf.compute(key: key, octets.octets(prf: prf)).copy()
     }
 
     /// Whether `code` is the AUTH of `octets`, in constant time.
@@ -57,5 +49,22 @@ package enum PresharedKeyAuthentication {
             code,
             PresharedKeyAuthentication.code(secret: secret, signing: octets, prf: prf)
         )
+    }
+}
+
+extension PresharedKeyAuthentication.SignedOctets {
+    /// RealMessage | Nonce | prf(SK_p, RestOfID) | IntAuth (RFC 7296 §2.15, RFC 9242 §3.3.2): what
+    /// signatures cover as well.
+    package func octets(prf: PRF) -> [UInt8] {
+        let identity = prf.compute(key: authenticationKey, identityBody).copy()
+        var octets: [UInt8] = []
+        octets.reserveCapacity(
+            message.count + peerNonce.count + identity.count + intermediate.count
+        )
+        octets += message
+        octets += peerNonce
+        octets += identity
+        octets += intermediate
+        return octets
     }
 }

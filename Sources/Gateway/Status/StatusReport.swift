@@ -155,6 +155,7 @@ struct StatusReport {
             outboundSPI: pair.outboundSPI.description,
             algorithms: child?.suite ?? "",
             udpEncapsulation: child?.isEncapsulated ?? false,
+            traits: child.flatMap { $0.traits.isEmpty ? nil : $0.traits },
             isOutbound: pair.isOutboundActive,
             localSelectors: (child?.localSelectors ?? []).map(\.description),
             remoteSelectors: (child?.remoteSelectors ?? []).map(\.description),

@@ -47,6 +47,8 @@ package struct ChildSAStatus: Hashable, Sendable {
     package var localSelectors: [TrafficSelector]
     package var remoteSelectors: [TrafficSelector]
     package var isEncapsulated: Bool
+    /// What is not ordinary, in words: `AH`, `transport mode`, `resource 1`.
+    package var traits: [String]
     package var age: Duration
     package var rekeyIn: Duration?
     /// Replaced by another and soon removed.

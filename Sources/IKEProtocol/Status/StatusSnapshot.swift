@@ -58,6 +58,7 @@ extension ChildSA {
             localSelectors: selectors.local,
             remoteSelectors: selectors.remote,
             isEncapsulated: isEncapsulated,
+            traits: (suite.securityProtocol == .ah ? ["AH"] : []) + traits.words,
             age: now - createdAt,
             rekeyIn: rekeyAt.map { $0 - now },
             isReplaced: stage != .current

@@ -73,10 +73,24 @@ package struct StatusText {
                 + tunnel.remoteSelectors.joined(separator: ", "),
         ]
         for sa in tunnel.securityAssociations {
-            lines += [
-                "    ESP \(sa.algorithms)\(sa.udpEncapsulation ? " in UDP" : ""), "
+            let traits = sa.traits ?? []
+            lines.append(
+                "    \(traits.contains("AH") ? "AH" : "ESP") \(sa.algorithms)"
+                    + (sa.udpEncapsulation ? " in UDP" : "")
+                    + traits.filter { $0 != "AH" }.map { ", \($0)" }.joined() + ", "
                     + times(sa.ageSeconds, sa.rekeyInSeconds)
-                    + (sa.isOutbound ? "" : ", for receiving only"),
+                    + (sa.isOutbound ? "" : ", for receiving only")
+            )
+            // The peer may have agreed to less than the tunnel asks for.
+            if sa.localSelectors != tunnel.localSelectors
+                || sa.remoteSelectors != tunnel.remoteSelectors
+            {
+                lines.append(
+                    "      carries \(sa.localSelectors.joined(separator: ", ")) <-> "
+                        + sa.remoteSelectors.joined(separator: ", ")
+                )
+            }
+            lines += [
                 "      in  \(sa.inboundSPI) \(traffic(sa.inbound))",
                 "      out \(sa.outboundSPI) \(traffic(sa.outbound))",
             ]

@@ -50,6 +50,9 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
     package var algorithms: String
     /// Whether ESP travels in UDP.
     package var udpEncapsulation: Bool
+    /// What is not ordinary, in words: `AH`, `transport mode`, `resource 1`; absent where there is
+    /// nothing.
+    package var traits: [String]?
     /// Whether new packets leave by this one.
     package var isOutbound: Bool
     /// What was agreed; may be less than the configuration says.
@@ -66,6 +69,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         outboundSPI: String,
         algorithms: String,
         udpEncapsulation: Bool,
+        traits: [String]? = nil,
         isOutbound: Bool,
         localSelectors: [String],
         remoteSelectors: [String],
@@ -78,6 +82,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         self.outboundSPI = outboundSPI
         self.algorithms = algorithms
         self.udpEncapsulation = udpEncapsulation
+        self.traits = traits
         self.isOutbound = isOutbound
         self.localSelectors = localSelectors
         self.remoteSelectors = remoteSelectors

@@ -28,6 +28,48 @@ struct StatusTextTests {
         )
     }
 
+    @Test func anSAThatIsNotOrdinary() {
+        var child = ChildSAStatus(
+            inboundSPI: "0xc0000001",
+            outboundSPI: "0xc0000002",
+            algorithms: "sha256-esn",
+            udpEncapsulation: false,
+            traits: ["AH", "transport mode"],
+            isOutbound: true,
+            localSelectors: ["10.1.0.0/16"],
+            remoteSelectors: ["10.2.1.0/24"],
+            inbound: TrafficCount(),
+            outbound: TrafficCount(),
+            ageSeconds: 61,
+            rekeyInSeconds: nil
+        )
+        func lines() -> [String] {
+            let tunnel = TunnelStatus(
+                name: "net",
+                state: .established,
+                policyOrder: 1,
+                start: "on-traffic",
+                localSelectors: ["10.1.0.0/16"],
+                remoteSelectors: ["10.2.0.0/16"],
+                securityAssociations: [child]
+            )
+            let connection = ConnectionStatus(
+                name: "branch",
+                state: .established,
+                localAddress: nil,
+                remoteAddress: "192.0.2.2",
+                localIdentity: "a.example",
+                remoteIdentity: "b.example",
+                tunnels: [tunnel]
+            )
+            return StatusText(status(connection)).text.split(separator: "\n").map(String.init)
+        }
+        #expect(lines().contains("    AH sha256-esn, transport mode, 1m 1s old"))
+        #expect(lines().contains("      carries 10.1.0.0/16 <-> 10.2.1.0/24"))
+        child.remoteSelectors = ["10.2.0.0/16"]
+        #expect(!lines().contains { $0.contains("carries") })
+    }
+
     @Test func anEstablishedConnection() {
         let child = ChildSAStatus(
             inboundSPI: "0xc0000001",

@@ -130,6 +130,8 @@ package final class ConnectionController {
 
     /// When `ControlEvent.timeout` is due; nil: never.
     package var nextTimeout: Instant? {
+        // Nothing is begun any more, but Deletes are repeated until they are answered.
+        if isShuttingDown { return engine.nextTimeout }
         let reading = pairs.isEmpty ? nil : counters.nextReading
         return [engine.nextTimeout, timers.next(), reading].compactMap(\.self).min()
     }

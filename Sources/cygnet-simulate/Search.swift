@@ -27,6 +27,7 @@ final class Search: Sendable {
     private struct State {
         var next: UInt64
         var found = Found()
+        var isStopped = false
     }
 
     private static let share = 25
@@ -59,9 +60,21 @@ final class Search: Sendable {
         }
     }
 
+    /// Lets what is under way come to its end, and no more begin.
+    ///
+    /// - Returns: what has to live as long as that is wanted.
+    func stopOnInterrupt() -> any DispatchSourceSignal {
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        source.setEventHandler { [self] in state.withLock { $0.isStopped = true } }
+        source.resume()
+        return source
+    }
+
     private func takeShare() -> Range<UInt64>? {
         state.withLock { state in
-            guard state.next < end, state.found.failures.count < violationLimit else { return nil }
+            guard !state.isStopped, state.next < end, state.found.failures.count < violationLimit
+            else { return nil }
             let share = state.next..<min(state.next + UInt64(Search.share), end)
             state.next = share.upperBound
             return share
@@ -70,16 +83,24 @@ final class Search: Sendable {
 
     /// The output of one worker process.
     private func work(_ share: Range<UInt64>) -> (text: String, status: Int32) {
+        let (text, status) = Search.output(of: [
+            "work", "--from", "\(share.lowerBound)", "--seeds", "\(share.count)",
+        ])
+        return (status == 127 ? "begin \(share.lowerBound)\n" : text, status)
+    }
+
+    /// What this program prints with other arguments.
+    static func output(of arguments: [String]) -> (text: String, status: Int32) {
         let process = Process()
         process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["work", "--from", "\(share.lowerBound)", "--seeds", "\(share.count)"]
+        process.arguments = arguments
         var environment = ProcessInfo.processInfo.environment
         // A trap is a finding, not something to look at for a minute.
         environment["SWIFT_BACKTRACE"] = "enable=no"
         process.environment = environment
         let pipe = Pipe()
         process.standardOutput = pipe
-        do { try process.run() } catch { return ("begin \(share.lowerBound)\n", 127) }
+        do { try process.run() } catch { return ("", 127) }
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return (String(decoding: data, as: UTF8.self), process.terminationStatus)

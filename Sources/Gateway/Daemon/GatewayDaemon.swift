@@ -167,7 +167,7 @@ package final class GatewayDaemon {
     /// Carries out effects, those included that follow from them.
     func perform(_ effects: [ControlEffect], at now: Instant) {
         queue.run(effects) { perform($0) }
-        if !isClosing { timer.arm(at: controller.nextTimeout) }
+        timer.arm(at: controller.nextTimeout)
     }
 
     private func perform(_ effect: ControlEffect) {

@@ -141,13 +141,8 @@ extension IKEEngine {
 
     func shutDown(at now: Instant) {
         isShuttingDown = true
-        for sa in sas.all() {
-            // There is no time to wait for an answer to what is outstanding: the next message ID
-            // is in the peer's window if it has answered, and if not, nothing is lost.
-            if sa.established != nil, !sa.requests.isOpen, !sa.isRekeying {
-                sa.requests.removeAll()
-            }
-            close(sa, because: .requested, at: now)
-        }
+        // Where the window is full, the Delete follows the answer to what is under way
+        // (RFC 7296 §2.3).
+        for sa in sas.all() { close(sa, because: .requested, at: now) }
     }
 }

@@ -20,7 +20,8 @@ enum AuthRefusal {
             subject: .refusedByPeer,
             explanation: "The peer does not believe that we are \(connection.localIdentity), or "
                 + "expects others than \(connection.localIdentity) and "
-                + "\(connection.remoteIdentity) here (AUTHENTICATION_FAILED).",
+                + "\(connection.remoteIdentity) here, or takes the IKE proposal that it chose for "
+                + "another of its connections only (AUTHENTICATION_FAILED).",
             offered: [
                 "local \(connection.localIdentity), remote \(connection.remoteIdentity)"
             ],

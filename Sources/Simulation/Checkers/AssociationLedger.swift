@@ -1,3 +1,4 @@
+internal import Configuration
 internal import IPsecPrimitives
 internal import PacketProtection
 
@@ -6,20 +7,22 @@ struct AssociationLedger {
     struct Association {
         let identifier: SAIdentifier
         let policy: PolicyIdentifier
+        let tunnel: TunnelPath?
         let spi: SPI
         let isOutbound: Bool
         /// Rank of the last activation; 0 for none. The highest of a policy is used.
         var activation: UInt64 = 0
         let installedAt: UInt64
-        weak var cipher: AnyObject?
     }
 
     private(set) var associations: [[SAIdentifier: Association]]
     private var lastActivation: UInt64 = 0
-    /// Ciphers that were in use; each must be gone once its SA is.
-    private var removedCiphers: [WeakReference] = []
+    /// The tunnel whose SAs are installed next.
+    private var expected: TunnelPath?
 
     init(gateways: Int) { associations = Array(repeating: [:], count: gateways) }
+
+    mutating func expect(_ tunnel: TunnelPath) { expected = tunnel }
 
     mutating func forget(_ gateway: Int) { associations[gateway] = [:] }
 
@@ -33,10 +36,10 @@ struct AssociationLedger {
             var association = Association(
                 identifier: parameters.identifier,
                 policy: parameters.policy,
+                tunnel: expected,
                 spi: parameters.spi,
                 isOutbound: true,
-                installedAt: now,
-                cipher: parameters.cipher
+                installedAt: now
             )
             if parameters.isActive { association.activation = nextActivation() }
             return add(association, at: gateway, now)
@@ -55,10 +58,10 @@ struct AssociationLedger {
                 Association(
                     identifier: parameters.identifier,
                     policy: parameters.policy,
+                    tunnel: expected,
                     spi: parameters.spi,
                     isOutbound: false,
-                    installedAt: now,
-                    cipher: parameters.cipher
+                    installedAt: now
                 ),
                 at: gateway,
                 now
@@ -94,11 +97,11 @@ struct AssociationLedger {
         return lastActivation
     }
 
-    /// The SPI by which packets of a policy leave; nil when they cannot.
-    func outboundSPI(_ gateway: Int, _ policy: PolicyIdentifier) -> SPI? {
+    /// The SPI by which packets of a tunnel leave; nil when they cannot.
+    func outboundSPI(_ gateway: Int, _ tunnel: TunnelPath) -> SPI? {
         var best: Association?
         for association in associations[gateway].values
-        where association.isOutbound && association.policy == policy
+        where association.isOutbound && association.tunnel == tunnel
             && association.activation > best?.activation ?? 0
         { best = association }
         return best?.spi
@@ -108,13 +111,10 @@ struct AssociationLedger {
         associations[gateway].values.contains { !$0.isOutbound && $0.spi == spi }
     }
 
-    func outboundCount(_ gateway: Int, _ policy: PolicyIdentifier) -> Int {
-        associations[gateway].values.count {
-            $0.isOutbound && $0.policy == policy
-        }
+    /// SPIs of a tunnel's SAs in one direction, in order.
+    func spis(_ gateway: Int, _ tunnel: TunnelPath, isOutbound: Bool) -> [SPI] {
+        associations[gateway].values
+            .filter { $0.isOutbound == isOutbound && $0.tunnel == tunnel }
+            .map(\.spi).sorted { $0.rawValue < $1.rawValue }
     }
-}
-
-struct WeakReference {
-    weak var object: AnyObject?
 }

@@ -1,3 +1,6 @@
+internal import Configuration
+internal import ConnectionControl
+internal import IKEMessages
 internal import IKEProtocol
 internal import IPsecPrimitives
 internal import PacketProtection
@@ -10,22 +13,62 @@ struct Checks {
     var associations: AssociationLedger
     var packets = PacketNumbers()
     var messages: MessageChecks
+    var authentication = AuthenticationChecks()
+    var diagnoses: DiagnosisChecks
     var secrets = SecretWatch()
+    var wire = WireReader()
+    private var collisions = CollisionWatch()
 
     init(_ scenario: Scenario) {
         self.scenario = scenario
         children = ChildLedger(scenario)
         associations = AssociationLedger(gateways: scenario.gateways.count)
         messages = MessageChecks(gateways: scenario.gateways.count)
+        diagnoses = DiagnosisChecks(scenario)
     }
 
     mutating func installation(
         _ child: ChildSAInstallation,
-        at gateway: Int,
+        at gateway: SimulatedGateway,
         _ now: UInt64
     ) -> Violation? {
-        secrets.watch(child, at: gateway)
-        return children.installed(child, at: gateway, now)
+        secrets.watch(child, at: gateway.index)
+        associations.expect(TunnelPath(connection: child.connection, tunnel: child.child))
+        return children.installed(child, at: gateway.index, now)
+            ?? unproven(child, at: gateway, now)
+    }
+
+    /// RFC 7296 §2.21.2: nothing before the peer has proven who it is.
+    private func unproven(
+        _ child: ChildSAInstallation,
+        at gateway: SimulatedGateway,
+        _ now: UInt64
+    ) -> Violation? {
+        func violation(_ checker: Checker, _ text: String) -> Violation {
+            Violation(
+                checker: checker,
+                text: "g\(gateway.index), \(child.connection)/\(child.child), SPI "
+                    + "\(child.inboundSPI): \(text)",
+                time: now
+            )
+        }
+        let status = gateway.controller?.engineStatus(at: Instant(nanoseconds: now))
+        guard
+            let sa = status?.ikeSAs.first(where: { sa in
+                sa.children.contains { $0.inboundSPI == child.inboundSPI }
+            })
+        else { return violation(.authentication, "it belongs to no IKE SA") }
+        let pair = SPIPair(initiator: sa.initiatorSPI, responder: sa.responderSPI)
+        guard let identity = authentication.identity(provenTo: gateway.index, in: pair) else {
+            return violation(.authentication, "nobody has proven anything in its IKE SA")
+        }
+        guard identity.data == Array(child.peerIdentity.utf8) else {
+            return violation(
+                .identity,
+                "the peer is taken for \(child.peerIdentity), but proved another identity"
+            )
+        }
+        return nil
     }
 
     mutating func command(
@@ -37,7 +80,7 @@ struct Checks {
     }
 
     mutating func report(_ report: IKEReport, at gateway: Int, _ now: UInt64) -> Violation? {
-        nil
+        diagnoses.heard(report, at: gateway, now)
     }
 
     /// The process of a gateway is gone, with everything in it.
@@ -48,23 +91,37 @@ struct Checks {
     }
 
     mutating func ikeSent(
-        _ message: [UInt8],
+        _ bytes: [UInt8],
         by gateway: SimulatedGateway,
         _ now: UInt64,
         _ coverage: inout Coverage
     ) -> Violation? {
-        messages.sent(message, by: gateway, now, &coverage)
+        guard let message = wire.read(bytes, from: gateway.controller) else {
+            return Violation(
+                checker: .reuse,
+                text: "g\(gateway.index) sends what is no IKE message",
+                time: now
+            )
+        }
+        coverage.count(message)
+        collisions.sent(message, &coverage)
+        authentication.sent(message, by: gateway)
+        return messages.sent(message, bytes, by: gateway.index, now)
     }
 
-    mutating func ikeReceived(_ message: [UInt8], at gateway: Int, _ now: UInt64) {}
+    mutating func ikeReceived(_ bytes: [UInt8], at gateway: Int, _ now: UInt64) {
+        guard let header = try? WireHeader(reading: bytes).header else { return }
+        messages.received(header, at: gateway)
+        collisions.received(header)
+        if header.exchangeType == .ikeAuth { authentication.received(bytes, at: gateway) }
+    }
 
     mutating func espSent(_ datagram: WireDatagram, by gateway: Int, _ now: UInt64) -> Violation? {
         packets.sent(datagram, by: gateway, now)
     }
 
     /// Whether the mark of our probes can be read in it.
-    func isClear(_ datagram: WireDatagram, _ scenario: Scenario) -> Bool {
-        let mark = ProbeTraffic.mark(of: scenario)
+    func isClear(_ datagram: WireDatagram, _ mark: [UInt8]) -> Bool {
         let bytes = datagram.bytes
         guard bytes.count >= mark.count else { return false }
         let first = mark[0]

@@ -1,64 +1,131 @@
 internal import IKEMessages
 internal import IPsecPrimitives
 
-/// IKE on the wire: no message ID for two messages.
+/// IKE on the wire: no message ID for two messages, no nonce and no initialisation vector twice,
+/// and no more requests outstanding than the peer takes.
 struct MessageChecks {
-    private struct Key: Hashable {
-        let initiator: UInt64
-        let responder: UInt64
+    private struct Number: Hashable {
+        let pair: SPIPair
         let number: UInt32
-        /// Request or response, from initiator or responder.
-        let flags: UInt8
+        let isResponse: Bool
+        let isFromInitiator: Bool
+        /// Fragments of one message are messages of one number.
+        let fragment: UInt16
     }
 
-    /// Hash of the message of each number.
-    private var sent: [[Key: UInt64]]
+    private struct Vector: Hashable {
+        let pair: SPIPair
+        let isFromInitiator: Bool
+        let content: [UInt8]
+    }
+
+    private struct Window {
+        var next: UInt32 = 0
+        var outstanding: Set<UInt32> = []
+    }
+
+    private struct End: Hashable {
+        let gateway: Int
+        let pair: SPIPair
+    }
+
+    /// Fingerprint of the message of each number, by gateway.
+    private var sent: [[Number: UInt64]]
+    private var vectors: [Vector: UInt64] = [:]
+    /// What each nonce was sent in: the initiator's SPI for first messages, which may be repeated
+    /// with a cookie, the message's fingerprint for others.
+    private var nonces: [[UInt8]: UInt64] = [:]
+    private var windows: [End: Window] = [:]
+    /// What an end said that it takes (RFC 7296 §2.3).
+    private var windowSizes: [End: UInt32] = [:]
 
     init(gateways: Int) { sent = Array(repeating: [:], count: gateways) }
 
     mutating func forget(_ gateway: Int) { sent[gateway] = [:] }
 
+    /// Precondition: `message` is what `bytes` hold.
     mutating func sent(
-        _ message: [UInt8],
-        by gateway: SimulatedGateway,
-        _ now: UInt64,
-        _ coverage: inout Coverage
+        _ message: ReadMessage,
+        _ bytes: [UInt8],
+        by gateway: Int,
+        _ now: UInt64
     ) -> Violation? {
-        guard let wire = try? WireHeader(reading: message) else {
-            return Violation(
-                checker: .reuse,
-                text: "\(gateway.plan.name) sends what is no IKE message",
+        func violation(_ checker: Checker, _ text: String) -> Violation {
+            Violation(
+                checker: checker,
+                text: "g\(gateway): \(text): \(WireHeaderText.text(bytes))",
                 time: now
             )
         }
-        let header = wire.header
-        coverage.count(
-            "exchange",
-            "\(header.exchangeType) \(header.isResponse ? "response" : "request")"
-        )
-        // Answers to strangers and first requests may come again with a cookie or another group.
-        guard header.exchangeType != .ikeSAInit, wire.firstPayload == .encrypted else { return nil }
-        let key = Key(
-            initiator: header.initiatorSPI.rawValue,
-            responder: header.responderSPI.rawValue,
-            number: header.messageID,
-            flags: (header.isResponse ? 1 : 0) | (header.isFromOriginalInitiator ? 2 : 0)
-        )
-        let hash = MessageChecks.hash(message)
-        if let before = sent[gateway.index].updateValue(hash, forKey: key), before != hash {
-            return Violation(
-                checker: .reuse,
-                text: "\(gateway.plan.name) sends two messages as "
-                    + WireHeaderText.text(message),
-                time: now
-            )
+        let isFirst = message.header.exchangeType == .ikeSAInit
+        if message.isProtected {
+            let number = MessageChecks.number(message, bytes)
+            if let before = sent[gateway].updateValue(message.fingerprint, forKey: number) {
+                // The same again, or another under the same number.
+                return before == message.fingerprint
+                    ? nil : violation(.reuse, "two messages with one number")
+            }
+            if !message.initialisationVector.isEmpty {
+                let vector = Vector(
+                    pair: message.pair,
+                    isFromInitiator: message.header.isFromOriginalInitiator,
+                    content: message.initialisationVector
+                )
+                if let before = vectors.updateValue(message.fingerprint, forKey: vector),
+                    before != message.fingerprint
+                {
+                    return violation(.reuse, "an initialisation vector comes twice")
+                }
+            }
         }
-        return nil
+        for case .nonce(let payload) in message.payloads ?? [] {
+            let use = isFirst ? message.pair.initiator.rawValue : message.fingerprint
+            if let before = nonces.updateValue(use, forKey: Array(payload.nonce)), before != use {
+                return violation(.reuse, "a nonce comes twice")
+            }
+        }
+        return message.isProtected ? window(message, gateway).map { violation(.window, $0) } : nil
     }
 
-    private static func hash(_ bytes: [UInt8]) -> UInt64 {
-        var word: UInt64 = UInt64(bytes.count)
-        for byte in bytes { word = (word ^ UInt64(byte)) &* 0x1000_0000_01b3 }
-        return Dice.mix(word)
+    private static func number(_ message: ReadMessage, _ bytes: [UInt8]) -> Number {
+        var fragment: UInt16 = 0
+        if bytes.count > 34, bytes[16] == PayloadType.encryptedFragment.rawValue {
+            fragment = UInt16(bytes[32]) << 8 | UInt16(bytes[33])
+        }
+        return Number(
+            pair: message.pair,
+            number: message.header.messageID,
+            isResponse: message.header.isResponse,
+            isFromInitiator: message.header.isFromOriginalInitiator,
+            fragment: fragment
+        )
+    }
+
+    private mutating func window(_ message: ReadMessage, _ gateway: Int) -> String? {
+        let end = End(gateway: gateway, pair: message.pair)
+        for case .notify(let notify) in message.payloads ?? []
+        where notify.type == .setWindowSize && notify.data.count == 4 {
+            windowSizes[end] = notify.data.reduce(0) { $0 << 8 | UInt32($1) }
+        }
+        guard !message.header.isResponse else { return nil }
+        var window = windows[end] ?? Window(next: message.header.messageID)
+        defer { windows[end] = window }
+        if window.outstanding.contains(message.header.messageID) { return nil }
+        guard message.header.messageID == window.next else {
+            return "request \(message.header.messageID) where \(window.next) is next"
+        }
+        window.next += 1
+        window.outstanding.insert(message.header.messageID)
+        let size = windowSizes.first { $0.key.pair == message.pair && $0.key.gateway != gateway }
+        let allowed = max(size?.value ?? 1, 1)
+        let oldest = window.outstanding.min() ?? message.header.messageID
+        guard message.header.messageID - oldest >= allowed else { return nil }
+        return "request \(message.header.messageID) while \(oldest) is not answered"
+    }
+
+    /// A response has come to a gateway: its request is no longer outstanding.
+    mutating func received(_ header: MessageHeader, at gateway: Int) {
+        guard header.isResponse else { return }
+        windows[End(gateway: gateway, pair: SPIPair(header))]?.outstanding.remove(header.messageID)
     }
 }

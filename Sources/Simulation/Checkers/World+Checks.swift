@@ -6,28 +6,29 @@ internal import PacketProtection
 
 // Checks that look at the whole world.
 extension World {
+    /// How long a rekey and what follows from it may take on a calm network: the exchange, with a
+    /// retry or two where both ends began, and the seconds in which a replaced SA lingers.
+    private static let unrestLimit: UInt64 = .seconds(25)
+    private static let demandsOnePair = false
+
     /// Once a virtual second.
     func lookAround() {
         checkProbes()
-        for gateway in gateways { fail(checkBypass(of: gateway)) }
+        // One in so many at a time: these look at everything that a gateway has.
+        let second = Int((now - VirtualTime.start) / .seconds(1))
+        let share = scenario.isCrowd ? 60 : 10
+        for gateway in gateways where gateway.index % share == second % share {
+            fail(checkBypass(of: gateway))
+            checkBounds(of: gateway)
+        }
+        if phase == .settled, !scenario.isCrowd { checkRest() }
     }
 
-    /// The place of a tunnel in a gateway's policy database: tunnels stand there in the order of
-    /// the configuration.
-    private func policy(_ peering: PeeringPlan, _ tunnel: Int, at gateway: Int) -> PolicyIdentifier
-    {
-        var number = 0
-        for other in scenario.peerings where other.gateways.contains(gateway) {
-            if other.number == peering.number { break }
-            number += other.tunnels.count
-        }
-        return PolicyIdentifier(rawValue: UInt32(number + tunnel))
-    }
+    func isWanted(_ peering: PeeringPlan) -> Bool { peering.mismatch == .none }
 
     /// Why packets of a tunnel cannot pass from a gateway to another; nil when they can.
-    private func obstacle(_ peering: PeeringPlan, _ tunnel: Int, from: Int, to: Int) -> String? {
-        let policy = policy(peering, tunnel, at: from)
-        guard let spi = checks.associations.outboundSPI(from, policy) else {
+    private func obstacle(_ path: TunnelPath, from: Int, to: Int) -> String? {
+        guard let spi = checks.associations.outboundSPI(from, path) else {
             return "g\(from) has no SA to g\(to)"
         }
         guard checks.associations.accepts(spi, at: to) else {
@@ -37,15 +38,92 @@ extension World {
     }
 
     func checkConvergence() {
-        for peering in scenario.peerings where peering.mismatch == .none {
-            for (index, tunnel) in peering.tunnels.enumerated() {
-                let ends = peering.gateways
-                for (from, to) in [(ends[0], ends[1]), (ends[1], ends[0])] {
-                    if let why = obstacle(peering, index, from: from, to: to) {
-                        fail(.convergence, "\(peering.name)/\(tunnel.name) is not up: \(why)")
+        for peering in scenario.peerings {
+            for tunnel in peering.tunnels {
+                let path = TunnelPath(connection: peering.name, tunnel: tunnel.name)
+                if isWanted(peering) {
+                    checkIsUp(path, peering.gateways)
+                } else {
+                    checkIsDown(path, peering)
+                }
+            }
+            if !isWanted(peering), checks.diagnoses.isRefused[peering.number],
+                !checks.diagnoses.isNamed[peering.number]
+            {
+                fail(.diagnosis, "\(peering.name): nobody named \(peering.mismatch.rawValue)")
+            }
+        }
+    }
+
+    private func checkIsUp(_ path: TunnelPath, _ ends: [Int]) {
+        for (from, to) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+            if let why = obstacle(path, from: from, to: to) {
+                fail(.convergence, "\(path) is not up: \(why)")
+            }
+        }
+    }
+
+    private func checkIsDown(_ path: TunnelPath, _ peering: PeeringPlan) {
+        for gateway in peering.gateways
+        where checks.associations.outboundSPI(gateway, path) != nil {
+            fail(
+                .agreement,
+                "\(path) is up at g\(gateway) in spite of mismatch \(peering.mismatch.rawValue)"
+            )
+        }
+    }
+
+    /// At rest each tunnel has one SA a direction, and the other end has its other half; a rekey
+    /// disturbs that for a while only.
+    private func checkRest() {
+        for peering in scenario.peerings where isWanted(peering) {
+            for tunnel in peering.tunnels {
+                let path = TunnelPath(connection: peering.name, tunnel: tunnel.name)
+                for gateway in peering.gateways {
+                    if let unrest = unrest(path, gateway, peering.other(than: gateway)) {
+                        let key = Unrest(path: path, gateway: gateway)
+                        let since = unrestSince[key] ?? now
+                        unrestSince[key] = since
+                        if now - since > World.unrestLimit {
+                            fail(.rest, "\(path) at g\(gateway): \(unrest) for too long")
+                        }
+                    } else {
+                        unrestSince[Unrest(path: path, gateway: gateway)] = nil
                     }
                 }
             }
+        }
+    }
+
+    private func unrest(_ path: TunnelPath, _ gateway: Int, _ peer: Int) -> String? {
+        for isOutbound in [true, false] {
+            let spis = checks.associations.spis(gateway, path, isOutbound: isOutbound)
+            if spis.isEmpty { return "no \(isOutbound ? "outbound" : "inbound") SA" }
+            if World.demandsOnePair, spis.count > 1 {
+                return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs"
+            }
+            let others = checks.associations.spis(peer, path, isOutbound: !isOutbound)
+            if let orphan = spis.first(where: { !others.contains($0) }) {
+                return "the peer has not the other half of \(orphan)"
+            }
+        }
+        return checks.associations.outboundSPI(gateway, path) == nil
+            ? "its outbound SA is not used" : nil
+    }
+
+    private func checkBounds(of gateway: SimulatedGateway) {
+        guard let controller = gateway.controller else { return }
+        let status = controller.engineStatus(at: instant)
+        if status.halfOpenSAs > 1024 {
+            fail(.bounds, "g\(gateway.index) has \(status.halfOpenSAs) half-open SAs")
+        }
+        let peerings = scenario.peerings.count { $0.gateways.contains(gateway.index) }
+        if status.ikeSAs.count > 16 * peerings + status.halfOpenSAs + 16 {
+            fail(.bounds, "g\(gateway.index) has \(status.ikeSAs.count) IKE SAs")
+        }
+        let tunnels = peerings * 3
+        if checks.associations.associations[gateway.index].count > 32 * tunnels {
+            fail(.bounds, "g\(gateway.index) has more than \(32 * tunnels) SAs")
         }
     }
 
@@ -62,10 +140,27 @@ extension World {
                     "\(gateway.plan.name) keeps an IKE SA of \(left.connection), \(left.stage)"
                 )
             }
-            if let left = checks.associations.associations[gateway.index].values.first {
-                return fail(.leftovers, "\(gateway.plan.name) keeps \(left.identifier)")
+            if let count = status?.halfOpenSAs, count > 0 {
+                return fail(.leftovers, "\(gateway.plan.name) keeps \(count) half-open IKE SAs")
+            }
+            if let left = checks.associations.associations[gateway.index].keys.min(by: {
+                $0.rawValue < $1.rawValue
+            }) {
+                return fail(.leftovers, "\(gateway.plan.name) keeps \(left)")
+            }
+            if let next = gateway.controller?.nextTimeout {
+                return fail(
+                    .leftovers,
+                    "\(gateway.plan.name) waits for \(VirtualTime.text(next.nanoseconds))"
+                )
             }
         }
         if let left = checks.secrets.survivor { fail(.secrets, "a key is left: \(left)") }
     }
+}
+
+/// A tunnel at one of its ends.
+struct Unrest: Hashable {
+    let path: TunnelPath
+    let gateway: Int
 }

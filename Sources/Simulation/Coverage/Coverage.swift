@@ -1,3 +1,4 @@
+internal import IKEMessages
 internal import IKEProtocol
 
 /// What runs have reached, counted by kind and name.
@@ -15,6 +16,20 @@ package struct Coverage: Sendable {
     }
 
     package mutating func add(_ name: String, _ count: Int) { counts[name, default: 0] += count }
+
+    mutating func count(_ message: ReadMessage) {
+        let way = message.header.isResponse ? "response" : "request"
+        count("exchange", "\(message.header.exchangeType) \(way)")
+        for payload in message.payloads ?? [] {
+            switch payload {
+            case .notify(let notify): count("notify", "\(notify.type) in a \(way)")
+            case .delete(let delete):
+                count("delete", delete.isIKESA ? "of an IKE SA" : "of Child SAs")
+            default: count("payload", "\(payload.type)")
+            }
+        }
+        if message.payloads == nil { count("unread", "\(message.header.exchangeType)") }
+    }
 
     mutating func count(_ report: IKEReport) {
         let name = String(describing: report.event).prefix { $0 != "(" }

@@ -24,6 +24,13 @@ struct FaultGenerator {
 
     private mutating func kind(_ scenario: Scenario) -> FaultKind {
         let gateway = dice.below(scenario.gateways.count)
+        // RFC 7296 §2.23: who is behind a NAT "SHOULD NOT do this type of dynamic address update",
+        // so that of two such ends neither may move.
+        let mayMove = scenario.peerings.allSatisfy { peering in
+            !peering.gateways.contains(gateway)
+                || peering.gateways.contains { scenario.gateways[$0].nat == nil }
+        }
+        let move = mayMove ? FaultKind.move(gateway) : .crash(gateway)
         let peering = dice.pick(scenario.peerings)
         let tunnel = dice.below(peering.tunnels.count)
         let isForward = dice.chance(perMille: 500)
@@ -40,7 +47,10 @@ struct FaultGenerator {
         case .stormy, .hostile:
             return dice.pick([
                 wearOut, wearOut, .partition(from: from, to: to), .partition(from: from, to: to),
-                .crash(gateway), .crash(gateway), .restart(gateway), .rebind(gateway),
+                .crash(gateway), .crash(gateway), move, move,
+                .reload(from, peering: peering.number, dice.pick(FaultKind.Change.allCases)),
+                .reload(from, peering: peering.number, dice.pick(FaultKind.Change.allCases)),
+                .restart(gateway), mayMove ? .rebind(gateway) : .restart(gateway),
                 .takeDown(from, peering: peering.number, tunnel: tunnel),
                 .bringUp(from, peering: peering.number, tunnel: tunnel),
                 .burst(from: from, to: to, lossPerMille: dice.within(300...1000)),

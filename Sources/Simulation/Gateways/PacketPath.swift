@@ -9,9 +9,9 @@ final class PacketPath {
     /// Before each packet of the device (`virtio_net.h`).
     private static let deviceHeader = 10
 
-    init() {
+    init(tunnels: Int) {
         var configuration = PacketPathConfiguration()
-        configuration.maximumSAs = 256
+        configuration.maximumSAs = max(256, 8 * tunnels)
         configuration.flowCacheEntries = 64
         configuration.slabOctets = PacketPathConfiguration.minimumSlabOctets
         configuration.maximumJobs = 128

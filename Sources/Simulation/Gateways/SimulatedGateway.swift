@@ -31,19 +31,11 @@ final class SimulatedGateway {
         _ scenario: Scenario,
         observer: @escaping (ChildSAInstallation) -> Void
     ) throws(SetupFailure) -> CredentialStore {
-        let text = ConfigurationText.text(for: index, of: scenario)
-        let result = GatewayConfiguration.read(Array(text.utf8), file: "\(plan.name).yaml")
-        guard let configuration = result.configuration else {
-            throw SetupFailure(
-                text: "\(plan.name): " + (result.errors.first?.message ?? "no configuration")
-            )
-        }
+        let configuration = try read(scenario)
         life += 1
-        var settings = EngineSettings(configuration)
-        settings.exposesKeys = true
         let controller = ConnectionController(
             configuration: configuration,
-            settings: settings,
+            settings: settings(configuration),
             packetCipherBackEnd: .openSSL,
             random: GatewayRandomness(seed: scenario.seed, gateway: index, life: life, purpose: 0),
             engineRandom: GatewayRandomness(
@@ -54,19 +46,55 @@ final class SimulatedGateway {
             )
         )
         controller.installationObserver = observer
+        let credentials = credentials(configuration, scenario)
+        self.configuration = configuration
+        self.controller = controller
+        path = PacketPath(tunnels: configuration.connections.reduce(0) { $0 + $1.tunnels.count })
+        timer = nil
+        isClosing = false
+        hasClosed = false
+        return credentials
+    }
+
+    private func credentials(
+        _ configuration: GatewayConfiguration,
+        _ scenario: Scenario
+    ) -> CredentialStore {
         var credentials = CredentialStore()
         for peering in scenario.peerings where peering.gateways.contains(index) {
             guard let connection = configuration.connection(named: peering.name) else { continue }
             let secret = SecretBytes(Array(peering.end(of: index).secret.utf8))
             credentials.addPresharedKey(secret, for: connection)
         }
-        self.configuration = configuration
-        self.controller = controller
-        path = PacketPath()
-        timer = nil
-        isClosing = false
-        hasClosed = false
         return credentials
+    }
+
+    /// Reads its configuration again, as `cygnet reload` does.
+    func reload(_ scenario: Scenario, at now: Instant) throws(SetupFailure) -> [ControlEffect] {
+        guard let controller else { return [] }
+        let configuration = try read(scenario)
+        self.configuration = configuration
+        controller.adopt(settings(configuration))
+        return controller.reload(
+            configuration,
+            credentials: credentials(configuration, scenario),
+            at: now
+        )
+    }
+
+    private func read(_ scenario: Scenario) throws(SetupFailure) -> GatewayConfiguration {
+        let text = ConfigurationText.text(for: index, of: scenario)
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "\(plan.name).yaml")
+        if let configuration = result.configuration { return configuration }
+        throw SetupFailure(
+            text: "\(plan.name): " + (result.errors.first?.message ?? "no configuration")
+        )
+    }
+
+    private func settings(_ configuration: GatewayConfiguration) -> EngineSettings {
+        var settings = EngineSettings(configuration)
+        settings.exposesKeys = true
+        return settings
     }
 
     /// Everything is gone at once.

@@ -10,6 +10,8 @@ struct Internet {
     }
 
     private(set) var addresses: [IPAddress]
+    private var owners: [IPAddress: Int] = [:]
+    private let isCrowd: Bool
     var boxes: [NATBox?]
     private var conditions: [LinkConditions]
     private let count: Int
@@ -33,15 +35,22 @@ struct Internet {
                 )
             }
         }
+        isCrowd = scenario.isCrowd
         conditions = scenario.conditions
-        blocked = Array(repeating: 0, count: count * count)
-        dice = (0..<count * count).map {
+        blocked = Array(repeating: 0, count: isCrowd ? 1 : count * count)
+        dice = (0..<blocked.count).map {
             Dice(seed: scenario.seed, stream: 0x1000_0000 + UInt64($0))
         }
+        noteOwners()
     }
 
-    func conditions(from source: Int, to destination: Int) -> LinkConditions {
-        conditions[source * count + destination]
+    private mutating func noteOwners() {
+        owners = [:]
+        for gateway in 0..<count { owners[publicAddress(of: gateway)] = gateway }
+    }
+
+    private func way(_ source: Int, _ destination: Int) -> Int {
+        isCrowd ? 0 : source * count + destination
     }
 
     /// The address at which others find a gateway.
@@ -49,12 +58,8 @@ struct Internet {
         boxes[gateway]?.publicAddress ?? addresses[gateway]
     }
 
-    func isBlocked(from source: Int, to destination: Int) -> Bool {
-        blocked[source * count + destination] > 0
-    }
-
     mutating func block(from source: Int, to destination: Int, _ isBlocked: Bool) {
-        blocked[source * count + destination] += isBlocked ? 1 : -1
+        blocked[way(source, destination)] += isBlocked ? 1 : -1
     }
 
     mutating func change(
@@ -62,7 +67,7 @@ struct Internet {
         to destination: Int,
         _ body: (inout LinkConditions) -> Void
     ) {
-        body(&conditions[source * count + destination])
+        body(&conditions[way(source, destination)])
     }
 
     /// From now on nothing is lost, doubled or damaged.
@@ -71,15 +76,20 @@ struct Internet {
         conditions = conditions.map(\.calmed)
     }
 
+    /// Changes where a gateway is found: its own address, or that of its box.
     mutating func move(_ gateway: Int, to address: IPAddress) {
-        addresses[gateway] = address
+        if boxes[gateway] != nil {
+            boxes[gateway]?.publicAddress = address
+            boxes[gateway]?.rebind()
+        } else {
+            addresses[gateway] = address
+        }
+        noteOwners()
     }
 
     /// The gateway whose way an outside address leads to; nil when nobody has it.
     func owner(of address: IPAddress) -> Int? {
-        (0..<count).first { gateway in
-            boxes[gateway].map { $0.publicAddress == address } ?? (addresses[gateway] == address)
-        }
+        owners[address]
     }
 
     /// Sends a datagram on its way from a gateway.
@@ -102,7 +112,7 @@ struct Internet {
         from source: Int,
         to destination: Int
     ) -> Passage {
-        let way = source * count + destination
+        let way = way(source, destination)
         let link = conditions[way]
         guard blocked[way] == 0 else { return Passage() }
         var passage = Passage()

@@ -65,7 +65,9 @@ struct ProbeTraffic {
         let end = tunnel.ends[place]
         let from = peering.gateways[place]
         let to = peering.gateways[1 - place]
-        let link = scenario.conditions[from * scenario.gateways.count + to].calmed
+        let link = scenario.conditions[
+            scenario.isCrowd ? 0 : from * scenario.gateways.count + to
+        ].calmed
         return Flow(
             name: "\(peering.name)/\(tunnel.name) from g\(from)",
             peering: peering.number,

@@ -5,7 +5,7 @@ enum ConfigurationText {
     static func text(for gateway: Int, of scenario: Scenario) -> String {
         let plan = scenario.gateways[gateway]
         var lines = [
-            "gateway:", "  default-policy: bypass", "  cookie-threshold: \(plan.cookieThreshold)",
+            "gateway:", "  default-policy: discard", "  cookie-threshold: \(plan.cookieThreshold)",
             "connections:",
         ]
         for peering in scenario.peerings where peering.gateways.contains(gateway) {
@@ -31,9 +31,10 @@ enum ConfigurationText {
             "    retransmission: {initial: \(end.firstRetransmission)ms, factor: 1.8, "
                 + "tries: \(end.tries)}",
             "    ike-lifetime: \(end.ikeLifetime)s", "    keepalive: \(end.keepalive)s",
-            "    tunnels:",
+            "    window: \(end.window)", "    fragment-size: \(end.fragmentSize)", "    tunnels:",
         ]
-        for tunnel in peering.tunnels {
+        let place = gateway == peering.gateways[0] ? 0 : 1
+        for tunnel in peering.tunnels where !tunnel.ends[place].isRemoved {
             lines += self.tunnel(tunnel, tunnel.ends[gateway == peering.gateways[0] ? 0 : 1])
         }
         return lines

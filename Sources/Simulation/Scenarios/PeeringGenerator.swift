@@ -27,17 +27,23 @@ struct PeeringGenerator {
                 keepalive: dice.within(10...20),
                 firstRetransmission: dice.within(500...2000),
                 tries: dice.within(4...6),
+                window: dice.pick([1, 1, 4, 8]),
+                fragmentSize: dice.pick([1280, 1280, 576]),
                 knowsPeer: knows[1 - place]
             )
         }
         let tunnels = (0..<dice.pick([1, 1, 2, 3])).map { tunnel($0, left, right, ends) }
-        return PeeringPlan(
+        var plan = PeeringPlan(
             number: number,
             gateways: [left, right],
             ends: ends,
             tunnels: tunnels,
             mismatch: .none
         )
+        if dice.chance(perMille: 120) {
+            plan.set(dice.pick(Mismatch.allCases), at: dice.below(2))
+        }
+        return plan
     }
 
     private mutating func ikeProposals() -> [String] {

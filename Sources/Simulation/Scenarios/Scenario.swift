@@ -24,6 +24,10 @@ package struct Scenario: Sendable {
     package var timeline: Timeline
     /// Nanoseconds between the probes of one flow.
     package var probeInterval: UInt64
+    package var hasAttackers = true
+
+    /// Whether all ways are one, because there are too many.
+    var isCrowd: Bool { conditions.count == 1 && gateways.count > 1 }
 }
 
 /// When the parts of a run begin, in virtual nanoseconds.
@@ -86,6 +90,10 @@ package struct EndPlan: Sendable {
     var keepalive: Int
     var firstRetransmission: Int
     var tries: Int
+    /// Requests at once that it takes from the peer.
+    var window: Int
+    /// Octets of an IKE message from which on it is cut.
+    var fragmentSize: Int
     /// Whether it has the peer's address, and so may begin.
     var knowsPeer: Bool
 }
@@ -103,6 +111,8 @@ package struct TunnelEndPlan: Sendable {
     /// Seconds.
     var lifetime: Int
     var lifetimePackets: Int?
+    /// Taken out of the configuration for a while.
+    var isRemoved = false
 }
 
 /// A network with a protocol and a port, as a configuration names it; zero is any.
@@ -168,8 +178,19 @@ package enum FaultKind: Sendable {
     case takeDown(Int, peering: Int, tunnel: Int)
     /// Somebody says `cygnet up`.
     case bringUp(Int, peering: Int, tunnel: Int)
+    /// Its configuration changes: for good, or until the fault is over.
+    case reload(Int, peering: Int, Change)
     /// The packet path asks both ends for successors of a tunnel's SAs at once.
     case wearOut(peering: Int, tunnel: Int)
+
+    /// What an operator writes otherwise.
+    package enum Change: String, CaseIterable, Sendable {
+        case liveness
+        case lifetimes
+        case proposals
+        /// A tunnel is taken out, and put back when the fault is over.
+        case tunnel
+    }
 
     var name: String {
         switch self {
@@ -182,6 +203,7 @@ package enum FaultKind: Sendable {
         case .takeDown: "take-down"
         case .bringUp: "bring-up"
         case .wearOut: "wear-out"
+        case .reload: "reload"
         }
     }
 }

@@ -8,10 +8,9 @@ extension World {
     func begin(_ fault: PlannedFault) {
         trace.note(at: now) { "fault \(fault.number): \(fault.kind)" }
         coverage.count("fault", fault.kind.name)
-        schedule(
-            .faultEnds(scenario.faults.firstIndex { $0.number == fault.number }!),
-            at: fault.end
-        )
+        if let index = scenario.faults.firstIndex(where: { $0.number == fault.number }) {
+            schedule(.faultEnds(index), at: fault.end)
+        }
         switch fault.kind {
         case .partition(let from, let to): internet.block(from: from, to: to, true)
         case .crash(let gateway):
@@ -19,11 +18,13 @@ extension World {
         case .restart(let gateway):
             if gateways[gateway].isRunning { close(gateway) }
         case .rebind(let gateway): internet.boxes[gateway]?.rebind()
-        case .move: break
+        case .move(let gateway): move(gateway, fault)
+        case .reload(let gateway, let peering, let change):
+            reload(gateway, peering, change, isOver: false)
         case .burst(let from, let to, let loss):
             internet.change(from: from, to: to) { $0.lossPerMille += loss }
         case .takeDown(let gateway, let peering, let tunnel):
-            let plan = scenario.peerings[peering]
+            guard let plan = scenario.peering(peering) else { return }
             control(
                 .takeDown(
                     RequestToken(rawValue: UInt64(fault.number)),
@@ -34,7 +35,8 @@ extension World {
             )
         case .bringUp(let gateway, let peering, let tunnel):
             bringUp(gateway, peering, tunnel, fault)
-        case .wearOut(let peering, let tunnel): wearOut(scenario.peerings[peering], tunnel)
+        case .wearOut(let peering, let tunnel):
+            if let plan = scenario.peering(peering) { wearOut(plan, tunnel) }
         }
     }
 
@@ -50,12 +52,15 @@ extension World {
             internet.change(from: from, to: to) { $0.lossPerMille = max(0, $0.lossPerMille - loss) }
         case .takeDown(let gateway, let peering, let tunnel):
             bringUp(gateway, peering, tunnel, fault)
-        case .rebind, .move, .bringUp, .wearOut: break
+        case .reload(let gateway, let peering, let change):
+            reload(gateway, peering, change, isOver: true)
+        case .move(let gateway): moveBack(gateway)
+        case .rebind, .bringUp, .wearOut: break
         }
     }
 
     private func bringUp(_ gateway: Int, _ peering: Int, _ tunnel: Int, _ fault: PlannedFault) {
-        let plan = scenario.peerings[peering]
+        guard let plan = scenario.peering(peering) else { return }
         control(
             .bringUp(
                 RequestToken(rawValue: 1 << 32 | UInt64(fault.number)),

@@ -7,9 +7,11 @@ internal import PacketProtection
 extension World {
     func boot(_ index: Int) {
         let gateway = gateways[index]
-        guard !gateway.isRunning, phase < .closing else { return }
+        guard !gateway.isRunning, phase < .closing,
+            scenario.peerings.contains(where: { $0.gateways.contains(index) })
+        else { return }
         do {
-            let credentials = try gateway.boot(scenario) { [unowned self] child in
+            let credentials = try gateway.boot(current) { [unowned self] child in
                 observe(child, at: index)
             }
             guard let controller = gateway.controller else { return }
@@ -113,6 +115,7 @@ extension World {
     }
 
     private func observe(_ child: ChildSAInstallation, at index: Int) {
-        fail(checks.installation(child, at: index, now))
+        record(child)
+        fail(checks.installation(child, at: gateways[index], now))
     }
 }

@@ -25,6 +25,9 @@ extension World {
         var datagram = datagram
         datagram.number = nextDatagramNumber()
         trace.sent(datagram, by: gateway.index, at: now)
+        record(datagram, of: gateway)
+        attackers.overhear(datagram, from: gateway.index)
+        tellStrangers(datagram)
         let passage = internet.carry(datagram, from: gateway.index, at: now)
         for copy in passage.copies { schedule(.arrival(copy.datagram), at: now + copy.delay) }
         if let octets = passage.tooLongFor {

@@ -12,7 +12,7 @@ extension World {
         let packet = traffic.send(flow, at: now, isGuarded: isGuarded)
         let datagrams = path.send(packet, at: instant)
         for datagram in datagrams {
-            if checks.isClear(datagram, scenario) {
+            if checks.isClear(datagram, traffic.mark) {
                 fail(.clear, "a probe of flow \(traffic.flows[flow].name) leaves in clear")
             }
             sendESP(datagram, of: gateway)
@@ -25,14 +25,13 @@ extension World {
         guard phase == .settled, now + .seconds(15) < scenario.timeline.closing else {
             return false
         }
-        let peering = scenario.peerings[traffic.flows[flow].peering]
-        return peering.mismatch == .none
+        return scenario.peering(traffic.flows[flow].peering)?.mismatch == Mismatch.none
     }
 
     /// Where the daemon's guard stands, nothing that is to be protected is let past.
     func checkBypass(of gateway: SimulatedGateway) -> Violation? {
         guard let drops = gateway.path?.outboundSnapshot else { return nil }
-        guard drops.dropCount(.policyBypass) + drops.dropCount(.noPolicy) == 0 else {
+        guard drops.dropCount(.policyBypass) == 0 else {
             return Violation(
                 checker: .clear,
                 text: "\(gateway.plan.name) would let a protected packet pass in clear",

@@ -6,6 +6,9 @@ internal import PacketProtection
 /// One run: gateways, the network between them, and a clock that jumps from event to event.
 package final class World {
     package let scenario: Scenario
+    /// As the gateways are configured now; reloads change it.
+    var current: Scenario
+    package private(set) var capture: Capture?
     private(set) var now = VirtualTime.start
     private(set) var queue = EventQueue<WorldEvent>()
     private(set) var events = 0
@@ -19,6 +22,9 @@ package final class World {
     var dice: Dice
     private(set) var phase = Phase.turmoil
     private var lastDatagram: UInt64 = 0
+    /// Since when a tunnel has had other than one pair of SAs.
+    var unrestSince: [Unrest: UInt64] = [:]
+    var attackers: Attackers
     package private(set) var violation: Violation?
 
     enum Phase: Int, Comparable {
@@ -32,14 +38,17 @@ package final class World {
         static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }
 
-    package init(_ scenario: Scenario, trace: Trace = Trace()) {
+    package init(_ scenario: Scenario, trace: Trace = Trace(), captures: Bool = false) {
         self.scenario = scenario
+        current = scenario
+        capture = captures ? Capture() : nil
         self.trace = trace
         internet = Internet(scenario)
         gateways = scenario.gateways.map(SimulatedGateway.init)
         traffic = ProbeTraffic(scenario)
         checks = Checks(scenario)
         dice = Dice(seed: scenario.seed, stream: 3)
+        attackers = Attackers(scenario)
     }
 
     /// Runs to the end, or to the first violation.
@@ -73,6 +82,9 @@ package final class World {
     }
 
     private func begin() {
+        for peering in scenario.peerings where peering.mismatch != .none {
+            coverage.count("mismatch", peering.mismatch.rawValue)
+        }
         for gateway in gateways {
             queue.schedule(.boot(gateway.index), at: now + dice.span(milliseconds: 0...2000))
         }
@@ -82,6 +94,9 @@ package final class World {
         }
         for (index, fault) in scenario.faults.enumerated() {
             queue.schedule(.faultBegins(index), at: fault.time)
+        }
+        for (index, time) in attackers.times.enumerated() {
+            queue.schedule(.attack(index), at: time)
         }
         queue.schedule(.housekeeping, at: now + .seconds(1))
         queue.schedule(.calm, at: scenario.timeline.calm)
@@ -106,7 +121,7 @@ package final class World {
         case .probe(let flow): sendProbe(flow)
         case .faultBegins(let index): begin(scenario.faults[index])
         case .faultEnds(let index): end(scenario.faults[index])
-        case .attack: break
+        case .attack(let index): attack(index)
         case .housekeeping: keepHouse()
         case .calm:
             phase = .recovery
@@ -117,6 +132,7 @@ package final class World {
             checkConvergence()
         case .closing:
             phase = .closing
+            coverage.count("character", scenario.character.rawValue)
             for gateway in gateways where gateway.isRunning { close(gateway.index) }
         }
     }
@@ -143,6 +159,15 @@ package final class World {
         lastDatagram += 1
         return lastDatagram
     }
+
+    func record(_ datagram: WireDatagram, of gateway: SimulatedGateway) {
+        guard capture != nil else { return }
+        capture?.record(datagram, at: now)
+        guard datagram.ikeMessage != nil, let controller = gateway.controller else { return }
+        for keys in controller.exposedKeys { capture?.add(keys) }
+    }
+
+    func record(_ child: ChildSAInstallation) { capture?.add(child) }
 
     private func keepHouse() {
         for gateway in gateways { gateway.path?.expire(at: instant) }

@@ -155,6 +155,18 @@ struct LifeTests {
         #expect(network.left.isAllClosed)
     }
 
+    @Test("a retry that was due does not turn a gateway that stops in a circle")
+    func retryWhileShuttingDown() throws {
+        let network = try Network(start: "at-boot")
+        network.isConnected = false
+        network.left.start(at: network.now)
+        network.advance(by: .seconds(200))
+        network.handle(.shutDown, at: network.left)
+        network.advance(by: .seconds(300))
+        #expect(network.left.isAllClosed)
+        #expect(network.left.controller.nextTimeout == nil)
+    }
+
     @Test("an address that is found while shutting down begins nothing")
     func addressWhileShuttingDown() throws {
         let network = try Network(start: "at-boot", leftAddress: "any")

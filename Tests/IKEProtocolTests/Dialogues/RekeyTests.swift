@@ -172,4 +172,22 @@ struct RekeyTests {
         dialogue.settle()
         #expect(dialogue.right.present.isEmpty)
     }
+
+    // RFC 7296 §2.3: no request leaves while the window is full, not even the last one.
+    @Test("shutting down waits for the answer to what is under way")
+    func shutDownWithRequestUnderWay() {
+        var setup = Setup()
+        setup.window = 1
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        dialogue.link = { _ in [] }
+        dialogue.advance(by: .seconds(31))
+        let before = dialogue.sent.count
+        dialogue.handle(.shutDown, at: dialogue.left)
+        dialogue.settle()
+        #expect(dialogue.sent.count == before)
+        dialogue.link = { [$0] }
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.left.engine.isIdle && dialogue.right.present.isEmpty)
+    }
 }

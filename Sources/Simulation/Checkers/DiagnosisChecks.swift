@@ -1,0 +1,105 @@
+internal import IKEProtocol
+
+/// Where two ends cannot agree, each has to say why: the one that refuses exactly, the other all
+/// that it can mean.
+struct DiagnosisChecks {
+    private let scenario: Scenario
+    private let isDamaging: Bool
+    /// By peering: whether an end has named the cause.
+    private(set) var isNamed: [Bool]
+    /// By peering: whether somebody was refused at all since the faults ended.
+    private(set) var isRefused: [Bool]
+
+    init(_ scenario: Scenario) {
+        self.scenario = scenario
+        isDamaging = scenario.conditions.contains {
+            $0.corruptionPerMille + $0.truncationPerMille > 0
+        }
+        let count = (scenario.peerings.map(\.number).max() ?? -1) + 1
+        isNamed = Array(repeating: false, count: count)
+        isRefused = Array(repeating: false, count: count)
+    }
+
+    mutating func heard(_ report: IKEReport, at gateway: Int, _ now: UInt64) -> Violation? {
+        // Attackers in the place of a peer are refused for reasons of their own, and can make an end
+        // believe what they say as long as nothing is protected; so can damage.
+        guard scenario.character != .hostile, !isDamaging,
+            let peering = scenario.peerings.first(where: {
+                $0.name == report.connection && $0.gateways.contains(gateway)
+            }), let expected = peering.mismatch.expected
+        else { return nil }
+        func violation(_ text: String) -> Violation {
+            Violation(
+                checker: .diagnosis,
+                text:
+                    "g\(gateway), \(peering.name), mismatch \(peering.mismatch.rawValue): \(text)",
+                time: now
+            )
+        }
+        switch report.event {
+        case .refused(let failure):
+            isRefused[peering.number] = true
+            guard expected.refusing.contains(failure.subject) else {
+                return violation("refused because of \(failure.subject.rawValue)")
+            }
+            isNamed[peering.number] = true
+        case .initiationFailed(let failure):
+            if DiagnosisChecks.isTrouble(failure.subject) { return nil }
+            guard expected.asking.contains(failure.subject) else {
+                return violation("failed because of \(failure.subject.rawValue)")
+            }
+            let text = (failure.explanation + " " + failure.remedy).lowercased()
+            guard expected.words.allSatisfy(text.contains) else {
+                return violation("the true cause is not among those named: \(text)")
+            }
+        default: break
+        }
+        return nil
+    }
+
+    /// What a bad network does to any negotiation.
+    private static func isTrouble(_ subject: NegotiationFailure.Subject) -> Bool {
+        subject == .peerUnresponsive || subject == .connection
+    }
+}
+
+extension Mismatch {
+    struct Expected {
+        /// What the end that refuses names.
+        let refusing: Set<NegotiationFailure.Subject>
+        /// What the other end can conclude.
+        let asking: Set<NegotiationFailure.Subject>
+        /// What its words must hold.
+        let words: [String]
+    }
+
+    /// Nil where everything fits.
+    var expected: Expected? {
+        switch self {
+        case .none: nil
+        case .secret:
+            Expected(refusing: [.secret], asking: [.secret, .refusedByPeer], words: ["secret"])
+        case .ikeEncryption, .ikePRF, .ikeIntegrity, .ikeKeyExchange:
+            // Before the peer has said who it is, another connection's proposal may be chosen.
+            Expected(
+                refusing: [.ikeProposal],
+                asking: [.ikeProposal, .refusedByPeer],
+                words: ["proposal"]
+            )
+        case .espEncryption, .espIntegrity, .espSequenceNumbers:
+            Expected(refusing: [.childProposal], asking: [.childProposal], words: ["proposal"])
+        case .localIdentity, .remoteIdentity:
+            Expected(
+                refusing: [.identity],
+                asking: [.identity, .refusedByPeer],
+                words: ["identit"]
+            )
+        case .selectors:
+            Expected(
+                refusing: [.trafficSelectors],
+                asking: [.trafficSelectors],
+                words: ["local", "remote"]
+            )
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// What a search ought to reach; what it never did is listed.
+package enum Expectations {
+    package static func missing(in coverage: Coverage) -> [String] {
+        all.filter { coverage.counts[$0] == nil }
+    }
+
+    static var all: [String] {
+        exchanges + reports + notifies
+            + CollisionWatch.names.map { "collision \($0)" }
+            + faults.map { "fault \($0)" } + attacks.map { "attack \($0)" }
+            + Mismatch.allCases.filter { $0 != .none }.map { "mismatch \($0.rawValue)" }
+    }
+
+    private static let exchanges = [
+        "IKE_SA_INIT", "IKE_AUTH", "CREATE_CHILD_SA", "INFORMATIONAL", "IKE_INTERMEDIATE",
+        "IKE_FOLLOWUP_KE",
+    ].flatMap { ["exchange \($0) request", "exchange \($0) response"] }
+
+    private static let reports = [
+        "ikeSAEstablished", "ikeSARekeyed", "ikeSAClosed", "childSAEstablished", "childSARekeyed",
+        "childSAClosed", "initiationFailed", "refused", "retransmitting", "peerUnresponsive",
+        "cookieDemandedByPeer", "cookieDemanded", "otherMethodDemanded",
+        "networkAddressTranslation", "encapsulationDiffers", "peerMoved", "errorFromPeer",
+    ].map { "report \($0)" }
+
+    private static let notifies =
+        [
+            "COOKIE", "INVALID_KE_PAYLOAD", "NO_PROPOSAL_CHOSEN", "AUTHENTICATION_FAILED",
+            "TS_UNACCEPTABLE", "TEMPORARY_FAILURE", "CHILD_SA_NOT_FOUND", "INVALID_SYNTAX",
+            "NO_ADDITIONAL_SAS", "INVALID_IKE_SPI", "NAT_DETECTION_SOURCE_IP",
+            "IKEV2_FRAGMENTATION_SUPPORTED",
+        ].map { "notify \($0) in a response" }
+        + ["REKEY_SA", "INITIAL_CONTACT", "SET_WINDOW_SIZE", "COOKIE"].map {
+            "notify \($0) in a request"
+        }
+
+    private static let faults = [
+        "partition", "crash", "restart", "rebind", "move", "burst", "take-down", "bring-up",
+        "wear-out", "reload",
+    ]
+
+    private static let attacks = [
+        "replay", "replay from elsewhere", "reflection", "damage", "forgery", "flood", "stranger",
+        "intrusion",
+    ]
+}

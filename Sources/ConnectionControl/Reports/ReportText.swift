@@ -103,6 +103,7 @@ extension IKEReport.ClosureReason {
         case .expired: "its lifetime is over"
         case .replaced: "it was rekeyed"
         case .redirected(let target): "redirected to \(target)"
+        case .addressLost: "the address that it was bound to is gone"
         case .peerRestarted: "the peer has restarted and lost its state"
         case .unconfigured: "the configuration no longer has it"
         case .failed(let why): why

@@ -7,7 +7,9 @@ extension IKEEngine {
         localAddresses = addresses
         var remotes: Set<IPAddress> = []
         for sa in sas.all() {
-            guard let mobility = sa.mobility, let state = sa.established, !state.isReplaced else {
+            guard let state = sa.established, !state.isReplaced else { continue }
+            guard let mobility = sa.mobility else {
+                watchAddress(of: sa, at: now)
                 continue
             }
             // Where the connection leaves it open, the routing table says which address to take.
@@ -20,6 +22,18 @@ extension IKEEngine {
         for remote in remotes.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
             effects.append(.findRoute(remote: remote))
         }
+    }
+
+    /// How long an address may be away before an SA that cannot move is given up.
+    private static let addressPatience: Duration = .seconds(10)
+
+    /// Without MOBIKE, an SA dies with its address: its initiator begins anew from another one.
+    private func watchAddress(of sa: IKESA, at now: Instant) {
+        let end = SATimer.retry(.deleteIKESA(.addressLost))
+        guard sa.isSessionInitiator, sa.connection.localAddress == nil,
+            !isLocal(sa.path.local.address)
+        else { return disarm(end, of: sa) }
+        if sa.timers[end] == nil { arm(end, of: sa, at: now + IKEEngine.addressPatience) }
     }
 
     /// The routing table leads to `remote` from this address of ours; nil: not at all.

@@ -48,9 +48,33 @@ extension IKEEngine {
         // An end bound to one address has no other.
         guard connection.localAddress == nil else { return [] }
         return Array(
-            localAddresses.filter { $0 != used && $0.isReachableFromAfar }
+            outerAddresses(of: connection).filter { $0 != used }
                 .prefix(Mobility.addressLimit)
         )
+    }
+
+    /// Our addresses that a peer may reach, those inside the connection's own networks left out:
+    /// what is protected is not the way to it.
+    func outerAddresses(of connection: IKEConnection) -> [IPAddress] {
+        localAddresses.filter { $0.isReachableFromAfar && !connection.protects($0) }
+    }
+}
+
+extension IKEConnection {
+    /// Whether an address lies in a network behind this end; a selector of everything says nothing.
+    fileprivate func protects(_ address: IPAddress) -> Bool {
+        children.contains { child in
+            child.localSelectors.contains { selector in
+                selector.contains(address) && !selector.covers(.everything(address.version))
+            }
+        }
+    }
+
+    /// Single addresses of the peer that the configuration names.
+    var knownRemoteAddresses: [IPAddress] {
+        let hosts = remotePrefixes.filter { $0.length == $0.address.version.addressBits }
+            .map(\.address)
+        return [remoteAddress].compactMap(\.self) + hosts
     }
 }
 

@@ -15,10 +15,10 @@ extension IKEEngine {
         let connection = sa.connection
         var locals = [sa.path.local.address].filter(isLocal)
         if connection.localAddress == nil {
-            locals += localAddresses.filter { $0.isReachableFromAfar && !locals.contains($0) }
+            locals += outerAddresses(of: connection).filter { !locals.contains($0) }
         }
         var remotes = [sa.path.remote.address]
-        for address in [connection.remoteAddress].compactMap(\.self) + mobility.peerAddresses
+        for address in connection.knownRemoteAddresses + mobility.peerAddresses
         where !remotes.contains(address) {
             let path = IKEPath(
                 local: sa.path.local,

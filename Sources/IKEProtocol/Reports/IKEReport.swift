@@ -140,6 +140,8 @@ package struct IKEReport: Hashable, Sendable {
         case replaced
         /// The peer sent this end to another gateway, or was sent there.
         case redirected(to: String)
+        /// This end has lost the address that the SA was bound to.
+        case addressLost
         /// The peer has proven that it lost its state (RFC 6290).
         case peerRestarted
         /// The connection is no longer in the configuration.

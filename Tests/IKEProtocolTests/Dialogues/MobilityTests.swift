@@ -303,4 +303,48 @@ struct MobilityTests {
         #expect(ends(dialogue).0?.remote.address == IPAddress("192.0.2.2"))
         #expect(dialogue.left.endpointUpdates.isEmpty)
     }
+
+    @Test("the peer's other configured addresses are tried as well")
+    func configuredAddresses() {
+        let (dialogue, terrain) = connect(
+            right: ["192.0.2.2", "198.51.100.2"],
+            change: { near, far in
+                near.remotePrefixes = ["192.0.2.2", "198.51.100.2"]
+                near.mobility.acceptsAnyAddress = false
+                far.mobility.additionalAddresses = []
+            }
+        )
+        terrain.isLost = { datagram in
+            [datagram.remote.address, datagram.local.address].contains(IPAddress("192.0.2.2"))
+        }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+
+    @Test("addresses of the protected network are neither told nor tried")
+    func insideAddresses() {
+        let (dialogue, terrain) = connect(left: ["192.0.2.1", "10.1.0.1"])
+        let before = dialogue.sent.count
+        terrain.left.insert(IPAddress("10.1.0.2")!)
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.sent.count == before)
+        terrain.isLost = { _ in true }
+        dialogue.advance(by: .seconds(50))
+        #expect(!dialogue.sent.contains { $0.local.address == IPAddress("10.1.0.1") })
+    }
+
+    @Test("without MOBIKE, an SA ends some seconds after its address, if that does not come back")
+    func withoutMobility() {
+        let (dialogue, terrain) = connect(change: { near, _ in near.mobility.isOffered = false })
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.advance(by: .seconds(5))
+        terrain.moveLeft(to: ["192.0.2.1"])
+        dialogue.advance(by: .seconds(60))
+        #expect(dialogue.agree())
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.advance(by: .seconds(11))
+        #expect(dialogue.left.count { $0 == .ikeSAClosed(.addressLost) } == 1)
+        #expect(dialogue.left.present.isEmpty)
+    }
 }

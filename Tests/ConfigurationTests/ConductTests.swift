@@ -15,7 +15,19 @@ struct ConductTests {
         #expect(try connection("liveness: off").window.value == 8)
     }
 
-    @Test(arguments: ["window: 0", "window: 65", "window: many"])
+    @Test func duplicatesAndReauthenticationAreRead() throws {
+        let changed = try connection("duplicates: refuse\nreauthenticate-after: 8h")
+        #expect(changed.duplicates.value == .refuse)
+        #expect(changed.reauthenticateAfter.value == .seconds(8 * 3600))
+        let plain = try connection("reauthenticate-after: off")
+        #expect(plain.duplicates.value == .replace)
+        #expect(plain.reauthenticateAfter.value == nil)
+    }
+
+    @Test(arguments: [
+        "duplicates: forbid", "reauthenticate-after: 10s", "window: 0", "window: 65",
+        "window: many",
+    ])
     func wrongWindows(line: String) {
         let result = read(Sample.connection(line))
         #expect(result.configuration == nil && result.diagnostics.count == 1)

@@ -2,6 +2,13 @@ package import IPsecPrimitives
 
 /// A peer and what is agreed with it (`connections:` → name).
 package struct ConnectionConfiguration: Equatable, Sendable {
+    /// What becomes of an IKE SA when the same peer makes another.
+    package enum Duplicates: String, CaseIterable, Sendable {
+        case replace
+        case keep
+        case refuse
+    }
+
     package enum Encapsulation: String, CaseIterable, Sendable {
         /// In UDP when there is a NAT between the ends (RFC 7296 §2.23), else as ESP.
         case automatic = "auto"
@@ -33,6 +40,10 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     package var retransmission: RetransmissionConfiguration
     /// How many requests at once the peer may send (RFC 7296 §2.3).
     package var window: Located<Int>
+    package var duplicates: Located<Duplicates>
+    /// Age of the proof of the peer's identity before which a new IKE SA is made from scratch
+    /// (RFC 7296 §2.8.3); nil: never.
+    package var reauthenticateAfter: Located<Duration?>
     package var establishment: EstablishmentConfiguration
     /// Life of the IKE SA.
     package var lifetime: Located<Duration>
@@ -71,6 +82,8 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         self.liveness = liveness
         self.retransmission = retransmission
         window = Located(8, at: location)
+        duplicates = Located(.replace, at: location)
+        reauthenticateAfter = Located(nil, at: location)
         establishment = EstablishmentConfiguration(location: location)
         self.lifetime = lifetime
         self.keepalive = keepalive

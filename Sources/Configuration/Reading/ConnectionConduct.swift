@@ -1,6 +1,6 @@
 /// How an IKE SA behaves towards its peer.
 extension ConnectionSection {
-    static let conductKeys = ["window"]
+    static let conductKeys = ["window", "duplicates", "reauthenticate-after"]
 
     func readConduct(
         _ reader: MappingReader,
@@ -14,5 +14,15 @@ extension ConnectionSection {
             NumberText.integer(1...64)
         )
         readPaths(reader, into: &connection)
+        connection.duplicates = reader.value(
+            "duplicates",
+            default: connection.duplicates.value,
+            WordText.oneOf(ConnectionConfiguration.Duplicates.self)
+        )
+        connection.reauthenticateAfter = reader.value(
+            "reauthenticate-after",
+            default: connection.reauthenticateAfter.value,
+            NumberText.durationOrOff(.seconds(60)...(.seconds(30 * 86_400)))
+        )
     }
 }

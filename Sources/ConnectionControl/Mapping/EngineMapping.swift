@@ -51,6 +51,13 @@ extension IKEConnection {
             }
         mobility = MobilityPolicy(connection)
         redirection = RedirectPolicy(connection.paths)
+        reauthenticateAfter = connection.reauthenticateAfter.value
+        duplicates =
+            switch connection.duplicates.value {
+            case .replace: .replace
+            case .keep: .keep
+            case .refuse: .refuse
+            }
         retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),

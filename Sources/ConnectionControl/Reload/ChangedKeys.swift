@@ -40,6 +40,9 @@ extension ConnectionConfiguration {
             internalAddresses.requested == old.internalAddresses.requested
         )
         compare("assign", internalAddresses.assignment == old.internalAddresses.assignment)
+        compare("window", window == old.window)
+        compare("duplicates", duplicates == old.duplicates)
+        compare("reauthenticate-after", reauthenticateAfter == old.reauthenticateAfter)
         return keys.isEmpty ? ["settings"] : keys
     }
 }

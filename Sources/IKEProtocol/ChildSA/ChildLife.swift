@@ -44,15 +44,19 @@ extension IKEEngine {
         state.tasks.removeAll { $0 == .rekeyChild(inboundSPI: old) }
     }
 
-    /// Removes both halves at once.
-    func removeChild(_ spi: SPI, of sa: IKESA) {
-        sas.releaseChild(spi)
+    func removeTimers(ofChild spi: SPI, of sa: IKESA) {
         for timer in [
             SATimer.childRekey(spi), .childExpiry(spi), .childRemoval(spi),
             .retry(.rekeyChild(inboundSPI: spi)), .retry(.deleteChild(inboundSPI: spi)),
         ] {
             disarm(timer, of: sa)
         }
+    }
+
+    /// Removes both halves at once.
+    func removeChild(_ spi: SPI, of sa: IKESA) {
+        sas.releaseChild(spi)
+        removeTimers(ofChild: spi, of: sa)
         guard let state = sa.established, let child = state.children.removeValue(forKey: spi)
         else { return }
         state.tasks.removeAll { task in

@@ -15,6 +15,15 @@ package struct ConfiguredProposal: Hashable, Sendable {
 
 /// A peer: whom we accept and how we reach it.
 package struct IKEConnection: Sendable {
+    package enum Duplicates: Hashable, Sendable {
+        /// The new one takes over, and the old one ends.
+        case replace
+        /// Both stay.
+        case keep
+        /// The new one is refused, unless the peer says that it has lost the old one.
+        case refuse
+    }
+
     package enum Encapsulation: Hashable, Sendable {
         /// UDP where a NAT is on the way (RFC 7296 §2.23).
         case automatic
@@ -47,6 +56,10 @@ package struct IKEConnection: Sendable {
     /// Without a sign of life for so long, the peer is asked for one; nil: never.
     package var livenessInterval: Duration?
     package var retransmission = RetransmissionSchedule()
+    /// What becomes of an IKE SA when the peer makes another.
+    package var duplicates = Duplicates.replace
+    /// Age of the proof of the peer's identity before which a new one is made; nil: never.
+    package var reauthenticateAfter: Duration?
     /// How many requests at once the peer may send (RFC 7296 §2.3), 64 at most.
     package var window = 8
     /// The largest IP datagram to send a part of an IKE message in, to begin with; nil neither cuts

@@ -59,7 +59,7 @@ extension IKEEngine {
         // RFC 6290 §4.5: "the receiver MUST silently discard the IKE SA and all associated child
         // SAs".
         guard let state = sa.established else { return remember(sa, at: now) }
-        end(sa, state, because: .peerRestarted)
+        end(sa, state, because: .peerRestarted, at: now)
         sas.forgetPeer(of: sa)
         discard(sa)
     }

@@ -84,7 +84,7 @@ extension IKEEngine {
             sa.state = .authenticating(state)
             return true
         case .established(let state):
-            guard !state.isReplaced, !sa.isLeaving else { return false }
+            guard !state.isReplaced, !state.isRetiring, !sa.isLeaving else { return false }
             if sa.changeOutstandingChild(named: initiation.child, isUnwanted: false) { return true }
             enqueue(.createChild(initiation), of: sa, at: now)
             return true

@@ -57,6 +57,10 @@ extension IKEEngine {
         at now: Instant
     ) {
         if connection.lifetime != old.lifetime { retime(sa, state, at: now) }
+        if connection.reauthenticateAfter != old.reauthenticateAfter {
+            disarm(.reauthentication, of: sa)
+            armReauthentication(of: sa, state)
+        }
         if connection.livenessInterval != old.livenessInterval {
             disarm(.liveness, of: sa)
             if let interval = connection.livenessInterval {

@@ -32,6 +32,8 @@ package struct EngineSettings: Hashable, Sendable {
     package var reassemblyTimeout: Duration = .seconds(30)
     /// Octets that all messages together may hold of which fragments are missing.
     package var reassemblyOctetLimit = 16 << 20
+    /// IKE SAs of one peer, by its identity.
+    package var ikeSALimitPerPeer = 64
     /// Child SAs of one IKE SA.
     package var childLimit = 256
     /// Lets `IKEEngine.exposedKeys` hand out keys, for decoding captures.

@@ -150,6 +150,7 @@ extension IKEEngine {
         }
         respectWindow(content, of: sa)
         startTasks(of: sa, at: now)
+        retireOthers(than: sa, at: now)
     }
 
     /// Authentic, and yet not a message: from the peer itself, so no attacker is at work.

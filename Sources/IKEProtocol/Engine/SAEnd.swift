@@ -31,7 +31,7 @@ extension IKEEngine {
             let reason: IKEReport.ClosureReason =
                 failure.subject == .peerUnresponsive
                 ? .peerUnresponsive : .failed(failure.explanation)
-            end(sa, state, because: reason)
+            end(sa, state, because: reason, at: now)
         case .closing, .closed: break  // Said already.
         }
         remember(sa, at: now)
@@ -49,10 +49,16 @@ extension IKEEngine {
     }
 
     /// Removes the children and says that the SA is over.
-    func end(_ sa: IKESA, _ state: Established, because reason: IKEReport.ClosureReason) {
+    func end(
+        _ sa: IKESA,
+        _ state: Established,
+        because reason: IKEReport.ClosureReason,
+        at now: Instant
+    ) {
         releaseOffers(of: sa)
         releaseFollowUps(of: state)
         for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
+            if reason.mayHavePacketsInFlight, handOver(child, of: sa, state, at: now) { continue }
             promoteSuccessor(of: child, sa, state)
             if child.stage == .current {
                 report(
@@ -105,7 +111,7 @@ extension IKEEngine {
             return discardUnestablished(sa)
         }
         if let rival = candidate(of: sa) { close(rival, because: reason, at: now) }
-        end(sa, state, because: reason)
+        end(sa, state, because: reason, at: now)
         sas.forgetPeer(of: sa)
         sa.timers = sa.timers.filter { $0.key.isOfMessages }
         sa.state = .closing(Closing(keys: state.keys))
@@ -144,5 +150,12 @@ extension IKEEngine {
         // Where the window is full, the Delete follows the answer to what is under way
         // (RFC 7296 §2.3).
         for sa in sas.all() { close(sa, because: .requested, at: now) }
+    }
+}
+
+extension IKEReport.ClosureReason {
+    /// Whether the peer may still send by what ends.
+    fileprivate var mayHavePacketsInFlight: Bool {
+        self != .requested && self != .peerRestarted && self != .peerUnresponsive
     }
 }

@@ -30,6 +30,8 @@ extension IKEEngine {
         case .oblivion: discard(sa)
         case .rekey: enqueue(.rekeyIKESA, of: sa, at: now)
         case .expiry: expire(sa, at: now)
+        case .overtaken: closeOvertaken(sa, at: now)
+        case .reauthentication: reauthenticate(sa, at: now)
         case .liveness: checkLiveness(of: sa, at: now)
         case .keepalive: sendKeepalive(for: sa, at: now)
         case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)

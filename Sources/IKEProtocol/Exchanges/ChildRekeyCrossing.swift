@@ -152,18 +152,22 @@ extension IKEEngine {
         if !isCovered { useOutbound(spi, of: state) }
     }
 
-    /// The child is about to go: one that does the same and waited takes over.
+    /// The child is about to go: one that does the same and waited takes over, unless another is
+    /// used already.
     func promoteSuccessor(of child: ChildSA, _ sa: IKESA, _ state: Established) {
         guard child.stage == .current, child.isUsedOutbound else { return }
-        for other in sas.between(local: state.localIdentity, remote: state.remoteIdentity)
-        where other !== sa && other.connection.name == sa.connection.name {
+        var waiting: (child: ChildSA, state: Established)?
+        for other in duplicates(of: sa, state) {
             guard let there = other.established else { continue }
-            let waiting = there.children.values.filter {
-                $0.doesSame(as: child) && $0.stage == .current
+            for candidate in there.orderedChildren
+            where candidate.doesSame(as: child) && candidate.stage == .current {
+                if candidate.isUsedOutbound { return }
+                if waiting.map({ $0.child.createdAt <= candidate.createdAt }) ?? true {
+                    waiting = (candidate, there)
+                }
             }
-            .max { ($0.createdAt, $0.inboundSPI) < ($1.createdAt, $1.inboundSPI) }
-            if let waiting { return useOutbound(waiting.inboundSPI, of: there) }
         }
+        if let waiting { useOutbound(waiting.child.inboundSPI, of: waiting.state) }
     }
 }
 

@@ -141,6 +141,7 @@ extension IKEEngine {
         if followsAuthRedirect(content, sa, state, at: now) { return }
         finishFirstChild(content, sa, state, established, at: now)
         for initiation in state.wanted { enqueue(.createChild(initiation), of: sa, at: now) }
+        settleDuplicates(of: sa, established, at: now)
     }
 
     /// RFC 7296 §2.21.2: the initiator tells a responder that it does not believe, in an exchange
@@ -151,6 +152,10 @@ extension IKEEngine {
         _ failure: NegotiationFailure,
         at now: Instant
     ) {
+        // Nor is the old IKE SA the peer's any more that this one was to prove again.
+        for spi in sa.retires {
+            if let old = sas[spi] { close(old, because: .failed(failure.explanation), at: now) }
+        }
         fail(sa, failure, at: now)
         sas.insert(sa)
         sa.state = .closing(Closing(keys: state.keys))

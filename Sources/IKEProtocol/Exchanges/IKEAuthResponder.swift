@@ -22,6 +22,13 @@ extension IKEEngine {
         let identity: Identity
         do {
             (connection, identity) = try authenticate(content, sa, state)
+            try requireRoom(
+                for: identity,
+                connection,
+                sa,
+                isFirstContact: content.notify(.initialContact) != nil,
+                at: now
+            )
         } catch {
             respond(
                 to: request,
@@ -62,6 +69,7 @@ extension IKEEngine {
                 supersede(other, at: now)
             }
         }
+        settleDuplicates(of: sa, established, at: now)
     }
 
     /// The connection that identities and secret prove the peer to be in.
@@ -184,7 +192,12 @@ extension IKEEngine {
 
     private func supersede(_ sa: IKESA, at now: Instant) {
         guard let state = sa.established else { return }
-        end(sa, state, because: .superseded)
+        // The peer sends nothing by what it has lost.
+        for child in state.orderedChildren {
+            promoteSuccessor(of: child, sa, state)
+            removeChild(child.inboundSPI, of: sa)
+        }
+        end(sa, state, because: .superseded, at: now)
         discard(sa)
     }
 
@@ -198,6 +211,7 @@ extension IKEEngine {
 
     func armLifetime(of sa: IKESA, _ state: Established, at now: Instant) {
         sa.responses.size = sa.connection.windowSize
+        armReauthentication(of: sa, state)
         let lifetime = sa.connection.lifetime
         state.rekeyAt = lifetime.rekeyAge(random: &random).map { now + $0 }
         if let rekeyAt = state.rekeyAt { arm(.rekey, of: sa, at: rekeyAt) }
@@ -212,10 +226,6 @@ extension IKEEngine {
 }
 
 extension IKESA {
-    fileprivate func isEstablished(before instant: Instant) -> Bool {
-        established.map { $0.establishedAt < instant } ?? false
-    }
-
     func description(_ state: Established) -> IKEReport.IKESADescription {
         IKEReport.IKESADescription(
             initiatorSPI: initiatorSPI,

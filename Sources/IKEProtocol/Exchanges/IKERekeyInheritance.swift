@@ -164,6 +164,7 @@ extension IKEEngine {
             now: now
         )
         state.standing = standing
+        state.authenticatedAt = oldState.authenticatedAt
         new.state = .established(state)
         sas.insert(new)
     }
@@ -183,6 +184,8 @@ extension IKEEngine {
         state.children = oldState.children
         oldState.children = [:]
         sas.moveChildren(from: old, to: new)
+        state.isRetiring = oldState.isRetiring
+        followRetirement(from: old, to: new)
         for (timer, deadline) in old.timers where timer.isOfChildren {
             arm(timer, of: new, at: deadline)
         }
@@ -201,7 +204,7 @@ extension SATimer {
     /// Whether it goes with the children to a new IKE SA.
     fileprivate var isOfChildren: Bool {
         switch self {
-        case .childRekey, .childExpiry, .childRemoval: true
+        case .childRekey, .childExpiry, .childRemoval, .overtaken: true
         case .retry(let task): task != .rekeyIKESA
         default: false
         }

@@ -16,12 +16,13 @@ extension IKEEngine {
     func startIKESA(
         for initiation: IKEEvent.Initiation,
         _ connection: IKEConnection,
+        insteadOf old: IKESA? = nil,
         at now: Instant
     ) {
         let path: IKEPath
         let keyPair: KeyExchangeKeyPair
         do {
-            path = try self.path(for: initiation, connection)
+            path = if let old { old.path } else { try self.path(for: initiation, connection) }
             try requireSecret(connection, remote: path.remote.address)
             keyPair = try firstKeyPair(connection)
         } catch {
@@ -46,6 +47,7 @@ extension IKEEngine {
         )
         // An address that we do not know arrives changed: the same as a forged one.
         sa.nat.isForced = connection.encapsulation == .udp || path.local.address.isUnspecified
+        if let old { sa.retires = [old.localSPI] }
         sas.insert(sa)
         sendInitRequest(sa, state, at: now)
     }

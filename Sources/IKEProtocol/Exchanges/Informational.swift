@@ -57,7 +57,8 @@ extension IKEEngine {
                 if let rival = candidate(of: sa) {
                     adopt(rival, of: sa, state, at: now)
                 } else {
-                    end(sa, state, because: .deletedByPeer)
+                    end(sa, state, because: .deletedByPeer, at: now)
+                    abandonReplacement(of: sa, at: now)
                 }
             case .candidate, .replaced, .redundant: break
             }

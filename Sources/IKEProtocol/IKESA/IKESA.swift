@@ -40,6 +40,8 @@ final class IKESA {
     var timers: [SATimer: Instant] = [:]
     /// Set where the peer failed in IKE_AUTH: the SA still counts among the half-open ones.
     var refusedKey: HalfOpenKey?
+    /// Local SPIs of IKE SAs that this one replaces as soon as it has all that they have.
+    var retires: [IKESPI] = []
     /// When an authentic message or packet came last.
     var lastHeard: Instant
 

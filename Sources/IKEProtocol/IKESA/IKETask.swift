@@ -70,6 +70,9 @@ enum SATimer: Hashable {
     case keepalive
     /// The end of the memory of a closed SA.
     case oblivion
+    /// Another IKE SA with the same peer has come, and this one is to go.
+    case overtaken
+    case reauthentication
     case childRekey(SPI)
     case childExpiry(SPI)
     /// The end of a replaced child's inbound half.

@@ -45,7 +45,14 @@ struct StartTests {
                 network.advance(by: .seconds(3600))
                 #expect(network.passes())
             }
-            #expect(network.left.count { if case .ikeSAClosed = $0 { true } else { false } } == 0)
+            // One IKE SA and one pair are left, and nothing else was closed.
+            let closed = network.left.count {
+                if case .ikeSAClosed(let reason) = $0 { reason != .superseded } else { false }
+            }
+            #expect(closed == 0)
+            #expect(network.left.pairs().count == 1 && network.right.pairs().count == 1)
+            let status = network.left.controller.engineStatus(at: network.now)
+            #expect(status.ikeSAs.count == 1)
         }
     }
 

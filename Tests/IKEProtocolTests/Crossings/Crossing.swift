@@ -6,7 +6,8 @@ import Testing
 /// An order of events and messages between two ends, by name.
 ///
 /// Words of a script: `L.child` has the left end rekey its child, `L.ike` its IKE SA; `L.close`
-/// closes the child, `L.end` the connection, `L.more` asks for another child. `L>` delivers the
+/// closes the child, `L.end` the connection, `L.more` asks for another child, `L.reauth` has the left
+/// end prove identities anew, and `L.start` asks for the tunnel. `L>` delivers the
 /// oldest message of the left end that is under way, `L-` loses it, `L=` delivers it and keeps it
 /// under way, `L~` lets all others overtake it. `R` likewise. `@` and seconds lets time pass without
 /// a delivery.
@@ -37,6 +38,7 @@ final class Crossing {
     /// Messages under way, the oldest first.
     private var underWay: [[IKEDatagram]] = [[], []]
     private let hasTraffic: Bool
+    private let isUp: Bool
     /// A child or the connection was closed: packets may get lost.
     private var mayLosePackets = false
     private var lastSent: [SPI?] = [nil, nil]
@@ -45,13 +47,16 @@ final class Crossing {
 
     /// - Parameter hasTraffic: whether packets flow between any two steps, so that each end sees
     ///   the other use a new SA.
-    init(seed: UInt64, hasTraffic: Bool) {
+    init(seed: UInt64, hasTraffic: Bool, isUp: Bool = true) {
         var setup = Setup()
         setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
         setup.livenessInterval = .seconds(200)
+        setup.reauthenticateAfter = .seconds(86_400)
         dialogue = Dialogue(setup, seed: seed)
         self.hasTraffic = hasTraffic
-        dialogue.initiate()
+        self.isUp = isUp
+        mayLosePackets = !isUp
+        if isUp { dialogue.initiate() }
     }
 
     private func party(_ side: Int) -> Party { side == 0 ? dialogue.left : dialogue.right }
@@ -72,7 +77,9 @@ final class Crossing {
         let side = (word.first == "L") != mirrored ? 0 : 1
         switch word.dropFirst() {
         case ".child": try rekeyChild(side)
-        case ".ike": rekeyIKESA(side)
+        case ".ike": expire(.rekey, side)
+        case ".reauth": expire(.reauthentication, side)
+        case ".start": dialogue.begin(party(side))
         case ".close":
             mayLosePackets = true
             dialogue.handle(.terminate(connection: "site", child: "net"), at: party(side))
@@ -96,10 +103,10 @@ final class Crossing {
         dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: party(side))
     }
 
-    private func rekeyIKESA(_ side: Int) {
+    private func expire(_ timer: SATimer, _ side: Int) {
         let engine = party(side).engine
         for sa in engine.sas.ofConnection("site") where sa.established?.isReplaced == false {
-            engine.arm(.rekey, of: sa, at: dialogue.now)
+            engine.arm(timer, of: sa, at: dialogue.now)
         }
         dialogue.handle(.timeout, at: party(side))
     }
@@ -134,7 +141,7 @@ final class Crossing {
             case 9 where !underWay[side].isEmpty: word = end + "="
             case 10 where !underWay[side].isEmpty: word = end + "~"
             case 11: word = "@\(random.next32() % 4)"
-            case 12 where party(side).active["net"] != nil:
+            case 12 where party(side).active["net"] != nil || !isUp:
                 word = end + beginnings[Int(random.next32()) % beginnings.count]
             default: continue
             }

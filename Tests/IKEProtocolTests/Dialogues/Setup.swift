@@ -21,6 +21,8 @@ struct Setup {
     var redirection = RedirectPolicy()
     var remotePrefixes: [String] = []
     var window = 8
+    var duplicates = IKEConnection.Duplicates.replace
+    var reauthenticateAfter: Duration?
     /// What else the connection says.
     var adjustConnection: (inout IKEConnection) -> Void = { _ in }
     /// What else the policy of each child says.
@@ -82,6 +84,8 @@ struct Setup {
         connection.redirection = redirection
         connection.remotePrefixes = remotePrefixes.map { IPPrefix($0)! }
         connection.window = window
+        connection.duplicates = duplicates
+        connection.reauthenticateAfter = reauthenticateAfter
         adjustConnection(&connection)
         return [connection]
     }

@@ -33,6 +33,10 @@ final class Established {
     let establishedAt: Instant
     var rekeyAt: Instant?
     var standing = Standing.current
+    /// Another IKE SA, made from scratch, takes over; nothing new begins in this one.
+    var isRetiring = false
+    /// When the peer proved its identity, in whichever IKE SA this one descends from.
+    var authenticatedAt: Instant
     /// Since when the peer has answered nothing but TEMPORARY_FAILURE (RFC 7296 §2.25).
     var refusedSince: Instant?
 
@@ -44,6 +48,7 @@ final class Established {
         self.localIdentity = localIdentity
         self.remoteIdentity = remoteIdentity
         establishedAt = now
+        authenticatedAt = now
     }
 
     /// The child whose packets from us carry `spi`; ESP and AH count theirs apart.
@@ -51,6 +56,11 @@ final class Established {
         children.values.first {
             $0.outboundSPI == spi && $0.suite.securityProtocol == securityProtocol
         }
+    }
+
+    /// The children in an order that does not depend on hashing.
+    var orderedChildren: [ChildSA] {
+        children.values.sorted { $0.inboundSPI < $1.inboundSPI }
     }
 
     /// The child of a policy that carries traffic and is not replaced; the youngest of several.

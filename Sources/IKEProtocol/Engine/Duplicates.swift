@@ -1,0 +1,241 @@
+internal import IKECredentials
+internal import IPsecPrimitives
+
+/// Several IKE SAs with one peer: by chance, because the peer began anew, or on purpose.
+///
+/// Both ends may begin at the same time, and then there are two. As with rekeying (RFC 7296
+/// §2.8.2), what is random and known to both decides: the one with the lowest of the four SPIs goes
+/// and its creator sees to that, once the other carries all that it did. A foreign peer sees no more
+/// than a Delete.
+extension IKEEngine {
+    /// How long an older IKE SA waits for its maker to close it.
+    private static let overtakenPatience: Duration = .seconds(30)
+
+    /// An IKE SA has come up; its first child, if any, is there.
+    func settleDuplicates(of sa: IKESA, _ state: Established, at now: Instant) {
+        for spi in sa.retires {
+            if let old = sas[spi] { beginRetirement(of: old, in: sa, at: now) }
+        }
+        if !sa.isOriginalInitiator { absorbBeginnings(into: sa, at: now) }
+        for other in duplicates(of: sa, state) where other.established?.isRetiring == false {
+            settle(sa, and: other, at: now)
+        }
+        retireOthers(than: sa, at: now)
+    }
+
+    /// Other IKE SAs of the same connection with the same peer.
+    func duplicates(of sa: IKESA, _ state: Established) -> [IKESA] {
+        sas.between(local: state.localIdentity, remote: state.remoteIdentity).filter {
+            $0 !== sa && $0.connection.name == sa.connection.name
+                && $0.established?.standing == .current
+        }
+    }
+
+    private func settle(_ sa: IKESA, and other: IKESA, at now: Instant) {
+        guard !sa.retires.contains(other.localSPI), !other.retires.contains(sa.localSPI) else {
+            return
+        }
+        if sa.overlaps(other), sa.isOriginalInitiator != other.isOriginalInitiator {
+            let (loser, winner) = sa.rank < other.rank ? (sa, other) : (other, sa)
+            guard loser.isOriginalInitiator else {
+                return arm(.overtaken, of: loser, at: now + IKEEngine.overtakenPatience * 2)
+            }
+            winner.retires.append(loser.localSPI)
+            beginRetirement(of: loser, in: winner, at: now)
+            // The peer surely has the other when it answers there.
+            if !winner.isOriginalInitiator { enqueue(.checkLiveness, of: winner, at: now) }
+            return retireOthers(than: winner, at: now)
+        }
+        guard !sa.isOriginalInitiator, sa.connection.duplicates == .replace else { return }
+        arm(.overtaken, of: other, at: now + IKEEngine.overtakenPatience)
+        if other.requests.isEmpty { enqueue(.checkLiveness, of: other, at: now) }
+    }
+
+    /// This end has begun as well, but its first message is not proven to have come anywhere: it
+    /// is forgotten, and what it was for goes to the IKE SA that is up.
+    private func absorbBeginnings(into sa: IKESA, at now: Instant) {
+        for other in sas.ofConnection(sa.connection.name) {
+            guard other.retires.isEmpty, other.path.remote.address == sa.path.remote.address
+            else { continue }
+            let wanted: [IKEEvent.Initiation]
+            switch other.state {
+            case .initiating(let state): wanted = state.wanted
+            case .exchangingKeys(let state): wanted = state.wanted
+            // Our proof is on its way, or more: for the peer the IKE SA may be there.
+            case .authenticating, .halfOpen, .established, .closing, .closed: continue
+            }
+            discard(other)
+            for initiation in wanted { enqueue(.createChild(initiation), of: sa, at: now) }
+        }
+    }
+
+    // MARK: Make before break
+
+    /// From now on nothing new goes to `old`, and `new` gets all that `old` has.
+    private func beginRetirement(of old: IKESA, in new: IKESA, at now: Instant) {
+        guard let oldState = old.established, let state = new.established else { return }
+        oldState.isRetiring = true
+        var names = Set(state.children.values.map(\.policy.name))
+        for child in oldState.orderedChildren where child.stage == .current {
+            guard names.insert(child.policy.name).inserted else { continue }
+            let initiation = IKEEvent.Initiation(
+                connection: new.connection.name,
+                child: child.policy.name
+            )
+            enqueue(.createChild(initiation), of: new, at: now)
+        }
+        for outstanding in old.requests.outstanding {
+            guard case .createChild(let exchange) = outstanding.exchange,
+                exchange.replaces == nil, !exchange.isUnwanted
+            else { continue }
+            enqueue(.createChild(exchange.offer.initiation), of: new, at: now)
+        }
+        for (timer, _) in old.timers.sorted(by: { $0.value < $1.value }) {
+            guard case .retry(.createChild(let initiation)) = timer else { continue }
+            enqueue(.createChild(initiation), of: new, at: now)
+        }
+        for case .createChild(let initiation) in oldState.tasks {
+            enqueue(.createChild(initiation), of: new, at: now)
+        }
+        oldState.tasks = []
+    }
+
+    /// Closes those that `sa` replaces, as soon as nothing more is to come up in it.
+    func retireOthers(than sa: IKESA, at now: Instant) {
+        guard !sa.retires.isEmpty, let state = sa.established, !state.isReplaced,
+            sa.requests.isEmpty, !sa.isMakingMore(state)
+        else { return }
+        let retired = sa.retires
+        sa.retires = []
+        for spi in retired {
+            guard let old = sas[spi], old.established != nil else { continue }
+            close(old, because: .superseded, at: now)
+        }
+    }
+
+    /// The maker of an older IKE SA has not closed it. It goes if others do all that it does.
+    func closeOvertaken(_ sa: IKESA, at now: Instant) {
+        guard let state = sa.established, !state.isReplaced else { return }
+        let others = duplicates(of: sa, state).filter { $0.overtakes(sa) }
+        let children = others.compactMap(\.established).flatMap(\.orderedChildren)
+            .filter { $0.stage == .current }
+        let isCovered = state.orderedChildren.filter { $0.stage == .current }.allSatisfy { child in
+            children.contains { $0.doesSame(as: child) }
+        }
+        guard !others.isEmpty, isCovered else { return }
+        close(sa, because: .superseded, at: now)
+    }
+
+    /// A child of an IKE SA that ends: where another IKE SA does the same, packets in flight still
+    /// arrive for a while; false where none does.
+    func handOver(_ child: ChildSA, of sa: IKESA, _ state: Established, at now: Instant) -> Bool {
+        guard child.stage != .lingering else { return false }
+        let heirs = duplicates(of: sa, state).filter { other in
+            other.established?.children.values.contains {
+                $0.doesSame(as: child) && $0.stage == .current
+            } ?? false
+        }
+        guard let heir = heirs.last, let there = heir.established else { return false }
+        promoteSuccessor(of: child, sa, state)
+        removeTimers(ofChild: child.inboundSPI, of: sa)
+        state.children[child.inboundSPI] = nil
+        there.children[child.inboundSPI] = child
+        sas.assignChild(child.inboundSPI, to: heir)
+        linger(child.inboundSPI, of: heir, there, at: now)
+        // Until the peer has heard of the end, which can take a few sendings.
+        arm(
+            .childRemoval(child.inboundSPI),
+            of: heir,
+            at: now + max(settings.replacedSALinger, IKEEngine.overtakenPatience)
+        )
+        return true
+    }
+
+    /// An IKE SA was rekeyed: whoever is to replace it, replaces its successor.
+    func followRetirement(from old: IKESA, to new: IKESA) {
+        for sa in sas.ofConnection(new.connection.name) {
+            guard let index = sa.retires.firstIndex(of: old.localSPI) else { continue }
+            sa.retires[index] = new.localSPI
+        }
+        new.retires = old.retires
+        old.retires = []
+    }
+
+    /// Refuses a peer that has an IKE SA, or too many of them.
+    func requireRoom(
+        for identity: Identity,
+        _ connection: IKEConnection,
+        _ sa: IKESA,
+        isFirstContact: Bool,
+        at now: Instant
+    ) throws(NegotiationFailure) {
+        let others = sas.between(local: connection.localIdentity, remote: identity)
+        guard others.count < settings.ikeSALimitPerPeer else {
+            throw .tooManySAs(of: identity, connection)
+        }
+        guard connection.duplicates == .refuse, !isFirstContact else { return }
+        let older = others.filter {
+            $0.connection.name == connection.name && $0.isEstablished(before: sa.createdAt)
+        }
+        if older.isEmpty { return }
+        // Should it be dead, there is room soon.
+        for other in older where other.requests.isEmpty {
+            enqueue(.checkLiveness, of: other, at: now)
+        }
+        throw .duplicate(of: identity, connection)
+    }
+}
+
+extension IKESA {
+    /// The same at both ends, and as good as a nonce.
+    fileprivate var rank: UInt64 { min(localSPI.rawValue, peerSPI.rawValue) }
+
+    /// Whether each was begun when the other was not there yet.
+    fileprivate func overlaps(_ other: IKESA) -> Bool {
+        guard let ours = established, let theirs = other.established else { return false }
+        return createdAt <= theirs.establishedAt && other.createdAt <= ours.establishedAt
+    }
+
+    fileprivate func overtakes(_ other: IKESA) -> Bool {
+        guard let ours = established, let theirs = other.established else { return false }
+        return overlaps(other) ? rank > other.rank : ours.authenticatedAt > theirs.authenticatedAt
+    }
+
+    func isEstablished(before instant: Instant) -> Bool {
+        established.map { $0.establishedAt < instant } ?? false
+    }
+
+    fileprivate func isMakingMore(_ state: Established) -> Bool {
+        let isWaiting = timers.keys.contains {
+            if case .retry(.createChild) = $0 { true } else { false }
+        }
+        return isWaiting
+            || state.tasks.contains { if case .createChild = $0 { true } else { false } }
+    }
+}
+
+extension NegotiationFailure {
+    fileprivate static func duplicate(
+        of identity: Identity,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .resources,
+            explanation: "\(identity) already has an IKE SA, and duplicates are refused.",
+            source: connection.source,
+            remedy: "Write duplicates: replace or keep at \(connection.source), or end the other."
+        )
+    }
+
+    fileprivate static func tooManySAs(
+        of identity: Identity,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .resources,
+            explanation: "\(identity) has as many IKE SAs as one peer may have.",
+            source: connection.source,
+            remedy: "See why the peer makes so many."
+        )
+    }
+}

@@ -1,0 +1,59 @@
+internal import IPsecPrimitives
+
+/// Proof of identity again, make before break (RFC 7296 §2.8.3): a new IKE SA from scratch with
+/// the same children, and then the end of the old one.
+extension IKEEngine {
+    /// Between two attempts.
+    private static let attemptInterval: Duration = .seconds(60)
+
+    /// The proof of the peer's identity gets too old.
+    func reauthenticate(_ sa: IKESA, at now: Instant) {
+        guard let state = sa.established, !state.isReplaced, !isShuttingDown,
+            let age = sa.connection.reauthenticateAfter
+        else { return }
+        guard now < state.authenticatedAt + age / 10 * 11 else {
+            return close(sa, because: .expired, at: now)
+        }
+        arm(.reauthentication, of: sa, at: now + IKEEngine.attemptInterval)
+        replaceFromScratch(sa, state, at: now)
+    }
+
+    /// Begins a new IKE SA that is to do all that `sa` does; nothing if that is under way.
+    func replaceFromScratch(_ sa: IKESA, _ state: Established, at now: Instant) {
+        let isUnderWay = sas.ofConnection(sa.connection.name).contains {
+            $0.retires.contains(sa.localSPI)
+        }
+        guard !isUnderWay, !state.isRetiring else { return }
+        var names: [String] = []
+        for child in state.orderedChildren where child.stage == .current {
+            if !names.contains(child.policy.name) { names.append(child.policy.name) }
+        }
+        guard let first = names.first else { return close(sa, because: .superseded, at: now) }
+        startIKESA(
+            for: IKEEvent.Initiation(connection: sa.connection.name, child: first),
+            sa.connection,
+            insteadOf: sa,
+            at: now
+        )
+    }
+
+    /// The peer has closed the IKE SA that another was to replace: whoever wants the tunnel asks
+    /// for it.
+    func abandonReplacement(of old: IKESA, at now: Instant) {
+        for sa in sas.ofConnection(old.connection.name) where sa.retires.contains(old.localSPI) {
+            sa.retires.removeAll { $0 == old.localSPI }
+            switch sa.state {
+            case .initiating, .exchangingKeys, .authenticating:
+                close(sa, because: .deletedByPeer, at: now)
+            case .halfOpen, .established, .closing, .closed: break
+            }
+        }
+    }
+
+    /// When the proof is to be made again, with its part taken off at random.
+    func armReauthentication(of sa: IKESA, _ state: Established) {
+        guard let age = sa.connection.reauthenticateAfter else { return }
+        let perMille = Int(random.next32() % 101)
+        arm(.reauthentication, of: sa, at: state.authenticatedAt + (age - age / 1000 * perMille))
+    }
+}

@@ -1,0 +1,185 @@
+import IPsecPrimitives
+import Testing
+
+@testable import IKEProtocol
+
+/// Both ends begin at the same time, and end with one IKE SA and one pair a tunnel.
+@Suite("Simultaneous starts")
+struct SimultaneousStartTests {
+    @Test("one IKE SA and one pair are left", arguments: orders)
+    func start(order: Order) throws {
+        for seed in UInt64(1)...8 {
+            for isMirrored in [false, true] {
+                let crossing = Crossing(seed: seed, hasTraffic: true, isUp: false)
+                try crossing.play(order.script, mirrored: isMirrored)
+                crossing.finish(order.end)
+            }
+        }
+    }
+
+    static let orders = [
+        Order("the first messages cross", "L.start R.start L> R> L> R> L> R> L> R>"),
+        Order("everything comes twice", "L.start R.start L= L> R= R> L= L> R= R>"),
+        Order(
+            "one end is done before the other begins to send",
+            "L.start R.start L> R~ R> L> R~ R>"
+        ),
+        Order("one first message is lost", "L.start R.start L- R> L> R> L>"),
+        Order("both first messages are lost", "L.start R.start L- R- @3 L> R> L> R>"),
+        Order("the proofs cross", "L.start R.start L> R> L> R> L- R- @3 L> R>"),
+        Order("one answer to a proof is lost", "L.start R.start L> R> L> R> L> R> L- R> @3"),
+        Order("two children each", "L.start R.start L.more R.more L> R> L> R>", endsWith: .tunnels),
+        Order("a child more at one end", "L.start R.start R.more L> R> L> R>", endsWith: .tunnels),
+        Order("another child at each end", "L.start R.more L> R> L> R> L> R>", endsWith: .tunnels),
+    ]
+
+    @Test("any order whatever", arguments: UInt64(0)..<60)
+    func anyOrder(seed: UInt64) throws {
+        var random = SeededRandomSource(seed: seed)
+        for _ in 0..<4 {
+            let crossing = Crossing(
+                seed: random.next64(),
+                hasTraffic: random.next32() & 1 == 1,
+                isUp: false
+            )
+            try crossing.play("L.start R.start")
+            try crossing.wander(60, with: &random, [".start"])
+            // Whatever was given up on the way.
+            try crossing.play("L.start R.start")
+            crossing.finish(.tunnel)
+        }
+    }
+}
+
+/// RFC 7296 §2.8.3.
+@Suite("Reauthentication")
+struct ReauthenticationTests {
+    @Test("the new IKE SA is up before the old one goes", arguments: orders)
+    func reauthentication(order: Order) throws {
+        for seed in UInt64(1)...8 {
+            for isMirrored in [false, true] {
+                for hasTraffic in [false, true] {
+                    let crossing = Crossing(seed: seed, hasTraffic: hasTraffic)
+                    try crossing.play(order.script, mirrored: isMirrored)
+                    crossing.finish(order.end)
+                }
+            }
+        }
+    }
+
+    static let orders = [
+        Order("by one end", "L.reauth L> R> L> R> L> R>"),
+        Order("by one end, with losses", "L.reauth L- @3 L> R> L> R- @3 L> R>"),
+        Order("with two children", "L.more L> R> L.reauth L> R> L> R> L> R>", endsWith: .tunnels),
+        Order("by both ends", "L.reauth R.reauth L> R> L> R> L> R> L> R>"),
+        Order("against the rekeying of the IKE SA", "L.reauth R.ike L> R> L> R> L> R>"),
+        Order("against the rekeying of the child", "L.reauth R.child L> R> L> R> L> R>"),
+        Order("against the closing", "L.reauth R.end L> R> L> R>", endsWith: .nothing),
+    ]
+
+    @Test("in time, for days")
+    func days() {
+        var setup = Setup()
+        setup.reauthenticateAfter = .seconds(3 * 3600)
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        dialogue.advance(by: .seconds(2 * 86_400))
+        #expect(dialogue.agree())
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.left.count { if case .ikeSAEstablished = $0 { true } else { false } } > 15)
+        #expect(dialogue.left.failures.isEmpty && dialogue.right.failures.isEmpty)
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+    }
+
+    @Test("a peer that cannot prove itself any more loses the old IKE SA as well")
+    func otherSecret() {
+        var left = Setup()
+        left.reauthenticateAfter = .seconds(3600)
+        var right = Setup().mirrored
+        let dialogue = Dialogue(left, right)
+        dialogue.initiate()
+        right.secret = "another"
+        dialogue.advance(by: .seconds(3000))
+        var changed = left
+        changed.secret = "a third"
+        dialogue.configure(dialogue.left, changed)
+        dialogue.advance(by: .seconds(2000))
+        // The peer refuses; the old IKE SA goes when its time is over.
+        #expect(dialogue.left.present.isEmpty && dialogue.right.present.isEmpty)
+    }
+}
+
+@Suite("Duplicate peers")
+struct DuplicateTests {
+    private func twin(of dialogue: Dialogue, _ setup: Setup, seed: UInt64) -> Party {
+        let twin = Party("left", "192.0.2.1", settings: EngineSettings(), seed: seed)
+        dialogue.configure(twin, setup)
+        return twin
+    }
+
+    /// Another machine with the same identity connects; the first one lives on.
+    private func connectTwin(_ policy: IKEConnection.Duplicates) -> (Dialogue, Party) {
+        var right = Setup().mirrored
+        right.duplicates = policy
+        let dialogue = Dialogue(Setup(), right)
+        dialogue.initiate()
+        dialogue.advance(by: .seconds(5))
+        var setup = Setup()
+        // It expects nobody in particular, and so says nothing of a first contact.
+        setup.remoteIdentity = "any"
+        let twin = twin(of: dialogue, setup, seed: 99)
+        dialogue.begin(twin)
+        for _ in 0..<6 {
+            dialogue.carry(from: twin, to: dialogue.right)
+            dialogue.carry(from: dialogue.right, to: twin)
+        }
+        return (dialogue, twin)
+    }
+
+    @Test("keep: both stay")
+    func keep() {
+        let (dialogue, twin) = connectTwin(.keep)
+        #expect(dialogue.right.establishedIKESAs.count == 2)
+        #expect(twin.present.count == 1)
+    }
+
+    @Test("refuse: the second is refused and the first asked whether it lives")
+    func refuse() {
+        let (dialogue, twin) = connectTwin(.refuse)
+        #expect(dialogue.right.establishedIKESAs.count == 1)
+        #expect(twin.present.isEmpty && !twin.failures.isEmpty)
+        #expect(
+            dialogue.right.failures.contains { $0.explanation.contains("duplicates are refused") }
+        )
+    }
+
+    @Test("replace: the older one goes when it is certain that the newer one does the same")
+    func replace() {
+        let (dialogue, _) = connectTwin(.replace)
+        #expect(dialogue.right.establishedIKESAs.count == 2)
+        dialogue.link = { _ in [] }
+        dialogue.pass(.seconds(31))
+        #expect(dialogue.right.establishedIKESAs.count == 1)
+        #expect(dialogue.right.count { $0 == .ikeSAClosed(.superseded) } == 1)
+    }
+
+    @Test("one identity has so many IKE SAs and no more")
+    func limit() {
+        var settings = EngineSettings()
+        settings.ikeSALimitPerPeer = 3
+        var right = Setup().mirrored
+        right.duplicates = .keep
+        let dialogue = Dialogue(Setup(), right, settings: settings)
+        var setup = Setup()
+        setup.remoteIdentity = "any"
+        for seed in UInt64(50)..<56 {
+            let twin = twin(of: dialogue, setup, seed: seed)
+            dialogue.begin(twin)
+            for _ in 0..<4 {
+                dialogue.carry(from: twin, to: dialogue.right)
+                dialogue.carry(from: dialogue.right, to: twin)
+            }
+        }
+        #expect(dialogue.right.establishedIKESAs.count == 3)
+    }
+}

@@ -57,11 +57,18 @@ internal import Testing
                     ipProtocol: tuple.ipProtocol,
                     port: tuple.sourcePort
                 )
-                    && $0.remote.contains(
+                    && ($0.remote.contains(
                         tuple.destination,
                         ipProtocol: tuple.ipProtocol,
                         port: tuple.destinationPort
                     )
+                        // RFC 4301 §4.4.1.3: the type at the local side may be sent.
+                        || tuple.ipProtocol == 1 && $0.remote.ports.isOpaque
+                            && $0.remote.contains(
+                                tuple.destination,
+                                ipProtocol: tuple.ipProtocol,
+                                port: nil
+                            ))
             }
         }?.action
     }
@@ -141,6 +148,43 @@ internal import Testing
             return
         }
         #expect(tuple.destination == other.address && tuple.destinationPort == 5)
+    }
+
+    /// RFC 4301 §4.4.1.3, case C: a gateway that sends echo requests, and takes none.
+    @Test func icmpOfOneWayPassesThatWay() throws {
+        let network = IPPrefix("10.0.0.0/8")!
+        func selector(_ ports: PortRange) -> TrafficSelector {
+            TrafficSelector(prefix: network, ipProtocol: 1, ports: ports)!
+        }
+        func echo(from source: Endpoint, to destination: Endpoint) -> [UInt8] {
+            TestPackets.plain(
+                TestPackets.ip(
+                    from: source.address,
+                    to: destination.address,
+                    ipProtocol: 1,
+                    payload: [8, 0, 0, 0, 0, 0, 0, 0]
+                )
+            )
+        }
+        var there = TestTunnel()
+        there.selectors = [
+            SelectorPair(local: selector(.icmp(type: 8)), remote: selector(.opaque))
+        ]
+        let (near, far) = (TestGateway(), TestGateway())
+        near.apply(TestTunnel.everything)
+        near.apply(.installOutbound(try there.outbound()))
+        far.apply(.installInbound(try there.inbound()))
+        let request = echo(from: TestHosts.nearV4, to: TestHosts.farV4)
+        #expect(far.receive(near.send([request])) == [request])
+        var back = TestTunnel()
+        back.selectors = [
+            SelectorPair(local: selector(.opaque), remote: selector(.icmp(type: 8)))
+        ]
+        let other = TestGateway()
+        other.apply(TestTunnel.everything)
+        other.apply(.installOutbound(try back.outbound()))
+        #expect(other.send([echo(from: TestHosts.farV4, to: TestHosts.nearV4)]) == [])
+        #expect(other.outbound.snapshot().heldPackets == 1)
     }
 
     @Test func icmpTypesAndExtensionHeadersAreSeen() {

@@ -38,13 +38,24 @@ struct FlatSelector {
         remotePort: UInt16,
         ipProtocol: UInt8,
         isV4: Bool,
-        hasPorts: Bool
+        hasPorts: Bool,
+        isOutbound: Bool
     ) -> Bool {
         self.isV4 == isV4 && remoteFirst <= remote && remote <= remoteLast
             && localFirst <= local && local <= localLast
             && (self.ipProtocol == 0 || self.ipProtocol == ipProtocol)
-            && FlatSelector.covers(localPortLower, localPortUpper, localPort, hasPorts)
-            && FlatSelector.covers(remotePortLower, remotePortUpper, remotePort, hasPorts)
+            && (FlatSelector.covers(localPortLower, localPortUpper, localPort, hasPorts)
+                || !isOutbound && isOneWay(localPortLower, localPortUpper))
+            && (FlatSelector.covers(remotePortLower, remotePortUpper, remotePort, hasPorts)
+                || isOutbound && isOneWay(remotePortLower, remotePortUpper))
+    }
+
+    /// RFC 4301 §4.4.1.3: a message of ICMP has one type and no two ports. The type at the local
+    /// side is what may be sent, that at the remote side what may be received, and OPAQUE at one
+    /// side says that the other way is closed.
+    @inline(__always)
+    private func isOneWay(_ lower: UInt16, _ upper: UInt16) -> Bool {
+        lower > upper && (ipProtocol == 1 || ipProtocol == 58)
     }
 
     /// A packet that leaves: its source is local.
@@ -57,7 +68,8 @@ struct FlatSelector {
             remotePort: packet.destinationPort,
             ipProtocol: packet.ipProtocol,
             isV4: packet.isV4,
-            hasPorts: packet.hasPorts
+            hasPorts: packet.hasPorts,
+            isOutbound: true
         )
     }
 
@@ -71,7 +83,8 @@ struct FlatSelector {
             remotePort: packet.sourcePort,
             ipProtocol: packet.ipProtocol,
             isV4: packet.isV4,
-            hasPorts: packet.hasPorts
+            hasPorts: packet.hasPorts,
+            isOutbound: false
         )
     }
 

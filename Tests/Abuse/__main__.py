@@ -8,6 +8,8 @@ from Tests.Abuse.laboratory import AbuseLaboratory
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.processes import Failure
 
+# Laboratories side by side.
+WORKERS = 2
 DESCRIPTION = """usage: scripts/abuse [--list] [NAME...]
   --list   the names of the cases, each with the clause that tells the right answer
 A NAME may hold `*`."""
@@ -22,7 +24,7 @@ def main():
     options, names = arguments_of(DESCRIPTION)
     table, clauses = Table(), {}
 
-    def add(name, clause, action, /, **parameters):
+    def add(name, clause, action, /, lane="any", **parameters):
         """One abuse: what `action` asserts is what `clause` says, and afterwards the daemon lives,
         the honest peer's tunnel carries traffic, and memory is bounded."""
         def judged(lab):
@@ -31,7 +33,7 @@ def main():
                 lab.expect_unharmed()
             except Failure as failure:
                 raise Failure(f"{clause}: {failure}") from failure
-        table.add(name, judged)
+        table.add(name, judged, lane=lane)
         clauses[name] = clause
 
     for register in CHAPTERS:
@@ -41,7 +43,7 @@ def main():
             print(f"{case.name:44} {clauses[case.name]}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    return execute(table, names, AbuseLaboratory)
+    return execute(table, names, AbuseLaboratory, WORKERS)
 
 
 sys.exit(main())

@@ -19,11 +19,11 @@ HALF_OPEN_SECONDS = 30
 
 def register_first(add):
     """Early, for what it leaves behind has to be gone at the end."""
-    add("flood/half-open-sas-of-one-address", "RFC 7296 §2.6", one_address)
+    add("flood/half-open-sas-of-one-address", "RFC 7296 §2.6", one_address, lane="first")
 
 
 def register_last(add):
-    add("flood/half-open-sas-end", "RFC 7296 §2.6", half_open_ends)
+    add("flood/half-open-sas-end", "RFC 7296 §2.6", half_open_ends, lane="first")
 
 
 def register(add):

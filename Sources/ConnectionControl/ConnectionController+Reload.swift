@@ -104,6 +104,11 @@ extension ConnectionController {
             return startsAtBoot
         }
         tunnels[path]?.configuration = tunnel
+        if tunnel.carriage.resources != old.carriage.resources,
+            tunnels[path]?.keepsResources == true
+        {
+            timers.set(.resources(path), at: .origin)
+        }
         guard hasChanged, let record = tunnels[path] else { return false }
         if tunnel.start != old.start || tunnel.onLoss != old.onLoss {
             tunnels[path]?.standby = TunnelConfiguration.OnLoss(after: tunnel.start.value)

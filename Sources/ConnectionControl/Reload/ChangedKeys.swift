@@ -22,6 +22,7 @@ extension ConnectionConfiguration {
         compare("retransmission", retransmission.saysTheSame(as: old.retransmission))
         compare("ike-lifetime", lifetime == old.lifetime)
         compare("keepalive", keepalive == old.keepalive)
+        compare("window", window == old.window)
         let (setup, before) = (establishment, old.establishment)
         compare("fragment-size", setup.fragmentSize == before.fragmentSize)
         compare("downgrade-prevention", setup.preventsDowngrade == before.preventsDowngrade)
@@ -93,10 +94,12 @@ extension GatewaySettings {
         compare("log-level", logLevel == old.logLevel)
         compare("cookie-threshold", cookieThreshold == old.cookieThreshold)
         compare("half-open-limit", halfOpenLimit == old.halfOpenLimit)
+        compare("defence", defence == old.defence)
         compare("replay-window", replayWindow == old.replayWindow)
         compare("link-mtu", linkMTU == old.linkMTU)
         compare("mtu", mtu == old.mtu)
-        return keys + fixedKeys(changedFrom: old).map(\.key)
+        keys += fixedKeys(changedFrom: old).map(\.key)
+        return keys.isEmpty ? ["settings"] : keys
     }
 
     /// What was settled when the gateway started, and why it cannot be changed since.
@@ -117,6 +120,11 @@ extension GatewaySettings {
         compare("listen.addresses", listenAddresses == old.listenAddresses, bound)
         compare("listen.ike-port", ikePort == old.ikePort, bound)
         compare("listen.nat-port", natPort == old.natPort, bound)
+        compare(
+            "crash-detection",
+            crashDetection == old.crashDetection,
+            "the secret for it is read, or not, before files are out of reach"
+        )
         compare("packet-cipher", packetCipher == old.packetCipher, "SAs in place use it")
         compare("held-packets", heldPackets == old.heldPackets, "their memory is set aside")
         compare("routing-table", routingTable == old.routingTable, laid)

@@ -104,6 +104,7 @@ extension IKEEngine {
         if policy.lifetime != child.policy.lifetime { retime(spi, sa, state, at: now) }
         if !policy.proposals.allow(child.suite)
             || !policy.hasSameTraffic(as: child.policy)
+            || !policy.hasSameTraits(as: child.policy)
         {
             enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         }
@@ -192,6 +193,12 @@ extension IKEConnection {
 }
 
 extension ChildPolicy {
+    /// What is agreed on anew with each SA.
+    fileprivate func hasSameTraits(as other: ChildPolicy) -> Bool {
+        compression == other.compression && acceptsPadding == other.acceptsPadding
+            && carriesLaterFragments == other.carriesLaterFragments
+    }
+
     fileprivate func hasSameTraffic(as other: ChildPolicy) -> Bool {
         localSelectors == other.localSelectors && remoteSelectors == other.remoteSelectors
             && isPerPair == other.isPerPair && compression == other.compression

@@ -1,0 +1,76 @@
+import IKEProtocol
+import IPsecPrimitives
+import Testing
+
+@Suite("SAs under another configuration")
+struct ReconfigurationTests {
+    private func running(_ setup: Setup = Setup()) throws -> Dialogue {
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        try #require(dialogue.agree())
+        return dialogue
+    }
+
+    @Test("the same configuration, elsewhere in the file, touches nothing")
+    func same() throws {
+        let dialogue = try running()
+        let sent = dialogue.sent.count
+        let present = dialogue.left.present
+        dialogue.configure(dialogue.left, Setup())
+        dialogue.settle()
+        #expect(dialogue.sent.count == sent && dialogue.left.present == present)
+    }
+
+    @Test("what is agreed on with each SA is agreed on anew, without a gap")
+    func traits() throws {
+        let dialogue = try running()
+        let old = try #require(dialogue.left.active["net"])
+        var setup = Setup()
+        setup.adjustChild = { $0.acceptsPadding = false }
+        dialogue.configure(dialogue.left, setup)
+        dialogue.settle()
+        #expect(dialogue.agree() && dialogue.left.active["net"] != old)
+        #expect(dialogue.left.present.contains(old))
+        dialogue.advance(by: .seconds(6))
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+    }
+
+    @Test("an SA of another mode ends at once, before the peer has answered")
+    func mode() throws {
+        let dialogue = try running()
+        var setup = Setup()
+        setup.adjustChild = { $0.mode = .transport }
+        dialogue.configure(dialogue.left, setup)
+        #expect(dialogue.left.present.isEmpty && !dialogue.right.present.isEmpty)
+        dialogue.settle()
+        #expect(dialogue.right.present.isEmpty)
+        #expect(dialogue.left.engine.status(at: dialogue.now).ikeSAs.count == 1)
+    }
+
+    @Test("a peer that would have to prove another identity is told to go")
+    func otherIdentity() throws {
+        let dialogue = try running()
+        var setup = Setup()
+        setup.remoteIdentity = "another.example"
+        dialogue.configure(dialogue.left, setup)
+        #expect(dialogue.left.present.isEmpty)
+        dialogue.settle()
+        #expect(dialogue.right.present.isEmpty)
+        #expect(dialogue.right.engine.status(at: dialogue.now).ikeSAs.isEmpty)
+    }
+
+    @Test("a child that was asked for before its policy was narrowed does not stay")
+    func outdatedOffer() throws {
+        var setup = Setup()
+        setup.children = [
+            "net": ("10.1.0.0/16", "10.2.0.0/16"), "lab": ("10.3.0.0/16", "10.4.0.0/16"),
+        ]
+        let dialogue = try running(setup)
+        dialogue.begin(dialogue.left, "lab")
+        setup.children["lab"] = ("10.3.0.0/24", "10.4.0.0/16")
+        dialogue.configure(dialogue.left, setup)
+        dialogue.settle()
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+        #expect(dialogue.left.active["lab"] == nil && dialogue.right.active["lab"] == nil)
+    }
+}

@@ -26,6 +26,22 @@ struct EstablishmentTests {
         }
     }
 
+    @Test func postquantumPresharedKey() throws {
+        let ppk = try #require(
+            try connection("ppk: {id: site-2026, secret-file: x.ppk, required: false}")
+                .establishment.ppk
+        )
+        #expect(ppk.identifier == "site-2026" && !ppk.isRequired)
+        #expect(ppk.secretFile.value.hasSuffix("x.ppk"))
+        let plain = try #require(
+            try connection("ppk: {id: a, secret-file: /x}").establishment.ppk
+        )
+        #expect(plain.isRequired && plain.secretFile.value == "/x")
+        for line in ["ppk: {id: a}", "ppk: {secret-file: x}", "ppk: {id: a b, secret-file: x}"] {
+            #expect(read(Sample.connection(line)).diagnostics.count == 1)
+        }
+    }
+
     @Test func choicesOfTheFirstExchanges() throws {
         let plain = try connection("liveness: off").establishment
         #expect(plain.preventsDowngrade.value && plain.childless.value == .allow)

@@ -7,6 +7,7 @@ package struct EstablishmentConfiguration: Equatable, Sendable {
     /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08).
     package var preventsDowngrade: Located<Bool>
     package var childless: Located<Childless>
+    package var ppk: PPKConfiguration?
 
     /// Whether IKE_AUTH goes without a Child SA (RFC 6023).
     package enum Childless: String, CaseIterable, Sendable {
@@ -23,5 +24,28 @@ package struct EstablishmentConfiguration: Equatable, Sendable {
         fragmentSize = Located(1280, at: location)
         preventsDowngrade = Located(true, at: location)
         childless = Located(.allow, at: location)
+    }
+}
+
+/// A postquantum preshared key (RFC 8784), mixed into the keys of the first IKE SA.
+package struct PPKConfiguration: Equatable, Sendable {
+    /// By which both ends name it.
+    package var identifier: String
+    /// Path of the file with the secret, as that of the shared secret.
+    package var secretFile: Located<String>
+    /// Whether the IKE SA may not come up without it.
+    package var isRequired: Bool
+    package var location: SourceLocation
+
+    package init(
+        identifier: String,
+        secretFile: Located<String>,
+        isRequired: Bool,
+        location: SourceLocation
+    ) {
+        self.identifier = identifier
+        self.secretFile = secretFile
+        self.isRequired = isRequired
+        self.location = location
     }
 }

@@ -1,6 +1,7 @@
 /// How an IKE SA is set up.
 extension ConnectionSection {
-    static let establishmentKeys = ["fragment-size", "downgrade-prevention", "childless"]
+    static let establishmentKeys = ["fragment-size", "downgrade-prevention", "childless", "ppk"]
+    static let ppkKeys = ["id", "secret-file", "required"]
 
     func readEstablishment(
         _ reader: MappingReader,
@@ -22,6 +23,50 @@ extension ConnectionSection {
             default: establishment.childless.value,
             WordText.oneOf(EstablishmentConfiguration.Childless.self)
         )
+        establishment.ppk = readPPK(reader)
         connection.establishment = establishment
+    }
+
+    /// Nil where there is none, or something is missing; the latter is reported.
+    private func readPPK(_ reader: MappingReader) -> PPKConfiguration? {
+        guard let node = reader.node("ppk"),
+            let reader = MappingReader(
+                node,
+                subject: "ppk of connection \"\(name)\"",
+                keys: ConnectionSection.ppkKeys,
+                problems: problems
+            )
+        else { return nil }
+        let identifier = reader.required(
+            "id",
+            hint: "write `id: \(name)`, the same at both ends",
+            ConnectionSection.ppkIdentifier
+        )
+        let secret = reader.required(
+            "secret-file",
+            hint: "write `secret-file: \(name).ppk`, a file that only its owner may read",
+            WordText.path
+        )
+        let isRequired = reader.value("required", default: true, WordText.boolean).value
+        guard let identifier, let secret else { return nil }
+        let path = secret.value.hasPrefix("/") ? secret.value : directory + secret.value
+        return PPKConfiguration(
+            identifier: identifier.value,
+            secretFile: Located(path, at: secret.location),
+            isRequired: isRequired,
+            location: node.location
+        )
+    }
+
+    private static func ppkIdentifier(_ text: String) throws(Complaint) -> String {
+        guard (1...128).contains(text.utf8.count),
+            text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else {
+            throw Complaint(
+                "\"\(shown(text))\" cannot name a postquantum preshared key",
+                hint: "write 1 to 128 letters, digits or signs, without spaces"
+            )
+        }
+        return text
     }
 }

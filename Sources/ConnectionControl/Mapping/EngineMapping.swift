@@ -41,6 +41,13 @@ extension IKEConnection {
         let establishment = connection.establishment
         fragmentSize = establishment.fragmentSize.value
         signsFullTranscript = establishment.preventsDowngrade.value
+        ppk = establishment.ppk.map {
+            PPKPolicy(
+                identifier: Array($0.identifier.utf8),
+                isRequired: $0.isRequired,
+                source: $0.location.description
+            )
+        }
         childlessSource = establishment.childless.location.description
         childless =
             switch establishment.childless.value {

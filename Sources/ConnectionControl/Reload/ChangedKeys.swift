@@ -27,6 +27,7 @@ extension ConnectionConfiguration {
         compare("fragment-size", setup.fragmentSize == before.fragmentSize)
         compare("downgrade-prevention", setup.preventsDowngrade == before.preventsDowngrade)
         compare("childless", setup.childless == before.childless)
+        compare("ppk", setup.ppk == before.ppk)
         let (paths, pathsBefore) = (self.paths, old.paths)
         compare("mobike", paths.mobility == pathsBefore.mobility)
         compare(

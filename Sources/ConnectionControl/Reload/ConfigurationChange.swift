@@ -120,6 +120,11 @@ extension CredentialStore {
     ) -> Bool {
         let local = IdentityPattern(connection.localIdentity.value)
         let remote = IdentityPattern(connection.remoteIdentity.value)
+        if let ppk = connection.establishment.ppk,
+            !hasSamePostquantumKey(as: other, identifier: Array(ppk.identifier.utf8))
+        {
+            return false
+        }
         return hasSamePresharedKey(as: other, local: local, remote: remote)
     }
 }

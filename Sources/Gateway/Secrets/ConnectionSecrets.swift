@@ -30,6 +30,16 @@ package struct ConnectionSecrets: Sendable {
                 )
             }
         }
+        for ppk in configuration.connections.compactMap(\.establishment.ppk) {
+            do throws(SecretFile.Refusal) {
+                credentials.addPostquantumKey(
+                    try SecretFile.load(ppk.secretFile.value),
+                    identifier: Array(ppk.identifier.utf8)
+                )
+            } catch {
+                refused.append(Refused(location: ppk.secretFile.location, refusal: error))
+            }
+        }
         guard refused.isEmpty else { throw Refusals(refused: refused) }
         self.credentials = credentials
     }

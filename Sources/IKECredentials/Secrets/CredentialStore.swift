@@ -9,7 +9,26 @@ package struct CredentialStore: Sendable {
 
     private var presharedKeys: [Ends: SecretBytes] = [:]
 
+    /// By the identifier that both ends know (RFC 8784 §5.1).
+    private var postquantumKeys: [[UInt8]: SecretBytes] = [:]
+
     package init() {}
+
+    package mutating func addPostquantumKey(_ key: SecretBytes, identifier: [UInt8]) {
+        postquantumKeys[identifier] = key
+    }
+
+    package func hasSamePostquantumKey(as other: CredentialStore, identifier: [UInt8]) -> Bool {
+        switch (postquantumKeys[identifier], other.postquantumKeys[identifier]) {
+        case (nil, nil): true
+        case (let mine?, let theirs?): mine.isEqual(to: theirs)
+        case (nil, _?), (_?, nil): false
+        }
+    }
+
+    package func postquantumKey(_ identifier: [UInt8]) -> SecretBytes? {
+        postquantumKeys[identifier]
+    }
 
     /// A key for the same pair replaces the one before.
     package mutating func addPresharedKey(

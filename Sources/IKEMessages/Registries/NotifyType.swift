@@ -76,6 +76,10 @@ extension NotifyType {
     package static let fragmentationSupported = NotifyType(rawValue: 16430)
     package static let signatureHashAlgorithms = NotifyType(rawValue: 16431)
     package static let puzzle = NotifyType(rawValue: 16434)
+    /// RFC 8784 §3.
+    package static let usePPK = NotifyType(rawValue: 16435)
+    package static let ppkIdentity = NotifyType(rawValue: 16436)
+    package static let noPPKAuth = NotifyType(rawValue: 16437)
     package static let intermediateExchangeSupported = NotifyType(rawValue: 16438)
     /// draft-ietf-ipsecme-ikev2-downgrade-prevention-08 §8.
     package static let ikeSAInitFullTranscriptAuth = NotifyType(rawValue: 16447)

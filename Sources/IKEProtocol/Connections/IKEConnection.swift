@@ -68,6 +68,8 @@ package struct IKEConnection: Sendable {
     /// Whether both ends sign the whole of IKE_SA_INIT where the peer can do it too
     /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08).
     package var signsFullTranscript = true
+    /// A postquantum preshared key to mix in (RFC 8784); nil: none.
+    package var ppk: PPKPolicy?
     package var childless: Childless = .allow
     package var childlessSource: String
     /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.

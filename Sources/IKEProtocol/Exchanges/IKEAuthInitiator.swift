@@ -40,16 +40,11 @@ extension IKEEngine {
         let connection = sa.connection
         let secret = secret(of: connection, expecting: sa.path.remote.address)
         let identity = IdentificationPayload(connection.localIdentity)
-        let code = secret.map {
-            PresharedKeyAuthentication.code(
-                secret: $0,
-                signing: transcript.signedByInitiator(identity, keys: keys),
-                prf: keys.suite.prf
-            )
-        }
         let isChildless: Bool
+        let mixed: (keys: IKEKeys, policy: PPKPolicy)?
         do {
             isChildless = try goesChildless(sa)
+            mixed = try mixedKeys(sa, keys)
         } catch {
             return fail(sa, error, at: now)
         }
@@ -67,9 +62,25 @@ extension IKEEngine {
                 payloads.append(.notify(NotifyPayload(.initialContact)))
             }
         }
+        func code(_ signing: IKEKeys) -> [UInt8] {
+            guard let secret else { return [] }
+            return PresharedKeyAuthentication.code(
+                secret: secret,
+                signing: transcript.signedByInitiator(identity, keys: signing),
+                prf: keys.suite.prf
+            )
+        }
         payloads.append(
-            .authentication(AuthenticationPayload(method: .sharedKey, data: code ?? []))
+            .authentication(
+                AuthenticationPayload(method: .sharedKey, data: code(mixed?.keys ?? keys.keys))
+            )
         )
+        if let mixed {
+            payloads.append(.notify(mixed.policy.notify))
+            if !mixed.policy.isRequired {
+                payloads.append(.notify(NotifyPayload(.noPPKAuth, data: code(keys.keys))))
+            }
+        }
         if let child { payloads += child.notifies + child.payloads }
         payloads += mobilityOffer(connection, of: sa)
         payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
@@ -77,6 +88,7 @@ extension IKEEngine {
             Authenticating(
                 keys: keys,
                 transcript: transcript,
+                mixed: mixed,
                 child: child,
                 wanted: isChildless ? wanted : Array(wanted.dropFirst())
             )
@@ -119,16 +131,23 @@ extension IKEEngine {
             local: sa.connection.localIdentity,
             remote: identity
         )
+        // RFC 8784 §3: PPK_IDENTITY in the answer tells that the responder has mixed it in as well.
+        let isMixed = content.notify(.ppkIdentity) != nil
+        if let mixed = state.mixed, mixed.policy.isRequired, !isMixed {
+            return disbelieve(sa, state, PPKFailure.refused(mixed.policy), at: now)
+        }
+        let keys = isMixed ? state.mixed?.keys ?? state.keys.keys : state.keys.keys
         guard let secret,
             PresharedKeyAuthentication.verify(
                 authentication.data,
                 secret: secret,
-                signing: state.transcript.signedByResponder(identification, keys: state.keys),
+                signing: state.transcript.signedByResponder(identification, keys: keys),
                 prf: state.keys.suite.prf
             )
         else {
             return disbelieve(sa, state, SecretFailure.wrong(of: identity, sa.connection), at: now)
         }
+        state.keys.adopt(mixed: keys)
         let established = Established(
             keys: state.keys,
             localIdentity: sa.connection.localIdentity,

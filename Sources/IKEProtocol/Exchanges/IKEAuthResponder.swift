@@ -20,8 +20,9 @@ extension IKEEngine {
         let content = request.content
         let connection: IKEConnection
         let identity: Identity
+        let mixed: IKEKeys?
         do {
-            (connection, identity) = try authenticate(content, sa, state)
+            (connection, identity, mixed) = try authenticate(content, sa, state)
             try requireRoom(
                 for: identity,
                 connection,
@@ -42,6 +43,8 @@ extension IKEEngine {
             respond(to: request, of: sa, [.notify(NotifyPayload(.unexpectedNATDetected))])
             return fail(sa, MobilityFailure.translated(sa.path, connection), at: now)
         }
+        if let mixed { state.keys.adopt(mixed: mixed) }
+        state.usesPPK = mixed != nil
         sas.assign(connection, to: sa)
         sas.forgetHalfOpen(state.key)
         disarm(.halfOpenExpiry, of: sa)
@@ -77,7 +80,7 @@ extension IKEEngine {
         _ content: MessageContent,
         _ sa: IKESA,
         _ state: HalfOpen
-    ) throws(NegotiationFailure) -> (IKEConnection, Identity) {
+    ) throws(NegotiationFailure) -> (IKEConnection, Identity, mixed: IKEKeys?) {
         guard let identification = content.identificationInitiator else {
             throw .malformedAuth("its identity", sa.connection)
         }
@@ -122,16 +125,41 @@ extension IKEEngine {
                 )
                 continue
             }
-            let isRight = PresharedKeyAuthentication.verify(
-                authentication.data,
-                secret: secret,
-                signing: state.transcript.signedByInitiator(identification, keys: state.keys),
-                prf: state.keys.suite.prf
-            )
-            if isRight { return (candidate, identity) }
-            failure = SecretFailure.wrong(of: identity, candidate)
+            do {
+                let mixed = try verify(content, identification, secret, candidate, sa, state)
+                return (candidate, identity, mixed)
+            } catch {
+                failure = error
+            }
         }
         throw failure
+    }
+
+    /// The keys with the postquantum preshared key, if one is in use; throws unless the peer has
+    /// the secret.
+    private func verify(
+        _ content: MessageContent,
+        _ identification: IdentificationPayload,
+        _ secret: SecretBytes,
+        _ candidate: IKEConnection,
+        _ sa: IKESA,
+        _ state: HalfOpen
+    ) throws(NegotiationFailure) -> IKEKeys? {
+        var code = content.authentication?.data ?? []
+        var mixed: IKEKeys?
+        switch try ppkUse(content, candidate, sa, state.keys) {
+        case .none: break
+        case .mixed(let keys): mixed = keys
+        case .left(let plain): code = plain
+        }
+        let signing = state.transcript.signedByInitiator(
+            identification,
+            keys: mixed ?? state.keys.keys
+        )
+        let prf = state.keys.suite.prf
+        guard PresharedKeyAuthentication.verify(code, secret: secret, signing: signing, prf: prf)
+        else { throw SecretFailure.wrong(of: identification.identity, candidate) }
+        return mixed
     }
 
     private func answerAuth(
@@ -150,13 +178,14 @@ extension IKEEngine {
         ) {
             let code = PresharedKeyAuthentication.code(
                 secret: secret,
-                signing: state.transcript.signedByResponder(identification, keys: state.keys),
+                signing: state.transcript.signedByResponder(identification, keys: state.keys.keys),
                 prf: state.keys.suite.prf
             )
             payloads.append(
                 .authentication(AuthenticationPayload(method: .sharedKey, data: code))
             )
         }
+        if state.usesPPK { payloads.append(.notify(NotifyPayload(.ppkIdentity))) }
         payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
         if let redirect = authRedirect(of: sa, at: now) {
             return respond(to: request, of: sa, payloads + [redirect])

@@ -11,4 +11,6 @@ struct AgreedExtensions: OptionSet, Hashable {
     static let fullTranscript = AgreedExtensions(rawValue: 1 << 2)
     /// The responder takes an IKE_AUTH without a child (RFC 6023 §3).
     static let childless = AgreedExtensions(rawValue: 1 << 3)
+    /// Postquantum preshared keys (RFC 8784 §3).
+    static let ppk = AgreedExtensions(rawValue: 1 << 4)
 }

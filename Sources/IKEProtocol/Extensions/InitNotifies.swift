@@ -11,6 +11,7 @@ extension IKEEngine {
         // use of the IKE_INTERMEDIATE exchange".
         if connection.offersAdditionalKeyExchanges { types.append(.intermediateExchangeSupported) }
         if connection.signsFullTranscript { types.append(.ikeSAInitFullTranscriptAuth) }
+        if connection.ppk != nil { types.append(.usePPK) }
         return types.map { .notify(NotifyPayload($0)) } + [SignatureHashes.notify]
     }
 
@@ -26,6 +27,7 @@ extension IKEEngine {
         // "regardless of whether it was received in the request or not": a request from which it
         // was taken is found out because of that.
         if connection.signsFullTranscript { types.append(.ikeSAInitFullTranscriptAuth) }
+        if agreed.contains(.ppk) { types.append(.usePPK) }
         // RFC 6023 §3: the responder tells it, and nobody asks.
         if connection.childless != .never { types.append(.childlessIKEv2Supported) }
         var notifies: [Payload] = types.map { .notify(NotifyPayload($0)) }
@@ -44,6 +46,10 @@ extension IKEEngine {
         if content.notify(.intermediateExchangeSupported) != nil { agreed.insert(.intermediate) }
         if connection.signsFullTranscript, content.notify(.ikeSAInitFullTranscriptAuth) != nil {
             agreed.insert(.fullTranscript)
+        }
+        // For a responder, identities may yet tell of another connection with the same addresses.
+        if content.notify(.usePPK) != nil, connections.contains(where: { $0.ppk != nil }) {
+            agreed.insert(.ppk)
         }
         if content.notify(.childlessIKEv2Supported) != nil { agreed.insert(.childless) }
         return agreed

@@ -21,7 +21,7 @@ struct InitTranscript {
     /// What the initiator signs.
     func signedByInitiator(
         _ identity: IdentificationPayload,
-        keys: SAKeys
+        keys: IKEKeys
     ) -> PresharedKeyAuthentication.SignedOctets {
         PresharedKeyAuthentication.SignedOctets(
             message: isSignedInFull
@@ -29,7 +29,7 @@ struct InitTranscript {
                 : initiatorMessage,
             peerNonce: responderNonce,
             identityBody: identity.body,
-            authenticationKey: keys.keys.authenticationInitiator,
+            authenticationKey: keys.authenticationInitiator,
             intermediate: intermediate
         )
     }
@@ -37,7 +37,7 @@ struct InitTranscript {
     /// What the responder signs.
     func signedByResponder(
         _ identity: IdentificationPayload,
-        keys: SAKeys
+        keys: IKEKeys
     ) -> PresharedKeyAuthentication.SignedOctets {
         PresharedKeyAuthentication.SignedOctets(
             message: isSignedInFull
@@ -45,7 +45,7 @@ struct InitTranscript {
                 : responderMessage,
             peerNonce: initiatorNonce,
             identityBody: identity.body,
-            authenticationKey: keys.keys.authenticationResponder,
+            authenticationKey: keys.authenticationResponder,
             intermediate: intermediate
         )
     }

@@ -8,7 +8,7 @@ internal import IPsecPrimitives
 /// copied: a vector must never come twice under one key (RFC 5282 §3.1).
 final class SAKeys {
     let suite: IKESuite
-    let keys: IKEKeys
+    private(set) var keys: IKEKeys
     private let outbound: IKECipher
     private let inbound: IKECipher
     private var sealed: UInt64 = 0
@@ -59,6 +59,9 @@ final class SAKeys {
         outbound = isOriginalInitiator ? initiator : responder
         inbound = isOriginalInitiator ? responder : initiator
     }
+
+    /// From now on with a postquantum preshared key; what protects messages stays (RFC 8784 §3).
+    func adopt(mixed keys: IKEKeys) { self.keys = keys }
 
     /// The message as a whole, or its fragments where it has more than `messageOctets`
     /// (RFC 7383 §2.5); nil when the library fails.

@@ -77,6 +77,25 @@ package struct IKEKeys: Sendable {
         return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)
     }
 
+    /// The keys with a postquantum preshared key mixed in: SK_d = prf+(PPK, SK_d') and likewise
+    /// SK_pi and SK_pr (RFC 8784 §3).
+    package func mixed(with key: SecretBytes, prf: PRF) -> IKEKeys {
+        func mix(_ secret: SecretBytes) -> SecretBytes {
+            var seed = secret.copy()
+            defer { wipe(&seed) }
+            return prf.plus(key: key, seed: seed, length: secret.count)
+        }
+        return IKEKeys(
+            derivation: mix(derivation),
+            integrityInitiator: integrityInitiator,
+            integrityResponder: integrityResponder,
+            encryptionInitiator: encryptionInitiator,
+            encryptionResponder: encryptionResponder,
+            authenticationInitiator: mix(authenticationInitiator),
+            authenticationResponder: mix(authenticationResponder)
+        )
+    }
+
     /// {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi |
     /// SPIr) (RFC 7296 §2.14).
     private static func expand(

@@ -30,6 +30,8 @@ struct Setup {
     var fragmentSize: Int? = 1280
     var signsFullTranscript = true
     var childless = Childless.allow
+    /// Identifier, secret, and whether it is required.
+    var ppk: (identifier: String, secret: String, isRequired: Bool)?
 
     /// The same from the other end.
     var mirrored: Setup {
@@ -78,6 +80,13 @@ struct Setup {
         connection.retransmission = retransmission
         connection.fragmentSize = fragmentSize
         connection.childless = childless
+        connection.ppk = ppk.map {
+            PPKPolicy(
+                identifier: Array($0.identifier.utf8),
+                isRequired: $0.isRequired,
+                source: "\(localIdentity).yaml:8"
+            )
+        }
         connection.childlessSource = "\(localIdentity).yaml:7"
         connection.signsFullTranscript = signsFullTranscript
         connection.mobility = mobility
@@ -97,6 +106,12 @@ struct Setup {
             local: IdentityPattern(localIdentity)!,
             remote: IdentityPattern(remoteIdentity)!
         )
+        if let ppk {
+            store.addPostquantumKey(
+                SecretBytes(Array(ppk.secret.utf8)),
+                identifier: Array(ppk.identifier.utf8)
+            )
+        }
         return store
     }
 

@@ -1,7 +1,11 @@
+internal import IPsecCrypto
+
 /// The initiator waits for the answer to IKE_AUTH.
 struct Authenticating {
     let keys: SAKeys
     let transcript: InitTranscript
+    /// The keys with our postquantum preshared key, should the peer have it too.
+    let mixed: (keys: IKEKeys, policy: PPKPolicy)?
     /// The child that goes with IKE_AUTH.
     let child: ChildOffer?
     /// What is wanted besides.

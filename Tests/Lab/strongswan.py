@@ -169,7 +169,15 @@ class NamespacedStrongSwan(StrongSwan):
                    "charon's control socket")
         if not self.process.is_running():
             raise Failure(f"charon did not start:\n{self.process.output()}")
-        self.vici = Vici.unix(control)
+        # The socket is there a moment before anybody listens.
+        self.vici = wait_until(lambda: self._connect(control), "charon's control socket answers")
+
+    @staticmethod
+    def _connect(control):
+        try:
+            return Vici.unix(control)
+        except ConnectionRefusedError:
+            return None
 
     @property
     def log(self):

@@ -56,12 +56,17 @@ package final class ConnectionController {
         settings: EngineSettings,
         packetCipherBackEnd: PacketCipherBackEnd,
         random: any RandomSource,
-        engineRandom: any RandomSource
+        engineRandom: any RandomSource,
+        keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
     ) {
         self.configuration = configuration
         self.packetCipherBackEnd = packetCipherBackEnd
         self.random = random
-        engine = IKEEngine(settings: settings, random: engineRandom)
+        engine = IKEEngine(
+            settings: settings,
+            random: engineRandom,
+            keyEncapsulation: keyEncapsulation
+        )
     }
 
     /// Puts the policies in force and begins what starts at boot. Call once, first.

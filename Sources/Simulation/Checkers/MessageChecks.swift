@@ -9,12 +9,13 @@ struct MessageChecks {
         let number: UInt32
         let isResponse: Bool
         let isFromInitiator: Bool
-        /// Fragments of one message are messages of one number.
-        let fragment: UInt16
+        /// Number and total of a fragment: fragments of one message are messages of one number, and
+        /// what is not answered may come again in smaller ones (RFC 7383 §2.5.2).
+        let fragment: UInt32
     }
 
     private struct Vector: Hashable {
-        let pair: SPIPair
+        let keys: UInt64
         let isFromInitiator: Bool
         let content: [UInt8]
     }
@@ -67,7 +68,7 @@ struct MessageChecks {
             }
             if !message.initialisationVector.isEmpty {
                 let vector = Vector(
-                    pair: message.pair,
+                    keys: message.keys,
                     isFromInitiator: message.header.isFromOriginalInitiator,
                     content: message.initialisationVector
                 )
@@ -88,9 +89,9 @@ struct MessageChecks {
     }
 
     private static func number(_ message: ReadMessage, _ bytes: [UInt8]) -> Number {
-        var fragment: UInt16 = 0
-        if bytes.count > 34, bytes[16] == PayloadType.encryptedFragment.rawValue {
-            fragment = UInt16(bytes[32]) << 8 | UInt16(bytes[33])
+        var fragment: UInt32 = 0
+        if bytes.count > 36, bytes[16] == PayloadType.encryptedFragment.rawValue {
+            fragment = bytes[32..<36].reduce(0) { $0 << 8 | UInt32($1) }
         }
         return Number(
             pair: message.pair,

@@ -43,7 +43,9 @@ final class SimulatedGateway {
                 gateway: index,
                 life: life,
                 purpose: 1
-            )
+            ),
+            keyEncapsulation: scenario.usesLibraryKeyEncapsulation
+                ? LibraryKeyEncapsulation() : ReproducibleKeyEncapsulation()
         )
         controller.installationObserver = observer
         let credentials = credentials(configuration, scenario)

@@ -51,6 +51,8 @@ struct PeeringGenerator {
             ["aes128gcm16-prfsha256-x25519"], ["aes256gcm16-prfsha384-x25519"],
             ["aes128-sha256-x25519"], ["chacha20poly1305-prfsha256-x25519"],
             ["aes256-sha512-ecp256", "aes128gcm16-prfsha256-x25519"],
+            ["aes256gcm16-prfsha256-x25519-ke1_mlkem768"],
+            ["aes256gcm16-prfsha384-ecp384-ke1_mlkem768-ke2_mlkem1024", "aes256-sha256-x25519"],
         ])
     }
 
@@ -66,6 +68,7 @@ struct PeeringGenerator {
         let esp = dice.pick([
             ["aes128gcm16"], ["aes256gcm16-x25519"], ["aes128-sha256-esn-noesn"],
             ["chacha20poly1305", "aes128gcm16"], ["aes128gcm16-x25519", "aes128gcm16"],
+            ["aes256gcm16-x25519-ke1_mlkem768"],
         ])
         let starts = startModes(ends)
         let lifetime = dice.within(60...150)

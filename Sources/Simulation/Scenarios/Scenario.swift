@@ -25,6 +25,8 @@ package struct Scenario: Sendable {
     /// Nanoseconds between the probes of one flow.
     package var probeInterval: UInt64
     package var hasAttackers = true
+    /// ML-KEM as the daemon has it, which draws randomness of its own, rather than a stand-in.
+    package var usesLibraryKeyEncapsulation = false
 
     /// Whether all ways are one, because there are too many.
     var isCrowd: Bool { conditions.count == 1 && gateways.count > 1 }

@@ -24,7 +24,8 @@ package struct ScenarioGenerator {
             calm: calm,
             settled: calm + .seconds(150),
             closing: calm + .seconds(240),
-            end: calm + .seconds(300)
+            // A Delete that nobody answers is given up after several minutes.
+            end: calm + .seconds(900)
         )
         var scenario = Scenario(
             seed: seed,

@@ -4,6 +4,8 @@ internal import IPsecPrimitives
 /// if somebody listens, in words.
 package struct Trace {
     package private(set) var hash: UInt64 = 0x6379_676e_6574_0001
+    /// Who sent how much when, whatever it was: the same for other keys.
+    package private(set) var shape: UInt64 = 0
     private let listener: ((String) -> Void)?
 
     package init(listener: ((String) -> Void)? = nil) { self.listener = listener }
@@ -31,6 +33,7 @@ package struct Trace {
         mix(time)
         mix(UInt64(gateway) << 8 | UInt64(datagram.carrier.rawValue))
         mix(datagram.bytes)
+        shape = Dice.mix(shape ^ time ^ UInt64(gateway) << 48 ^ UInt64(datagram.bytes.count))
         note(at: time) { "g\(gateway) sends \(Trace.text(datagram))" }
     }
 

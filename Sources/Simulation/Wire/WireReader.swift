@@ -12,6 +12,8 @@ struct ReadMessage {
     let payloads: [Payload]?
     /// Of the protected part; empty where there is none.
     let initialisationVector: [UInt8]
+    /// Of the keys that it is protected with.
+    let keys: UInt64
     let isProtected: Bool
     let fingerprint: UInt64
 }
@@ -36,6 +38,7 @@ struct WireReader {
     mutating func read(_ bytes: [UInt8], from controller: ConnectionController?) -> ReadMessage? {
         guard let message = try? IKEMessage(reading: bytes) else { return nil }
         var vector: [UInt8] = []
+        var keys: UInt64 = 0
         var payloads: [Payload]? = message.payloads
         var isProtected = true
         switch message.protection {
@@ -43,11 +46,13 @@ struct WireReader {
         case .encrypted(let encrypted):
             let opened = open(encrypted.content, encrypted.associatedData, message, controller)
             vector = opened?.vector ?? []
+            keys = opened?.keys ?? 0
             payloads = opened.flatMap { try? encrypted.payloads(in: $0.plaintext) }
                 .map { message.payloads + $0 }
         case .fragment(let fragment):
             let opened = open(fragment.content, fragment.associatedData, message, controller)
             vector = opened?.vector ?? []
+            keys = opened?.keys ?? 0
             payloads = opened.flatMap { join(fragment, $0.plaintext, message.header) }
         }
         return ReadMessage(
@@ -55,6 +60,7 @@ struct WireReader {
             pair: SPIPair(message.header),
             payloads: payloads,
             initialisationVector: vector,
+            keys: keys,
             isProtected: isProtected,
             fingerprint: Fingerprint.of(bytes)
         )
@@ -65,7 +71,7 @@ struct WireReader {
         _ associatedData: [UInt8],
         _ message: IKEMessage,
         _ controller: ConnectionController?
-    ) -> (plaintext: [UInt8], vector: [UInt8])? {
+    ) -> (plaintext: [UInt8], vector: [UInt8], keys: UInt64)? {
         let header = message.header
         let pair = SPIPair(header)
         for attempt in 0...1 {
@@ -76,7 +82,8 @@ struct WireReader {
                     content[...],
                     associatedData: associatedData[...]
                 ) {
-                    return (plaintext, Array(content.prefix(cipher.ivLength)))
+                    let vector = Array(content.prefix(cipher.ivLength))
+                    return (plaintext, vector, entry.derivation)
                 }
             }
             if attempt == 0 {

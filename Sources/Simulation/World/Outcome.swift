@@ -33,6 +33,8 @@ package struct Outcome: Sendable {
     package let violation: Violation?
     /// Of everything that happened: the same on any machine.
     package let hash: UInt64
+    /// As `hash`, without what is in the datagrams.
+    package let shape: UInt64
     package let events: Int
     package let virtualNanoseconds: UInt64
     package let coverage: Coverage

@@ -65,6 +65,7 @@ package final class World {
             character: scenario.character,
             violation: violation,
             hash: trace.hash,
+            shape: trace.shape,
             events: events,
             virtualNanoseconds: min(now, scenario.timeline.end) - VirtualTime.start,
             coverage: coverage

@@ -85,6 +85,9 @@ extension IKEEngine {
             return true
         case .established(let state):
             guard !state.isReplaced, !state.isRetiring, !sa.isLeaving else { return false }
+            if state.isFull, state.currentChild(named: initiation.child ?? "") == nil {
+                return false
+            }
             if sa.changeOutstandingChild(named: initiation.child, isUnwanted: false) { return true }
             enqueue(.createChild(initiation), of: sa, at: now)
             return true

@@ -194,6 +194,7 @@ extension IKEEngine {
             refusedForNow(task, of: sa, state, at: now)
         case .childSANotFound:
             childIsNotFound(exchange, of: sa, state, at: now)
+        case .noAdditionalSAs: avoidFullSA(exchange, sa, state, at: now)
         case .singlePairRequired where asksForPair(exchange.offer, of: sa, at: now): return
         case .tsMaxQueue where exchange.replaces == nil:
             report(.resourcesExhausted, of: sa, child: exchange.offer.policy.name)

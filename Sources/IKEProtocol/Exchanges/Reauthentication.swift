@@ -50,6 +50,26 @@ extension IKEEngine {
         }
     }
 
+    /// NO_ADDITIONAL_SAS (RFC 7296 §1.3): the peer makes no more Child SAs in this IKE SA, and
+    /// perhaps none but the first ever. What is to be rekeyed comes in a new IKE SA with all the
+    /// others, what is new in an IKE SA of its own.
+    func avoidFullSA(
+        _ exchange: ChildExchange,
+        _ sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        if exchange.replaces != nil { return replaceFromScratch(sa, state, at: now) }
+        state.isFull = true
+        var initiation = exchange.offer.initiation
+        initiation.localAddress = sa.path.local.address
+        initiation.remoteAddress = sa.path.remote.address
+        for other in duplicates(of: sa, state) where other.established?.isFull == false {
+            return enqueue(.createChild(initiation), of: other, at: now)
+        }
+        startIKESA(for: initiation, sa.connection, at: now)
+    }
+
     /// When the proof is to be made again, with its part taken off at random.
     func armReauthentication(of sa: IKESA, _ state: Established) {
         guard let age = sa.connection.reauthenticateAfter else { return }

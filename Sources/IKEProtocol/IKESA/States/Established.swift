@@ -33,6 +33,8 @@ final class Established {
     let establishedAt: Instant
     var rekeyAt: Instant?
     var standing = Standing.current
+    /// The peer makes no more Child SAs here (RFC 7296 §1.3).
+    var isFull = false
     /// Another IKE SA, made from scratch, takes over; nothing new begins in this one.
     var isRetiring = false
     /// When the peer proved its identity, in whichever IKE SA this one descends from.

@@ -121,11 +121,15 @@ var targets: [Target] = [
         ],
         swiftSettings: strict
     ),
+    module(
+        "Benchmarking",
+        ["IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "LinuxIO"]
+    ),
     .executableTarget(
         name: "cygnet",
         dependencies: [
             "IPsecPrimitives", "Configuration", "Gateway", "Inspection", "Management",
-            "LinuxIO",
+            "LinuxIO", "Benchmarking",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Logging", package: "swift-log"),
         ],

@@ -33,8 +33,12 @@ enum Architecture {
             "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "PacketProtection",
             "Configuration", "ConnectionControl", "DataPlane", "LinuxIO", "Management", "CLinux",
         ],
+        "Benchmarking": [
+            "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "LinuxIO",
+        ],
         "cygnet": [
             "IPsecPrimitives", "Configuration", "Gateway", "Inspection", "Management", "LinuxIO",
+            "Benchmarking",
         ],
     ]
 
@@ -48,6 +52,7 @@ enum Architecture {
         "Gateway": ["Glibc", "Logging", "Synchronization", "Foundation"],
         "Inspection": ["Foundation"],
         "cygnet-simulate": ["ArgumentParser", "Foundation", "Synchronization"],
+        "Benchmarking": ["Glibc", "Foundation"],
         "cygnet": ["ArgumentParser", "Logging", "Glibc", "Foundation"],
     ]
 

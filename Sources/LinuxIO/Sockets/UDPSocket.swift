@@ -56,6 +56,11 @@ package final class UDPSocket: Sendable {
         local = SocketSetup.localEndpoint(file.number) ?? endpoint
     }
 
+    /// Asks for buffers of so many bytes in each direction.
+    package func enlargeBuffers(bytes: Int) {
+        SocketSetup.enlargeBuffers(number, bytes: bytes)
+    }
+
     /// Sends one datagram.
     ///
     /// - Parameter from: the local address to use; nil lets the routing table choose.
@@ -65,10 +70,10 @@ package final class UDPSocket: Sendable {
         to remote: Endpoint,
         trafficClass: UInt8 = 0
     ) throws(SystemCallFailure) {
-        var copy = bytes
-        let result = unsafe copy.withUnsafeMutableBufferPointer { buffer -> Int32 in
+        let result = unsafe bytes.withUnsafeBufferPointer { buffer -> Int32 in
             var datagram = unsafe cygnet_datagram()
-            unsafe datagram.bytes = buffer.baseAddress
+            // One structure serves both directions; sending only reads.
+            unsafe datagram.bytes = UnsafeMutablePointer(mutating: buffer.baseAddress)
             unsafe datagram.length = UInt32(buffer.count)
             unsafe datagram.remote = cygnet_address(remote)
             if let localAddress, !localAddress.isUnspecified {
@@ -85,22 +90,25 @@ package final class UDPSocket: Sendable {
 
     /// The next datagram that has arrived, or nil; longer ones than `limit` are cut and dropped.
     package func receive(limit: Int = 65_535) -> Datagram? {
+        // Only what came is copied; the room for the largest is not even cleared.
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: limit) { room in
+            unsafe receive(into: room)
+        }
+    }
+
+    private func receive(into room: UnsafeMutableBufferPointer<UInt8>) -> Datagram? {
         while true {
-            var bytes = [UInt8](repeating: 0, count: limit)
             var header = unsafe cygnet_datagram()
-            let count = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-                unsafe header.bytes = buffer.baseAddress
-                unsafe header.capacity = UInt32(buffer.count)
-                return unsafe cygnet_receive(number, &header, 1)
-            }
+            unsafe header.bytes = room.baseAddress
+            unsafe header.capacity = UInt32(room.count)
+            let count = unsafe cygnet_receive(number, &header, 1)
             if count < 0, errno != EAGAIN, errno != EWOULDBLOCK, errno != EINTR { continue }
             guard count == 1 else { return nil }
             if unsafe header.is_truncated != 0 { continue }
             guard let remote = unsafe header.remote.endpoint else { continue }
             let address = unsafe header.local.address ?? local.address
-            unsafe bytes.removeLast(bytes.count - Int(header.length))
             return unsafe Datagram(
-                bytes: bytes,
+                bytes: Array(room.prefix(Int(header.length))),
                 local: Endpoint(address: address, port: local.port),
                 remote: remote,
                 trafficClass: header.traffic_class

@@ -41,8 +41,20 @@ package struct PRF: Hashable, Sendable {
     }
 
     /// prf(key, the parts one behind the other).
-    package func compute(key: SecretBytes, _ parts: [UInt8]...) -> SecretBytes {
-        compute(key: key, Array(parts.joined()))
+    package func compute(
+        key: SecretBytes,
+        _ first: [UInt8],
+        _ second: [UInt8],
+        _ third: [UInt8] = []
+    ) -> SecretBytes {
+        unsafe first.withUnsafeBytes { first in
+            unsafe second.withUnsafeBytes { second in
+                unsafe third.withUnsafeBytes { third in
+                    let parts: InlineArray = unsafe [part(first), part(second), part(third)]
+                    return unsafe compute(key: key, parts)
+                }
+            }
+        }
     }
 
     /// prf(key, message) of a message that is itself secret, such as g^ir.
@@ -77,19 +89,32 @@ package struct PRF: Hashable, Sendable {
     }
 
     private func compute(key: SecretBytes, message: UnsafeRawBufferPointer) -> SecretBytes {
+        let parts: InlineArray = unsafe [part(message)]
+        return unsafe compute(key: key, parts)
+    }
+
+    private func compute<let count: Int>(
+        key: SecretBytes,
+        _ parts: InlineArray<count, cygnet_bytes>
+    ) -> SecretBytes {
         unsafe SecretBytes(count: outputLength) { output in
             unsafe key.withUnsafeBytes { key in
-                var part = unsafe cygnet_bytes(bytes: message.baseAddress, length: message.count)
-                let done = unsafe cygnet_prf_compute(
-                    identifier,
-                    key.baseAddress,
-                    key.count,
-                    &part,
-                    1,
-                    output.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                )
+                let done = unsafe parts.span.withUnsafeBufferPointer { parts in
+                    unsafe cygnet_prf_compute(
+                        identifier,
+                        key.baseAddress,
+                        key.count,
+                        parts.baseAddress,
+                        count,
+                        output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                    )
+                }
                 precondition(done != 0, "the library failed to compute a MAC")
             }
         }
+    }
+
+    private func part(_ area: UnsafeRawBufferPointer) -> cygnet_bytes {
+        unsafe cygnet_bytes(bytes: area.baseAddress, length: area.count)
     }
 }

@@ -65,6 +65,12 @@ package struct ByteReader: Sendable {
     }
 
     private mutating func readInteger(bytes count: Int) throws(Failure) -> UInt64 {
-        try read(count).reduce(0) { $0 << 8 | UInt64($1) }
+        guard count <= remaining else {
+            throw .truncated(needed: count, available: remaining)
+        }
+        var value: UInt64 = 0
+        for index in offset..<offset + count { value = value << 8 | UInt64(bytes[index]) }
+        offset += count
+        return value
     }
 }

@@ -28,6 +28,17 @@ package struct ByteWriter: Sendable {
         write(UInt32(value & 0xffff_ffff))
     }
 
+    // The two that nearly all callers have, by name: across modules a generic function goes through
+    // a table for each byte.
+
+    package mutating func write(_ content: [UInt8]) {
+        bytes.append(contentsOf: content)
+    }
+
+    package mutating func write(_ content: ArraySlice<UInt8>) {
+        bytes.append(contentsOf: content)
+    }
+
     package mutating func write(_ content: some Sequence<UInt8>) {
         bytes.append(contentsOf: content)
     }

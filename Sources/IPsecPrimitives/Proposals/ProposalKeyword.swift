@@ -9,6 +9,7 @@ package enum ProposalKeyword {
         ]
 
     private static let transforms = Dictionary(uniqueKeysWithValues: table.map { ($0, $1) })
+    private static let words = Dictionary(table.map { ($1, $0) }, uniquingKeysWith: { $1; return $0 })
 
     private static let ciphersWithIntegrity: [(word: String, transform: Transform)] =
         aes { bits in
@@ -126,7 +127,7 @@ package enum ProposalKeyword {
             let word = transform.identifier == 0 ? noneWord : name(of: method)
             return "ke\(transform.type.rawValue - 5)_\(word)"
         }
-        if let entry = table.first(where: { $0.transform == transform }) { return entry.word }
+        if let word = words[transform] { return word }
         let length = transform.keyLengthBits.map { "/\($0)" } ?? ""
         let type =
             switch transform.type {

@@ -14,6 +14,17 @@ internal import CSecureMemory
         unsafe storage.copyBytes(from: bytes)
     }
 
+    // By name, for the same reason as `ByteWriter.write`.
+    package convenience init(_ bytes: [UInt8]) {
+        unsafe bytes.withUnsafeBytes { unsafe self.init($0) }
+    }
+
+    package init(_ bytes: UnsafeRawBufferPointer) {
+        unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
+        count = bytes.count
+        unsafe storage.copyMemory(from: bytes)
+    }
+
     /// Takes over the content of `bytes` and wipes it there.
     package convenience init(consuming bytes: inout [UInt8]) {
         self.init(bytes)
@@ -53,7 +64,9 @@ internal import CSecureMemory
     /// A part as a secret of its own. Precondition: the range lies within.
     package func part(_ range: Range<Int>) -> SecretBytes {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
-        return unsafe withUnsafeBytes { unsafe SecretBytes($0[range]) }
+        return unsafe withUnsafeBytes {
+            unsafe SecretBytes(UnsafeRawBufferPointer(rebasing: $0[range]))
+        }
     }
 
     /// Whether both hold the same bytes, in time that depends on the lengths only.

@@ -60,6 +60,13 @@ static void finish(uint32_t hash, struct cygnet_hash_state *state, uint8_t *outp
     }
 }
 
+void cygnet_sha1(const void *bytes, size_t length, uint8_t output[20]) {
+    SHA_CTX context;
+    SHA1_Init(&context);
+    SHA1_Update(&context, bytes, length);
+    SHA1_Final(output, &context);
+}
+
 void cygnet_hmac_prepare(
     struct cygnet_hmac_key *key, uint32_t hash, const void *bytes, size_t length) {
     uint8_t block[LONGEST_BLOCK] = {0};

@@ -28,6 +28,9 @@ struct cygnet_hmac_key {
     uint32_t output_length;
 };
 
+/// SHA-1 of a message: 20 octets.
+void cygnet_sha1(const void *bytes, size_t length, uint8_t output[20]);
+
 /// Prepares a key of any length. `hash` must be one of the functions.
 void cygnet_hmac_prepare(
     struct cygnet_hmac_key *key, uint32_t hash, const void *bytes, size_t length);

@@ -131,18 +131,46 @@ extension Identity: CustomStringConvertible {
 
 extension Identity: Hashable {
     package static func == (left: Identity, right: Identity) -> Bool {
-        left.wireType == right.wireType && left.comparable == right.comparable
+        switch (left, right) {
+        case (.fullyQualifiedDomainName(let one), .fullyQualifiedDomainName(let other)),
+            (.emailAddress(let one), .emailAddress(let other)):
+            if one == other { return true }
+        default: break
+        }
+        return left.wireType == right.wireType && left.comparable == right.comparable
     }
 
     package func hash(into hasher: inout Hasher) {
         hasher.combine(wireType)
-        hasher.combine(comparable)
+        switch self {
+        case .fullyQualifiedDomainName(let name), .emailAddress(let name):
+            Identity.combine(name.utf8, into: &hasher)
+        default: Identity.combine(wireContent, into: &hasher)
+        }
+    }
+
+    /// Eight octets at a time, without regard to the case of letters: an identity is looked up
+    /// several times in a handshake.
+    private static func combine(_ content: some Collection<UInt8>, into hasher: inout Hasher) {
+        var word: UInt64 = 0
+        var count = 0
+        for octet in content {
+            word = word << 8 | UInt64(folded(octet))
+            count += 1
+            if count.isMultiple(of: 8) { hasher.combine(word) }
+        }
+        hasher.combine(word)
+        hasher.combine(count)
+    }
+
+    private static func folded(_ octet: UInt8) -> UInt8 {
+        (0x41...0x5a).contains(octet) ? octet | 0x20 : octet
     }
 
     private var comparable: [UInt8] {
         switch self {
         case .fullyQualifiedDomainName, .emailAddress:
-            wireContent.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
+            wireContent.map(Identity.folded)
         default: wireContent
         }
     }

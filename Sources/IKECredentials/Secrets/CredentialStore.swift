@@ -8,6 +8,12 @@ package struct CredentialStore: Sendable {
     }
 
     private var presharedKeys: [Ends: SecretBytes] = [:]
+    /// Which kinds of pairs there are: nothing is looked up among those that there are none of.
+    private var kinds: Set<Kind> = []
+
+    private enum Kind: Hashable {
+        case both, onlyRemote, onlyLocal, anybody
+    }
 
     /// By the identifier that both ends know (RFC 8784 §5.1).
     private var postquantumKeys: [[UInt8]: SecretBytes] = [:]
@@ -37,6 +43,12 @@ package struct CredentialStore: Sendable {
         remote: IdentityPattern
     ) {
         presharedKeys[Ends(local: local, remote: remote)] = key
+        switch (local, remote) {
+        case (.exactly, .exactly): kinds.insert(.both)
+        case (.any, .exactly): kinds.insert(.onlyRemote)
+        case (.exactly, .any): kinds.insert(.onlyLocal)
+        case (.any, .any): kinds.insert(.anybody)
+        }
     }
 
     /// Whether the key that was added for just this pair is the same, or missing, in both.
@@ -56,9 +68,17 @@ package struct CredentialStore: Sendable {
     /// The key for a pair: one that names both ends goes before one that names the peer, that
     /// before one that names only us, that before one for anybody.
     package func presharedKey(local: Identity, remote: Identity) -> SecretBytes? {
-        presharedKeys[Ends(local: .exactly(local), remote: .exactly(remote))]
-            ?? presharedKeys[Ends(local: .any, remote: .exactly(remote))]
-            ?? presharedKeys[Ends(local: .exactly(local), remote: .any)]
-            ?? presharedKeys[Ends(local: .any, remote: .any)]
+        find(.both, .exactly(local), .exactly(remote))
+            ?? find(.onlyRemote, .any, .exactly(remote))
+            ?? find(.onlyLocal, .exactly(local), .any)
+            ?? find(.anybody, .any, .any)
+    }
+
+    private func find(
+        _ kind: Kind,
+        _ local: IdentityPattern,
+        _ remote: IdentityPattern
+    ) -> SecretBytes? {
+        kinds.contains(kind) ? presharedKeys[Ends(local: local, remote: remote)] : nil
     }
 }

@@ -38,7 +38,7 @@ struct ChildSA {
         IKEReport.ChildSADescription(
             inboundSPI: inboundSPI,
             outboundSPI: outboundSPI,
-            suite: suite.description,
+            proposal: suite.proposal,
             localSelectors: selectors.local,
             remoteSelectors: selectors.remote,
             isEncapsulated: isEncapsulated,

@@ -68,6 +68,10 @@ struct SATable {
     }
 
     mutating func assign(_ connection: IKEConnection, to sa: IKESA) {
+        guard connection.name != sa.connection.name else {
+            sa.connection = connection
+            return
+        }
         byConnection[sa.connection.name]?.remove(sa.localSPI)
         if byConnection[sa.connection.name]?.isEmpty == true {
             byConnection[sa.connection.name] = nil

@@ -108,7 +108,8 @@ extension IKEEngine {
         }
         var failure = SecretFailure.wrong(of: identity, likeliest)
         for candidate in candidates {
-            guard candidate.accepts(state.keys.suite) else {
+            // The connection by which the suite was chosen needs not be asked again.
+            guard candidate.name == sa.connection.name || candidate.accepts(state.keys.suite) else {
                 failure = .suiteOfOtherConnection(state.keys.suite, candidate)
                 continue
             }
@@ -260,9 +261,9 @@ extension IKESA {
             initiatorSPI: initiatorSPI,
             responderSPI: responderSPI,
             isInitiator: isOriginalInitiator,
-            localIdentity: state.localIdentity.description,
-            remoteIdentity: state.remoteIdentity.description,
-            suite: state.keys.suite.description
+            localIdentity: state.localIdentity,
+            remoteIdentity: state.remoteIdentity,
+            proposal: Proposal(securityProtocol: .ike, transforms: state.keys.suite.transforms)
         )
     }
 }

@@ -44,7 +44,9 @@ struct ChildSuite: Hashable, Sendable {
         self.transforms = transforms
     }
 
-    var description: String {
-        Proposal(securityProtocol: securityProtocol, transforms: transforms).description
+    var proposal: Proposal {
+        Proposal(securityProtocol: securityProtocol, transforms: transforms)
     }
+
+    var description: String { proposal.description }
 }

@@ -18,6 +18,7 @@ enum NegotiationPurpose {
     /// ESP without a word on sequence numbers takes long ones where the peer has them, else short
     /// ones. IKE without a pseudorandom function takes that of the integrity algorithm's hash.
     func completed(_ proposal: Proposal) -> Proposal {
+        guard !isComplete(proposal) else { return proposal }
         var transforms = proposal.transforms
         switch self {
         case .ikeSA:
@@ -34,6 +35,24 @@ enum NegotiationPurpose {
             securityProtocol: proposal.securityProtocol,
             transforms: transforms
         )
+    }
+
+    private func isComplete(_ proposal: Proposal) -> Bool {
+        var hasFunction = false
+        var hasSequenceNumbers = false
+        var hasKeyExchange = false
+        for transform in proposal.transforms {
+            switch transform.type {
+            case .pseudorandomFunction: hasFunction = true
+            case .sequenceNumbers: hasSequenceNumbers = true
+            default: hasKeyExchange = hasKeyExchange || transform.type.isKeyExchange
+            }
+        }
+        return switch self {
+        case .ikeSA: hasFunction
+        case .firstChildSA: hasSequenceNumbers && !hasKeyExchange
+        case .childSA: hasSequenceNumbers
+        }
     }
 
     private func impliedFunction(of integrity: Transform) -> Transform? {

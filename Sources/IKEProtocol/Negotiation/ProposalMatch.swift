@@ -43,11 +43,17 @@ struct ProposalMatch {
         if purpose != .ikeSA { pickSequenceNumbers(theirs, accepted) }
         // RFC 7296 §3.3.6: "If the proposal contains a Transform Type that the responder does not
         // understand, the proposal is rejected".
-        var known: Set<TransformType> = [.integrity, .keyExchange]
-        if !isAH { known.insert(.encryption) }
-        if takesAdditional { known.formUnion(TransformType.additionalKeyExchanges) }
-        known.insert(purpose == .ikeSA ? .pseudorandomFunction : .sequenceNumbers)
-        for type in offered.transformTypes.subtracting(known).sorted() {
+        func isKnown(_ type: TransformType) -> Bool {
+            switch type {
+            case .encryption: !isAH
+            case .integrity, .keyExchange: true
+            case .pseudorandomFunction: purpose == .ikeSA
+            case .sequenceNumbers: purpose != .ikeSA
+            default: takesAdditional && type.isAdditionalKeyExchange
+            }
+        }
+        guard offered.transforms.contains(where: { !isKnown($0.type) }) else { return }
+        for type in offered.transformTypes.sorted() where !isKnown(type) {
             failures.append(
                 Failure(type: type, offered: theirs.transforms(of: type), accepted: [])
             )
@@ -59,14 +65,19 @@ struct ProposalMatch {
         _ theirs: Proposal,
         _ ours: Proposal
     ) -> Transform? {
-        let offered = theirs.transforms(of: type)
-        let accepted = ours.transforms(of: type)
-        guard let transform = accepted.first(where: offered.contains) else {
-            failures.append(Failure(type: type, offered: offered, accepted: accepted))
-            return nil
+        for transform in ours.transforms
+        where transform.type == type && theirs.transforms.contains(transform) {
+            chosen.append(transform)
+            return transform
         }
-        chosen.append(transform)
-        return transform
+        failures.append(
+            Failure(
+                type: type,
+                offered: theirs.transforms(of: type),
+                accepted: ours.transforms(of: type)
+            )
+        )
+        return nil
     }
 
     private mutating func pickIntegrity(

@@ -1,3 +1,4 @@
+package import IKECredentials
 package import IPsecPrimitives
 
 /// Something worth a line in the log, as data.
@@ -73,32 +74,34 @@ package struct IKEReport: Hashable, Sendable {
         package var initiatorSPI: IKESPI
         package var responderSPI: IKESPI
         package var isInitiator: Bool
-        package var localIdentity: String
-        package var remoteIdentity: String
+        package var localIdentity: Identity
+        package var remoteIdentity: Identity
+        package var proposal: Proposal
+
         /// In the configuration's keywords.
-        package var suite: String
+        package var suite: String { proposal.description }
 
         package init(
             initiatorSPI: IKESPI,
             responderSPI: IKESPI,
             isInitiator: Bool,
-            localIdentity: String,
-            remoteIdentity: String,
-            suite: String
+            localIdentity: Identity,
+            remoteIdentity: Identity,
+            proposal: Proposal
         ) {
             self.initiatorSPI = initiatorSPI
             self.responderSPI = responderSPI
             self.isInitiator = isInitiator
             self.localIdentity = localIdentity
             self.remoteIdentity = remoteIdentity
-            self.suite = suite
+            self.proposal = proposal
         }
     }
 
     package struct ChildSADescription: Hashable, Sendable {
         package var inboundSPI: SPI
         package var outboundSPI: SPI
-        package var suite: String
+        package var proposal: Proposal
         package var localSelectors: [TrafficSelector]
         package var remoteSelectors: [TrafficSelector]
         package var isEncapsulated: Bool
@@ -107,10 +110,13 @@ package struct IKEReport: Hashable, Sendable {
         /// What else was agreed, in words: `transport mode`, `IPComp IPCOMP_DEFLATE`.
         package var traits: [String]
 
+        /// In the configuration's keywords.
+        package var suite: String { proposal.description }
+
         package init(
             inboundSPI: SPI,
             outboundSPI: SPI,
-            suite: String,
+            proposal: Proposal,
             localSelectors: [TrafficSelector],
             remoteSelectors: [TrafficSelector],
             isEncapsulated: Bool,
@@ -119,7 +125,7 @@ package struct IKEReport: Hashable, Sendable {
         ) {
             self.inboundSPI = inboundSPI
             self.outboundSPI = outboundSPI
-            self.suite = suite
+            self.proposal = proposal
             self.localSelectors = localSelectors
             self.remoteSelectors = remoteSelectors
             self.isEncapsulated = isEncapsulated

@@ -23,6 +23,29 @@ package enum IPAddress: Hashable, Sendable {
         }
     }
 
+    /// As the generic one, for what messages and sockets have.
+    package init?(bytes: [UInt8]) {
+        self.init(span: bytes.span)
+    }
+
+    package init?(bytes: ArraySlice<UInt8>) {
+        self.init(span: bytes.span)
+    }
+
+    private init?(span: Span<UInt8>) {
+        switch span.count {
+        case 4:
+            var bits: UInt32 = 0
+            for index in 0..<4 { bits = bits << 8 | UInt32(span[index]) }
+            self = .v4(IPv4Address(bits: bits))
+        case 16:
+            var bits: UInt128 = 0
+            for index in 0..<16 { bits = bits << 8 | UInt128(span[index]) }
+            self = .v6(IPv6Address(bits: bits))
+        default: return nil
+        }
+    }
+
     /// Four or sixteen bytes in network order; nil for another count.
     package init?(bytes: some Collection<UInt8>) {
         if let address = IPv4Address(bytes: bytes) {

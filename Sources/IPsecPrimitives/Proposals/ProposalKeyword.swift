@@ -9,7 +9,10 @@ package enum ProposalKeyword {
         ]
 
     private static let transforms = Dictionary(uniqueKeysWithValues: table.map { ($0, $1) })
-    private static let words = Dictionary(table.map { ($1, $0) }, uniquingKeysWith: { $1; return $0 })
+    private static let words = Dictionary(
+        table.map { ($1, $0) },
+        uniquingKeysWith: { first, _ in first }
+    )
 
     private static let ciphersWithIntegrity: [(word: String, transform: Transform)] =
         aes { bits in

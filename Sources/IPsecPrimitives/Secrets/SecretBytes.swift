@@ -15,8 +15,10 @@ internal import CSecureMemory
     }
 
     // By name, for the same reason as `ByteWriter.write`.
-    package convenience init(_ bytes: [UInt8]) {
-        unsafe bytes.withUnsafeBytes { unsafe self.init($0) }
+    package init(_ bytes: [UInt8]) {
+        unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
+        count = bytes.count
+        unsafe storage.copyBytes(from: bytes)
     }
 
     package init(_ bytes: UnsafeRawBufferPointer) {

@@ -30,4 +30,17 @@ struct HalfOpenKey: Hashable {
         port = remote.port
         self.request = request
     }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(port)
+        // Eight octets at a time; equality compares the address and every octet.
+        var word: UInt64 = 0
+        var count = 0
+        for octet in request {
+            word = word << 8 | UInt64(octet)
+            count += 1
+            if count.isMultiple(of: 8) { hasher.combine(word) }
+        }
+        hasher.combine(word)
+    }
 }

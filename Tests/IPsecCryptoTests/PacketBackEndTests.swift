@@ -86,9 +86,8 @@ import Testing
     func authenticatedBytes(variant: Variant) throws {
         var random = SeededRandomSource(seed: 12)
         let keys = randomKeys(variant.suite, &random)
-        let prf = PRF(
-            PseudorandomFunction(rawValue: variant.suite.integrity.rawValue - 7)
-        )!
+        let function = try #require(variant.suite.integrity.impliedFunction)
+        let prf = try #require(PRF(function))
         #expect(prf.outputLength == variant.suite.integrityKeyLength)
         for backEnd in PacketCipherBackEnd.available {
             var sealed = batch(variant, &random)

@@ -76,7 +76,7 @@ internal import Testing
         )
         #expect(proposal.description == "aes256gcm16-prfsha256-x25519")
         #expect(ProposalKeyword.transform(for: "curve25519") == .keyExchange(.curve25519))
-        #expect(ProposalKeyword.transform(for: "3des") == nil)
+        #expect(ProposalKeyword.transform(for: "des") == nil)
         for entry in ProposalKeyword.table {
             #expect(
                 ProposalKeyword.transform(for: ProposalKeyword.name(of: entry.transform))

@@ -10,7 +10,7 @@ struct SATable {
 
     private var byLocalSPI: [IKESPI: IKESA] = [:]
     private var byConnection: [String: Set<IKESPI>] = [:]
-    private var byPeer: [Peer: Set<IKESPI>] = [:]
+    private var byPeer: [Peer: SmallSet<IKESPI>] = [:]
     private struct FirstRequest {
         let spi: IKESPI
         let solvedCookie: [UInt8]?
@@ -22,7 +22,7 @@ struct SATable {
     private var spentCookies: Set<[UInt8]> = []
     private var byInboundSPI: [SPI: IKESPI] = [:]
     /// The other way round: reserved SPIs end with their SA.
-    private var spisOfSA: [IKESPI: Set<SPI>] = [:]
+    private var spisOfSA: [IKESPI: SmallSet<SPI>] = [:]
     private(set) var halfOpenCount = 0
 
     subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }

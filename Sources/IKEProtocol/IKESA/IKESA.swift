@@ -37,7 +37,7 @@ final class IKESA {
     var requests = RequestWindow()
     var responses = ResponseWindow()
     /// What is due when; the engine's heap may hold older entries, which do not count.
-    var timers: [SATimer: Instant] = [:]
+    var timers: TimerSet = [:]
     /// Set where the peer failed in IKE_AUTH: the SA still counts among the half-open ones.
     var refusedKey: HalfOpenKey?
     /// Local SPIs of IKE SAs that this one replaces as soon as it has all that they have.

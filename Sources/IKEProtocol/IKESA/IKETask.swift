@@ -77,8 +77,8 @@ enum SATimer: Hashable {
     case childExpiry(SPI)
     /// The end of a replaced child's inbound half.
     case childRemoval(SPI)
-    /// A task that the peer was not ready for.
-    case retry(IKETask)
+    /// A task that the peer was not ready for. Apart, so that all the others stay small.
+    indirect case retry(IKETask)
 
     /// Whether it outlives the end of an SA, as long as the last exchanges of the SA do.
     var isOfMessages: Bool {

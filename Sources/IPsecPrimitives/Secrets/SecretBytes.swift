@@ -44,6 +44,8 @@ internal import CSecureMemory
         try unsafe fill(UnsafeMutableRawBufferPointer(rebasing: storage[0..<count]))
     }
 
+    private static let nothing = SecretBytes([])
+
     package let count: Int
 
     deinit {
@@ -66,6 +68,8 @@ internal import CSecureMemory
     /// A part as a secret of its own. Precondition: the range lies within.
     package func part(_ range: Range<Int>) -> SecretBytes {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        // AEADs have no integrity keys: one nothing serves all.
+        guard !range.isEmpty else { return SecretBytes.nothing }
         return unsafe withUnsafeBytes {
             unsafe SecretBytes(UnsafeRawBufferPointer(rebasing: $0[range]))
         }

@@ -7,7 +7,7 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench",
         abstract: "Measure what IKE costs on this machine.",
         discussion: "Nothing is configured and nothing leaves the machine: loopback only.",
-        subcommands: [HandshakeBenchmark.self, TunnelBenchmark.self]
+        subcommands: [HandshakeBenchmark.self, TunnelBenchmark.self, FloodCommand.self]
     )
 }
 
@@ -131,6 +131,54 @@ struct TunnelBenchmark: ParsableCommand {
         try handshakes.run(warmUp)
         let memory = try handshakes.measureMemory(count)
         if json { try BenchCommand.print(memory) } else { print(memory.text) }
+    }
+}
+
+struct FloodCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "flood",
+        abstract: "Tunnels and a genuine peer under forged IKE_SA_INIT requests.",
+        discussion: """
+            Loopback only, and over after the given time.
+
+            Examples:
+              cygnet bench flood
+              cygnet bench flood --rate 50000 --seconds 5 --json
+            """
+    )
+
+    @Option(help: "Forged requests a second.")
+    var rate = 50_000
+
+    @Option(help: "How long.")
+    var seconds = 5
+
+    @Option(help: "Tunnels that are up meanwhile.")
+    var tunnels = 200
+
+    @Flag(help: "Print the figures as JSON.")
+    var json = false
+
+    func validate() throws {
+        guard (1...500_000).contains(rate), (2...60).contains(seconds),
+            (1...10_000).contains(tunnels)
+        else {
+            throw ValidationError("Give up to 500000 a second, 2 to 60 s, 1 to 10000 tunnels.")
+        }
+    }
+
+    func run() throws {
+        let suite = HandshakeSuite.usual[0]
+        let measurement = try FloodBenchmark.measure(
+            suite,
+            rate: rate,
+            seconds: seconds,
+            tunnels: tunnels,
+            responderArguments: [
+                "bench", "handshake", "--respond", "--without-esp", "--suite", suite.ike,
+            ]
+        )
+        if json { try BenchCommand.print(measurement) } else { print(measurement.text) }
     }
 }
 

@@ -70,6 +70,8 @@ struct HandshakeConfiguration {
     let suite: HandshakeSuite
     let initiator: IPAddress
     let responder: IPAddress
+    /// Whether answers are forgotten within seconds, so that what stays of a tunnel can be measured.
+    var forgetsSoon = false
 
     /// A peer each, as many gateways would be.
     func initiating(_ count: Int) -> [IKEConnection] {
@@ -125,7 +127,7 @@ struct HandshakeConfiguration {
             localSelectors: HandshakeConfiguration.selectors(selectors.local),
             remoteSelectors: HandshakeConfiguration.selectors(selectors.remote)
         )
-        return IKEConnection(
+        var connection = IKEConnection(
             name: name,
             source: "bench:1",
             localAddress: local,
@@ -135,6 +137,8 @@ struct HandshakeConfiguration {
             proposals: [ConfiguredProposal(suite.ikeProposal, source: "bench:4")],
             children: [child]
         )
+        if forgetsSoon { connection.retransmission.tries = 2 }
+        return connection
     }
 
     private static func selectors(_ text: String) -> [TrafficSelector] {

@@ -8,6 +8,8 @@ package struct HandshakeMeasurement: Codable, Sendable {
     /// CPU of one handshake in microseconds; between processes, of user and system.
     package var initiatorMicroseconds: Double
     package var responderMicroseconds: Double
+    /// Of it, what the key exchanges alone take at either end, measured apart.
+    package var primitivesMicroseconds: Double
     /// Per tenth of the handshakes, in order: what the responder spent on one, in microseconds.
     package var responderTenths: [Double]
     package var seconds: Double
@@ -19,7 +21,8 @@ package struct HandshakeMeasurement: Codable, Sendable {
             \(handshakes) in \(HandshakeMeasurement.rounded(seconds, places: 2)) s
               CPU a handshake: initiator \
             \(HandshakeMeasurement.rounded(initiatorMicroseconds)) µs, responder \
-            \(HandshakeMeasurement.rounded(responderMicroseconds)) µs; responder by tenths: \
+            \(HandshakeMeasurement.rounded(responderMicroseconds)) µs, the key exchange alone \
+            \(HandshakeMeasurement.rounded(primitivesMicroseconds)) µs; responder by tenths: \
             \(tenths.joined(separator: " "))
             """
     }

@@ -19,7 +19,7 @@ package struct HandshakeSuite: Hashable, Sendable {
         "aes256gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519",
         "chacha20poly1305-prfsha256-x25519", "aes256-sha256-prfsha256-x25519",
         "aes256gcm16-prfsha384-ecp256", "aes256gcm16-prfsha384-ecp384",
-        "aes256-sha256-prfsha256-modp2048",
+        "aes256-sha256-prfsha256-modp2048", "aes256gcm16-prfsha256-x25519-ke1_mlkem768",
     ].compactMap { HandshakeSuite(ike: $0) }
 
     var ikeProposal: Proposal {

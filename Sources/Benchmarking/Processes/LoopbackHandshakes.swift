@@ -11,6 +11,7 @@ package final class LoopbackHandshakes {
 
     private let suite: HandshakeSuite
     private let responder: ResponderProcess
+    private let far: IPAddress
     private let socket: HandshakeSocket
     private var begun = 0
 
@@ -27,8 +28,14 @@ package final class LoopbackHandshakes {
             throw BenchmarkFailure(description: "no addresses")
         }
         self.suite = suite
+        self.far = far
         responder = try ResponderProcess(arguments: arguments)
-        let configuration = HandshakeConfiguration(suite: suite, initiator: near, responder: far)
+        let configuration = HandshakeConfiguration(
+            suite: suite,
+            initiator: near,
+            responder: far,
+            forgetsSoon: !installs
+        )
         socket = try HandshakeSocket(address: near, port: responder.port) { settings in
             let end = HandshakeEnd(settings: settings, installs: installs)
             end.configure(configuration.initiating(capacity), configuration.credentials)
@@ -48,9 +55,7 @@ package final class LoopbackHandshakes {
         var known = end.established
         while end.established + end.failed < target {
             while begun < target, begun - end.established - end.failed < LoopbackHandshakes.window {
-                let initiation = IKEEvent.Initiation(connection: "peer\(begun)", child: "net")
-                begun += 1
-                socket.handle(.initiate(initiation), at: BootClock.now())
+                beginOne()
             }
             try socket.runOnce(atMostMilliseconds: 100)
             if end.established != known {
@@ -64,6 +69,23 @@ package final class LoopbackHandshakes {
             throw BenchmarkFailure(description: "\(suite.ike): \(failure)")
         }
     }
+
+    var responderEndpoint: Endpoint { Endpoint(address: far, port: responder.port) }
+    var isDone: Bool { socket.end.established + socket.end.failed >= begun }
+
+    func responderUsage() throws(BenchmarkFailure) -> ResponderProcess.Usage {
+        try responder.usage()
+    }
+
+    /// Begins one more and does not wait for it.
+    func beginOne() {
+        let initiation = IKEEvent.Initiation(connection: "peer\(begun)", child: "net")
+        begun += 1
+        socket.handle(.initiate(initiation), at: BootClock.now())
+    }
+
+    /// Handles what has come, without waiting.
+    func attend() throws { try socket.runOnce(atMostMilliseconds: 0) }
 
     package func measure(_ count: Int) throws -> HandshakeMeasurement {
         let before = ProcessUsage.now()
@@ -90,6 +112,7 @@ package final class LoopbackHandshakes {
             perSecond: Double(count) / seconds,
             initiatorMicroseconds: Double(used) / Double(count),
             responderMicroseconds: Double(last.microseconds - first.microseconds) / Double(count),
+            primitivesMicroseconds: InProcessHandshakes.primitives(of: suite),
             responderTenths: tenths,
             seconds: seconds
         )
@@ -100,6 +123,8 @@ package final class LoopbackHandshakes {
         let nearBefore = ProcessUsage.now()
         let farBefore = try responder.usage()
         try run(count)
+        let end = BootClock.now() + .seconds(10)
+        while BootClock.now() < end { try socket.runOnce(atMostMilliseconds: 200) }
         let near = ProcessUsage.now()
         let far = try responder.usage()
         return TunnelMemory(

@@ -17,6 +17,13 @@ struct ProcessUsage {
         )
     }
 
+    /// CPU time of this thread.
+    static func threadNanoseconds() -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
     /// The second number of `statm`, in pages.
     private static func resident() -> Int {
         let file = unsafe open("/proc/self/statm", O_RDONLY)

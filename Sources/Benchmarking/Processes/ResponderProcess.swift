@@ -5,7 +5,8 @@ final class ResponderProcess {
     struct Usage {
         let microseconds: Int
         let residentBytes: Int
-        let established: Int
+        /// Established IKE SAs.
+        let live: Int
     }
 
     private let process = Process()
@@ -37,9 +38,9 @@ final class ResponderProcess {
         input.fileHandleForWriting.write(Data("mark\n".utf8))
         let words = ResponderProcess.line(of: output, &pending).split(separator: " ")
         guard words.first == "used", words.count == 4, let time = Int(words[1]),
-            let bytes = Int(words[2]), let established = Int(words[3])
+            let bytes = Int(words[2]), let live = Int(words[3])
         else { throw BenchmarkFailure(description: "the second process ended") }
-        return Usage(microseconds: time, residentBytes: bytes, established: established)
+        return Usage(microseconds: time, residentBytes: bytes, live: live)
     }
 
     func stop() {

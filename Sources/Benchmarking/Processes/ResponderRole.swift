@@ -1,4 +1,5 @@
 internal import Glibc
+internal import IKEProtocol
 internal import IPsecPrimitives
 internal import LinuxIO
 
@@ -7,7 +8,12 @@ internal import LinuxIO
 package enum ResponderRole {
     package static func run(_ suite: HandshakeSuite, installs: Bool) throws {
         guard let near = IPAddress("127.0.0.1"), let far = IPAddress("127.0.0.2") else { return }
-        let configuration = HandshakeConfiguration(suite: suite, initiator: near, responder: far)
+        let configuration = HandshakeConfiguration(
+            suite: suite,
+            initiator: near,
+            responder: far,
+            forgetsSoon: !installs
+        )
         let socket = try HandshakeSocket(address: far, port: 0) { settings in
             let end = HandshakeEnd(settings: settings, installs: installs)
             end.configure(configuration.responding(), configuration.credentials)
@@ -22,9 +28,10 @@ package enum ResponderRole {
                 isOver = true
             } else {
                 let usage = ProcessUsage.now()
-                say(
-                    "used \(usage.microseconds) \(usage.residentBytes) \(socket.end.established)"
-                )
+                let live = socket.end.engine.status(at: BootClock.now()).ikeSAs.count {
+                    $0.stage == .established
+                }
+                say("used \(usage.microseconds) \(usage.residentBytes) \(live)")
             }
         }
         while !isOver { try socket.runOnce(atMostMilliseconds: 1000) }

@@ -45,13 +45,18 @@ package struct PRF: Hashable, Sendable {
         key: SecretBytes,
         _ first: [UInt8],
         _ second: [UInt8],
-        _ third: [UInt8] = []
+        _ third: [UInt8] = [],
+        _ fourth: [UInt8] = []
     ) -> SecretBytes {
         unsafe first.withUnsafeBytes { first in
             unsafe second.withUnsafeBytes { second in
                 unsafe third.withUnsafeBytes { third in
-                    let parts: InlineArray = unsafe [part(first), part(second), part(third)]
-                    return unsafe compute(key: key, parts)
+                    unsafe fourth.withUnsafeBytes { fourth in
+                        let parts: InlineArray = unsafe [
+                            part(first), part(second), part(third), part(fourth),
+                        ]
+                        return unsafe compute(key: key, parts)
+                    }
                 }
             }
         }

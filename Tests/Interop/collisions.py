@@ -191,7 +191,7 @@ def child_against_ike_rekey(lab):
         lab.right.begin("rekey", ike="net")
         spend(lab, int(PACKETS * SPENT))
         time.sleep(SILENCE)
-    wait_until(lambda: ike_spis(lab) and not ike_spis(lab) & ike_before, "the new IKE SA", 9)
+    wait_until(lambda: ike_spis(lab) and not ike_spis(lab) & ike_before, "the new IKE SA", 45)
     wait_until(lambda: spis(lab) and not spis(lab) & before, "the new child", 12)
     settled(lab)
     ping_both_ways(lab, tunnel)
@@ -213,7 +213,7 @@ def rekey_ike_at_once(lab):
 
 
 def replaced(lab, before):
-    wait_until(lambda: ike_spis(lab) and not ike_spis(lab) & before, "the new IKE SA", 9)
+    wait_until(lambda: ike_spis(lab) and not ike_spis(lab) & before, "the new IKE SA", 45)
 
 
 def ike_rekey_both(lab, held):

@@ -85,7 +85,9 @@ struct MessageChecks {
                 return violation(.reuse, "a nonce comes twice")
             }
         }
-        return message.isProtected ? window(message, gateway).map { violation(.window, $0) } : nil
+        // The answer to a request in fragments may have come in part: then all of it is sent again.
+        let isPart = bytes.count > 16 && bytes[16] == PayloadType.encryptedFragment.rawValue
+        return message.isProtected ? window(message, gateway, isPart: isPart).map { violation(.window, $0) } : nil
     }
 
     private static func number(_ message: ReadMessage, _ bytes: [UInt8]) -> Number {
@@ -102,7 +104,11 @@ struct MessageChecks {
         )
     }
 
-    private mutating func window(_ message: ReadMessage, _ gateway: Int) -> String? {
+    private mutating func window(
+        _ message: ReadMessage,
+        _ gateway: Int,
+        isPart: Bool
+    ) -> String? {
         let end = End(gateway: gateway, pair: message.pair)
         for case .notify(let notify) in message.payloads ?? []
         where notify.type == .setWindowSize && notify.data.count == 4 {
@@ -112,6 +118,7 @@ struct MessageChecks {
         var window = windows[end] ?? Window(next: message.header.messageID)
         defer { windows[end] = window }
         if window.outstanding.contains(message.header.messageID) { return nil }
+        if isPart, message.header.messageID < window.next { return nil }
         guard message.header.messageID == window.next else {
             return "request \(message.header.messageID) where \(window.next) is next"
         }

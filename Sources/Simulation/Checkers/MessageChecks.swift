@@ -87,7 +87,8 @@ struct MessageChecks {
         }
         // The answer to a request in fragments may have come in part: then all of it is sent again.
         let isPart = bytes.count > 16 && bytes[16] == PayloadType.encryptedFragment.rawValue
-        return message.isProtected ? window(message, gateway, isPart: isPart).map { violation(.window, $0) } : nil
+        return message.isProtected
+            ? window(message, gateway, isPart: isPart).map { violation(.window, $0) } : nil
     }
 
     private static func number(_ message: ReadMessage, _ bytes: [UInt8]) -> Number {

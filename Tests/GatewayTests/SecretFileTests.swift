@@ -1,6 +1,7 @@
 internal import Gateway
 internal import Glibc
 internal import IPsecPrimitives
+internal import NamespaceTesting
 internal import Testing
 
 @Suite struct SecretFileTests {
@@ -10,16 +11,14 @@ internal import Testing
         mode: mode_t = 0o600,
         _ body: (String) throws -> Void
     ) throws {
-        var template = Array("/tmp/cygnet-secret-XXXXXX".utf8CString)
-        let descriptor = unsafe template.withUnsafeMutableBufferPointer {
-            unsafe mkstemp($0.baseAddress!)
-        }
+        let folder = makeTemporaryFolder(for: "secret")
+        let path = folder + "/secret"
+        let descriptor = unsafe open(path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
         try #require(descriptor >= 0)
-        let path = String(
-            decoding: template.dropLast().map { UInt8(bitPattern: $0) },
-            as: UTF8.self
-        )
-        defer { unsafe unlink(path) }
+        defer {
+            unsafe unlink(path)
+            unsafe rmdir(folder)
+        }
         _ = unsafe content.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
         fchmod(descriptor, mode)
         close(descriptor)

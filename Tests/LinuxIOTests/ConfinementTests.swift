@@ -1,5 +1,6 @@
 import Glibc
 import IPsecPrimitives
+import NamespaceTesting
 import Testing
 
 @testable import LinuxIO
@@ -55,10 +56,7 @@ struct ConfinementTests {
 
     @Test func filesOutsideOfWhatWasNamedAreOutOfReach() async {
         await #expect(processExitsWith: .success) {
-            var template = Array("/tmp/cygnet-landlock-XXXXXX".utf8CString)
-            let folder = unsafe template.withUnsafeMutableBufferPointer {
-                unsafe String(cString: mkdtemp($0.baseAddress!))
-            }
+            let folder = makeTemporaryFolder(for: "landlock")
             let inside = folder + "/inside"
             check(unsafe mkdir(inside, 0o700) == 0, 2)
             check(create(folder + "/secret") && create(inside + "/file"), 3)
@@ -79,10 +77,7 @@ struct ConfinementTests {
 
     @Test func whatMayBeWrittenMayBeReplaced() async {
         await #expect(processExitsWith: .success) {
-            var template = Array("/tmp/cygnet-landlock-XXXXXX".utf8CString)
-            let folder = unsafe template.withUnsafeMutableBufferPointer {
-                unsafe String(cString: mkdtemp($0.baseAddress!))
-            }
+            let folder = makeTemporaryFolder(for: "landlock")
             check(create(folder + "/file"), 2)
             try Privileges.reduce()
             _ = try FileSystemRestriction.restrict(to: [

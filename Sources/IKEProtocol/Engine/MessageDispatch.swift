@@ -74,7 +74,7 @@ extension IKEEngine {
         at now: Instant
     ) {
         if header.isResponse {
-            guard sa.requests[header.messageID] != nil else {
+            guard let request = sa.requests[header.messageID], !request.isHeld else {
                 return counters.drop(.repeatedResponse)
             }
         } else {

@@ -21,7 +21,7 @@ extension IKEEngine {
         effects.append(.send(IKEDatagram(bytes: bytes, local: local, remote: remote)))
     }
 
-    /// Sends a protected request. Precondition: the peer's window has room for it.
+    /// Sends a protected request, as soon as the peer's window has room for it.
     func request(
         _ exchange: IKEExchange,
         _ type: ExchangeType,
@@ -39,9 +39,18 @@ extension IKEEngine {
 
     /// Sends a request and waits for its answer.
     func request(_ exchange: IKEExchange, _ message: SentMessage, of sa: IKESA, at now: Instant) {
-        let messageID = sa.requests.add(exchange, message)
-        send(message, from: sa.path.local, to: sa.path.remote)
-        armRetransmission(messageID, of: sa, attempt: 1, at: now)
+        let request = sa.requests.add(exchange, message)
+        if !request.isHeld { start(request, of: sa, at: now) }
+    }
+
+    /// Sends what had to wait for room in the window (RFC 7296 §2.3).
+    func releaseRequests(of sa: IKESA, at now: Instant) {
+        while let request = sa.requests.release() { start(request, of: sa, at: now) }
+    }
+
+    private func start(_ request: RequestWindow.Outstanding, of sa: IKESA, at now: Instant) {
+        send(request.message, from: sa.path.local, to: sa.path.remote)
+        armRetransmission(request.messageID, of: sa, attempt: 1, at: now)
     }
 
     /// Answers a request, and remembers the answer in case the request comes again.

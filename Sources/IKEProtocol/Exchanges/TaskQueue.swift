@@ -12,6 +12,7 @@ extension IKEEngine {
     }
 
     func startTasks(of sa: IKESA, at now: Instant) {
+        releaseRequests(of: sa, at: now)
         if case .closing = sa.state {
             // What our rekeying makes of it is to be closed as well, once it is known.
             guard sa.requests.isOpen, !sa.hasSentLastRequest, !sa.isRekeying else { return }

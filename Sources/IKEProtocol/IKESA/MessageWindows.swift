@@ -16,6 +16,8 @@ struct RequestWindow {
         var message: SentMessage
         /// Sendings so far, in fragments of this size.
         var attempts = 1
+        /// Has its message ID, and has not left: the window has no room for it yet.
+        var isHeld = false
     }
 
     var nextMessageID: UInt32 = 0
@@ -38,14 +40,28 @@ struct RequestWindow {
         self.size = max(self.size, min(size, MessageWindow.limit))
     }
 
-    /// Takes a message ID for a request that leaves now.
-    mutating func add(_ exchange: IKEExchange, _ message: SentMessage) -> UInt32 {
-        let messageID = nextMessageID
-        outstanding.append(
-            Outstanding(messageID: messageID, exchange: exchange, message: message)
+    /// Takes a message ID for a request. It leaves now, or is held: what goes on with an exchange
+    /// must not wait behind other tasks, and an older request may hold the window back.
+    mutating func add(_ exchange: IKEExchange, _ message: SentMessage) -> Outstanding {
+        var request = Outstanding(
+            messageID: nextMessageID,
+            exchange: exchange,
+            message: message
         )
+        request.isHeld = !isOpen
+        outstanding.append(request)
         nextMessageID &+= 1
-        return messageID
+        return request
+    }
+
+    /// The oldest request that was held and may leave now.
+    mutating func release() -> Outstanding? {
+        guard let oldest = outstanding.first,
+            let index = outstanding.firstIndex(where: \.isHeld),
+            outstanding[index].messageID &- oldest.messageID < size
+        else { return nil }
+        outstanding[index].isHeld = false
+        return outstanding[index]
     }
 
     subscript(messageID: UInt32) -> Outstanding? {
@@ -62,6 +78,8 @@ struct RequestWindow {
         }
         let found = outstanding.remove(at: index)
         if outstanding.isEmpty { outstanding = [] }
+        // The peer waits for each number: one that never left is given to the next request.
+        if found.isHeld, isLatest(messageID) { nextMessageID = messageID }
         return found
     }
 

@@ -86,7 +86,8 @@ extension IKEEngine {
     /// Sends all that waits for an answer once more, along the path of now, with its tries before
     /// it.
     func sendAgain(of sa: IKESA, except answered: UInt32? = nil, at now: Instant) {
-        for outstanding in sa.requests.outstanding where outstanding.messageID != answered {
+        for outstanding in sa.requests.outstanding
+        where outstanding.messageID != answered && !outstanding.isHeld {
             sa.requests.restart(outstanding.messageID)
             send(outstanding.message, from: sa.path.local, to: sa.path.remote)
             armRetransmission(outstanding.messageID, of: sa, attempt: 1, at: now)

@@ -123,6 +123,25 @@ struct WindowTests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test("what an answer leads to waits as well when an older request holds the window back")
+    func continuation() {
+        // The right end wants another method than the left one guesses.
+        var left = setup(window: 2)
+        left.espProposals = ["aes256gcm16-x25519-ecp256"]
+        var right = setup(window: 2)
+        right.espProposals = ["aes256gcm16-ecp256"]
+        let dialogue = ready(left, right.mirrored)
+        askForAll(dialogue)
+        #expect(dialogue.left.outbox.count == 2)
+        let lost = dialogue.left.outbox.removeFirst()
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        #expect(dialogue.left.outbox.isEmpty)
+        dialogue.deliver(lost, to: dialogue.right)
+        dialogue.settle()
+        for index in 0..<6 { #expect(dialogue.agree(on: "net\(index)")) }
+    }
+
     @Test("a rekeyed IKE SA begins with a window of one, and is widened again")
     func afterRekey() {
         var left = setup()

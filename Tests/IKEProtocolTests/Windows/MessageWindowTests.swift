@@ -8,22 +8,45 @@ struct MessageWindowTests {
     @Test("requests wait until the oldest within the window is answered")
     func requests() {
         var window = RequestWindow()
-        #expect(window.add(.checkLiveness, SentMessage([0])) == 0)
+        #expect(window.add(.checkLiveness, SentMessage([0])).messageID == 0)
         #expect(!window.isOpen)
         window.widen(to: 3)
-        #expect(window.add(.checkLiveness, SentMessage([1])) == 1)
-        #expect(window.add(.checkLiveness, SentMessage([2])) == 2)
+        #expect(window.add(.checkLiveness, SentMessage([1])).messageID == 1)
+        #expect(window.add(.checkLiveness, SentMessage([2])).messageID == 2)
         #expect(!window.isOpen)
         // RFC 7296 §2.3: 3 waits for all requests up to 0, not for any one.
         window.remove(1)
         #expect(!window.isOpen)
         window.remove(0)
         #expect(window.isOpen)
-        #expect(window.add(.checkLiveness, SentMessage([3])) == 3)
-        #expect(window.add(.checkLiveness, SentMessage([4])) == 4)
+        #expect(window.add(.checkLiveness, SentMessage([3])).messageID == 3)
+        #expect(window.add(.checkLiveness, SentMessage([4])).messageID == 4)
         #expect(!window.isOpen)
         #expect(window[2]?.message.datagrams == [[2]] && window[1] == nil)
         #expect(window.isLatest(4) && !window.isLatest(2))
+    }
+
+    @Test("a request beyond the window has its number and leaves in its turn")
+    func holding() {
+        var window = RequestWindow()
+        window.widen(to: 2)
+        for number: UInt8 in 0..<4 { _ = window.add(.checkLiveness, SentMessage([number])) }
+        #expect(window.outstanding.map(\.isHeld) == [false, false, true, true])
+        window.remove(1)
+        #expect(window.release()?.messageID == nil)
+        window.remove(0)
+        #expect(window.release()?.messageID == 2 && window.release()?.messageID == 3)
+        #expect(window.release()?.messageID == nil)
+    }
+
+    @Test("the number of a request that never left goes to the next one")
+    func takenBack() {
+        var window = RequestWindow()
+        _ = window.add(.checkLiveness, SentMessage([0]))
+        #expect(window.add(.checkLiveness, SentMessage([1])).isHeld)
+        window.remove(1)
+        window.remove(0)
+        #expect(window.add(.checkLiveness, SentMessage([2])).messageID == 1)
     }
 
     @Test("a window is never made smaller, nor larger than what is kept")

@@ -111,7 +111,9 @@ extension IKEEngine {
             for: .ikeSA,
             takesAdditional: first.takesAdditional
         )
-        refuse(failure, datagram, connection: connection.name, at: now)
+        // Of several that fit the addresses, none is known to be meant.
+        let meant = candidates.count == 1 ? connection.name : nil
+        refuse(failure, datagram, connection: meant, at: now)
         answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
     }
 

@@ -31,16 +31,22 @@ extension IKEEngine {
         sa.requests.widen(to: notify.data.reduce(0) { $0 << 8 | UInt32($1) })
     }
 
-    /// Keeps answers as long as a peer as patient as this end might ask for them again.
+    /// Keeps answers as long as a peer might ask for them again. RFC 7296 §2.1: a responder may
+    /// forget one "after a timeout of several minutes"; the peer's schedule need not be ours, and
+    /// without its answer it asks for nothing else.
     func rememberAnswers(of sa: IKESA, at now: Instant) {
         guard sa.timers[.answerMemory] == nil else { return }
-        arm(.answerMemory, of: sa, at: now + sa.connection.retransmission.patience)
+        arm(.answerMemory, of: sa, at: now + answerMemory(of: sa))
     }
 
     func forgetAnswers(of sa: IKESA, at now: Instant) {
-        let patience = sa.connection.retransmission.patience
-        guard let next = sa.responses.forgetAnswers(olderThan: patience, at: now) else { return }
+        let memory = answerMemory(of: sa)
+        guard let next = sa.responses.forgetAnswers(olderThan: memory, at: now) else { return }
         arm(.answerMemory, of: sa, at: next)
+    }
+
+    private func answerMemory(of sa: IKESA) -> Duration {
+        max(sa.connection.retransmission.patience, .seconds(300))
     }
 }
 

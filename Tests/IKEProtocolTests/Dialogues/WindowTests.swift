@@ -160,6 +160,28 @@ struct WindowTests {
         for index in 0..<6 { #expect(dialogue.agree(on: "net\(index)")) }
     }
 
+    @Test("a peer that is more patient than this end still gets its answer")
+    func patientPeer() {
+        var right = setup(window: 1)
+        right.retransmission.interval = .milliseconds(500)
+        right.retransmission.tries = 3
+        right.livenessInterval = nil
+        var left = setup()
+        left.livenessInterval = nil
+        let dialogue = ready(left, right.mirrored)
+        dialogue.begin(dialogue.left, "net1")
+        // The request arrives, and no answer for two minutes.
+        var isDeaf = true
+        dialogue.directedLink = { datagram, isFromLeft in
+            isFromLeft || !isDeaf ? [datagram] : []
+        }
+        dialogue.settle()
+        dialogue.advance(by: .seconds(60))
+        isDeaf = false
+        dialogue.advance(by: .seconds(120))
+        #expect(dialogue.agree(on: "net0") && dialogue.agree(on: "net1"))
+    }
+
     @Test("answers are forgotten in time, and an old request then changes nothing")
     func oldAnswers() {
         let dialogue = ready(setup())

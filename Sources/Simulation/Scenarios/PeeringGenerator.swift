@@ -99,8 +99,8 @@ struct PeeringGenerator {
     private func network(_ own: Int, _ other: Int, _ index: Int, isV6: Bool) -> SelectorPlan {
         let text =
             isV6
-            ? "2001:db8:\(own + 1):\((other + 1) * 16 + index)::/64"
-            : "10.\(own + 1).\((other + 1) * 16 + index).0/24"
+            ? "2001:db8:\((own + 1) % 10_000):\(((other + 1) * 16 + index) % 10_000)::/64"
+            : "10.\((own + 1) % 256).\(((other + 1) * 16 + index) % 256).0/24"
         return SelectorPlan(network: IPPrefix(text)!)
     }
 }

@@ -1,0 +1,1 @@
+"""Faults planted on purpose, to see whether the project's own checks find them."""

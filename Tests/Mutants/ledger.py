@@ -1,0 +1,30 @@
+"""What has been tried, so that a run can be stopped and go on."""
+
+import json
+from pathlib import Path
+
+from .tree import FOLDER
+
+
+class Ledger:
+    """A line of JSON a mutant, of one commit and one text of the patch."""
+
+    def __init__(self, commit: str, path: Path = FOLDER / "results.jsonl") -> None:
+        self.commit = commit
+        self.path = path
+        self.rows: dict[str, dict] = {}
+        if path.exists():
+            for line in path.read_text().splitlines():
+                row = json.loads(line)
+                if row["commit"] == commit:
+                    self.rows[row["mutant"]] = row
+
+    def has(self, name: str, patch: str) -> bool:
+        return self.rows.get(name, {}).get("patch") == patch
+
+    def add(self, row: dict) -> None:
+        row = {"commit": self.commit, **row}
+        self.rows[row["mutant"]] = row
+        self.path.parent.mkdir(exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")

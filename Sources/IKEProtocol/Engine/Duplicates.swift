@@ -54,7 +54,7 @@ extension IKEEngine {
     /// This end has begun as well, but its first message is not proven to have come anywhere: it
     /// is forgotten, and what it was for goes to the IKE SA that is up.
     private func absorbBeginnings(into sa: IKESA, at now: Instant) {
-        for other in sas.ofConnection(sa.connection.name) {
+        for other in sas.begun(for: sa.connection.name) {
             guard other.retires.isEmpty, other.path.remote.address == sa.path.remote.address
             else { continue }
             let wanted: [IKEEvent.Initiation]
@@ -153,12 +153,19 @@ extension IKEEngine {
 
     /// An IKE SA was rekeyed: whoever is to replace it, replaces its successor.
     func followRetirement(from old: IKESA, to new: IKESA) {
-        for sa in sas.ofConnection(new.connection.name) {
+        for sa in replacements(for: new) {
             guard let index = sa.retires.firstIndex(of: old.localSPI) else { continue }
             sa.retires[index] = new.localSPI
         }
         new.retires = old.retires
         old.retires = []
+    }
+
+    /// Those that might be there to replace an IKE SA: with the same peer, or still on their way.
+    func replacements(for sa: IKESA) -> [IKESA] {
+        let begun = sas.begun(for: sa.connection.name)
+        guard let state = sa.established else { return begun }
+        return sas.between(local: state.localIdentity, remote: state.remoteIdentity) + begun
     }
 
     /// Refuses a peer that has an IKE SA, or too many of them.

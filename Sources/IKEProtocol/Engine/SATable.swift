@@ -11,6 +11,9 @@ struct SATable {
     private var byLocalSPI: [IKESPI: IKESA] = [:]
     private var byConnection: [String: Set<IKESPI>] = [:]
     private var byPeer: [Peer: SmallSet<IKESPI>] = [:]
+    /// Those that this end has begun and that are not established yet, by connection: few, however
+    /// many peers a connection has.
+    private var beginnings: [String: Set<IKESPI>] = [:]
     private struct FirstRequest {
         let spi: IKESPI
         let solvedCookie: [UInt8]?
@@ -52,6 +55,19 @@ struct SATable {
     mutating func insert(_ sa: IKESA) {
         byLocalSPI[sa.localSPI] = sa
         byConnection[sa.connection.name, default: []].insert(sa.localSPI)
+        if case .initiating = sa.state {
+            beginnings[sa.connection.name, default: []].insert(sa.localSPI)
+        }
+    }
+
+    /// Those of a connection that this end has begun and that are not established.
+    func begun(for name: String) -> [IKESA] {
+        ordered((beginnings[name] ?? []).compactMap { byLocalSPI[$0] })
+    }
+
+    private mutating func forgetBeginning(_ sa: IKESA) {
+        beginnings[sa.connection.name]?.remove(sa.localSPI)
+        if beginnings[sa.connection.name]?.isEmpty == true { beginnings[sa.connection.name] = nil }
     }
 
     /// Forgets an SA and everything that leads to it.
@@ -60,6 +76,7 @@ struct SATable {
         if let key = sa.refusedKey { forgetHalfOpen(key) }
         for spi in spisOfSA.removeValue(forKey: sa.localSPI) ?? [] { byInboundSPI[spi] = nil }
         forgetPeer(of: sa)
+        forgetBeginning(sa)
         byConnection[sa.connection.name]?.remove(sa.localSPI)
         if byConnection[sa.connection.name]?.isEmpty == true {
             byConnection[sa.connection.name] = nil
@@ -105,6 +122,7 @@ struct SATable {
     // MARK: Peers
 
     mutating func rememberPeer(of sa: IKESA, _ state: Established) {
+        forgetBeginning(sa)
         byPeer[Peer(local: state.localIdentity, remote: state.remoteIdentity), default: []]
             .insert(sa.localSPI)
     }

@@ -20,7 +20,7 @@ extension IKEEngine {
 
     /// Begins a new IKE SA that is to do all that `sa` does; nothing if that is under way.
     func replaceFromScratch(_ sa: IKESA, _ state: Established, at now: Instant) {
-        let isUnderWay = sas.ofConnection(sa.connection.name).contains {
+        let isUnderWay = replacements(for: sa).contains {
             $0.retires.contains(sa.localSPI)
         }
         guard !isUnderWay, !state.isRetiring else { return }
@@ -40,7 +40,7 @@ extension IKEEngine {
     /// The peer has closed the IKE SA that another was to replace: whoever wants the tunnel asks
     /// for it.
     func abandonReplacement(of old: IKESA, at now: Instant) {
-        for sa in sas.ofConnection(old.connection.name) where sa.retires.contains(old.localSPI) {
+        for sa in replacements(for: old) where sa.retires.contains(old.localSPI) {
             sa.retires.removeAll { $0 == old.localSPI }
             switch sa.state {
             case .initiating, .exchangingKeys, .authenticating:

@@ -19,8 +19,10 @@ class Ledger:
                 if row["commit"] == commit:
                     self.rows[row["mutant"]] = row
 
-    def has(self, name: str, patch: str) -> bool:
-        return self.rows.get(name, {}).get("patch") == patch
+    def row(self, name: str, patch: str) -> dict:
+        """What is known of the mutant with this text, or nothing."""
+        row = self.rows.get(name, {})
+        return row if row.get("patch") == patch else {}
 
     def add(self, row: dict) -> None:
         row = {"commit": self.commit, **row}

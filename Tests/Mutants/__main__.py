@@ -6,6 +6,7 @@ import json
 import sys
 import time
 
+from . import page
 from .checks import BuildFailure, simulate, unit_tests
 from .ledger import Ledger
 from .mutant import Mutant, all_mutants
@@ -29,7 +30,7 @@ def main() -> int:
             print(f"{name}: does not apply")
         print(f"{len(mutants) - len(stale)} passed, {len(stale)} failed")
         return 1 if stale else 0
-    ledger = Ledger(tree.commit)
+    ledger = Ledger(tree.sources)
     for number, mutant in enumerate(mutants, 1):
         patch = hashlib.sha256(mutant.path.read_bytes()).hexdigest()
         row = {} if arguments.again else ledger.row(mutant.name, patch)
@@ -43,7 +44,11 @@ def main() -> int:
         row["seconds"] = row.get("seconds", 0) + round(time.monotonic() - started)
         ledger.add(row)
         print(f"    {verdict(row)}, {row['seconds']} s", file=sys.stderr, flush=True)
+        if arguments.page:
+            page.write(all_mutants(), ledger.rows)
     tree.restore()
+    if arguments.page:
+        page.write(all_mutants(), ledger.rows)
     return report([ledger.rows[mutant.name] for mutant in mutants], arguments.json)
 
 
@@ -62,6 +67,7 @@ def parse() -> argparse.Namespace:
                         help="one kind of check; the other can follow in a later run")
     parser.add_argument("--seeds", type=int, default=2000, help="seeds at most (%(default)s)")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first seed")
+    parser.add_argument("--page", action="store_true", help="write Documentation/mutants.md")
     parser.add_argument("--json", action="store_true", help="a line of JSON a mutant")
     arguments = parser.parse_args()
     arguments.checks = arguments.checks or list(CHECKS)

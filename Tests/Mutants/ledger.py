@@ -7,7 +7,7 @@ from .tree import FOLDER
 
 
 class Ledger:
-    """A line of JSON a mutant, of one commit and one text of the patch."""
+    """A line of JSON a mutant, of one state of the sources and one text of the patch."""
 
     def __init__(self, commit: str, path: Path = FOLDER / "results.jsonl") -> None:
         self.commit = commit

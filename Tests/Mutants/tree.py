@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".build-mutants"
+SOURCES = ("Package.swift", "Sources")
 
 
 class Tree:
@@ -14,6 +15,8 @@ class Tree:
     def __init__(self) -> None:
         self.path = FOLDER / "tree"
         self.commit = _output(["git", "rev-parse", "HEAD"], ROOT)
+        # What results belong to: neither this page nor a further test makes them stale.
+        self.sources = _output(["git", "log", "-1", "--format=%H", "--", *SOURCES], ROOT)
 
     def prepare(self) -> None:
         if not (self.path / ".git").exists():

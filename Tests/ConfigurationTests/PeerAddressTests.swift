@@ -17,7 +17,10 @@ struct PeerAddressTests {
             "{address: [a.example, 192.0.2.64/26, 192.0.2.5-192.0.2.9], id: any}",
             "a.example, 192.0.2.64/26, 192.0.2.5-192.0.2.9"
         ),
-        ("{address: any, id: b.example}", "any address"), ("{id: b.example}", "any address"),
+        ("{address: any, id: b.example}", "any address"),
+        ("{address: [any], id: b.example}", "any address"),
+        ("{address: ['any'], id: b.example}", "any address"),
+        ("{address: [\"%any\"], id: b.example}", "any address"), ("{id: b.example}", "any address"),
     ])
     func means(_ pair: (String, String)) throws {
         let text = Sample.tenLines.replacing("address: 192.0.2.1, ", with: "")
@@ -61,6 +64,9 @@ struct PeerAddressTests {
             "beside other addresses",
             hint: "alone"
         ),
+        Expected("{address: [any, any], id: b}", 4, 24, "beside other addresses", hint: "alone"),
+        Expected("{address: [[any, any]], id: b}", 4, 24, "is a list", hint: "single value"),
+        Expected("{address: [any]}", 4, 13, "has any address and no id", hint: "id: any"),
         Expected(
             "{address: [192.0.2.2, 192.0.2.3]}",
             4,

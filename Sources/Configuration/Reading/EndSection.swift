@@ -120,9 +120,7 @@ struct EndSection {
     /// `any`, or one or several of what `PeerAddressText` reads.
     private static func peerAddresses(_ end: MappingReader) -> Located<[PeerAddress]> {
         guard let node = end.node("address") else { return Located([], at: end.location) }
-        if case .scalar(let text) = node.content, text == "any" || text == "%any" {
-            return Located([], at: node.location)
-        }
+        if isAny(node) { return Located([], at: node.location) }
         let list = end.list(
             "address",
             atMost: ConfigurationLimits.peerAddresses,
@@ -141,6 +139,15 @@ struct EndSection {
             }
         }
         return Located(addresses, at: node.location)
+    }
+
+    /// `any`, alone or as the only entry of a list.
+    private static func isAny(_ node: YAMLNode) -> Bool {
+        switch node.content {
+        case .scalar(let text): text == "any" || text == "%any"
+        case .sequence(let items) where items.count == 1: isAny(items[0])
+        case .sequence, .mapping, .null: false
+        }
     }
 
     private static func hint(_ key: String, _ isRemote: Bool) -> String {

@@ -59,6 +59,8 @@ extension IKEEngine {
         removeTimers(ofChild: spi, of: sa)
         guard let state = sa.established, let child = state.children.removeValue(forKey: spi)
         else { return }
+        // Where one is less, the peer may have room for another.
+        state.isFull = false
         state.tasks.removeAll { task in
             task == .rekeyChild(inboundSPI: spi) || task == .deleteChild(inboundSPI: spi)
         }

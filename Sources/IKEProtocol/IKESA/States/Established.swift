@@ -33,7 +33,7 @@ final class Established {
     let establishedAt: Instant
     var rekeyAt: Instant?
     var standing = Standing.current
-    /// The peer makes no more Child SAs here (RFC 7296 §1.3).
+    /// The peer makes no more Child SAs here (RFC 7296 §1.3), as long as none of them ends.
     var isFull = false
     /// Another IKE SA, made from scratch, takes over; nothing new begins in this one.
     var isRetiring = false

@@ -31,17 +31,30 @@ enum TrafficSelectorNarrowing {
         _ offered: TrafficSelectorPair,
         among policies: [ChildPolicy]
     ) -> Outcome {
+        var work = SelectorWork()
+        return choose(offered, among: policies, &work)
+    }
+
+    /// Policies for which there is no work left are passed over.
+    static func choose(
+        _ offered: TrafficSelectorPair,
+        among policies: [ChildPolicy],
+        _ work: inout SelectorWork
+    ) -> Outcome {
+        var possible: [TrafficSelectorPair] = []
         var best: (policy: ChildPolicy, selectors: TrafficSelectorPair)?
         var bestRank = -1
         var wantsPair: ChildPolicy?
         for policy in policies {
-            guard let whole = offered.intersection(policy.selectors) else { continue }
-            guard let selectors = policy.isPerPair ? singlePair(whole, offered) : whole else {
+            guard let whole = offered.intersection(policy.selectors, &work) else { continue }
+            possible.append(whole)
+            let part = policy.isPerPair ? singlePair(whole, offered, &work) : whole
+            guard let selectors = part else {
                 wantsPair = wantsPair ?? policy
                 continue
             }
             var rank = 0
-            if selectors.coversFirst(of: offered) { rank += 4 }
+            if selectors.coversFirst(of: offered, &work) { rank += 4 }
             if Set(selectors.local) == Set(policy.localSelectors) { rank += 1 }
             if Set(selectors.remote) == Set(policy.remoteSelectors) { rank += 1 }
             if rank > bestRank {
@@ -52,14 +65,15 @@ enum TrafficSelectorNarrowing {
         guard let best else {
             return wantsPair.map(Outcome.singlePairRequired) ?? .unacceptable
         }
-        let isMorePossible = policies.contains { policy in
-            offered.intersection(policy.selectors).map { !best.selectors.covers($0) } ?? false
+        var isMorePossible = false
+        for whole in possible where !isMorePossible && whole != best.selectors {
+            isMorePossible = !best.selectors.covers(whole, &work)
         }
         return .chosen(
             Choice(
                 policy: best.policy,
                 selectors: best.selectors,
-                isMorePossible: isMorePossible
+                isMorePossible: isMorePossible || work.isExhausted
             )
         )
     }
@@ -94,7 +108,8 @@ enum TrafficSelectorNarrowing {
     /// names more than one address there.
     private static func singlePair(
         _ narrowed: TrafficSelectorPair,
-        _ offered: TrafficSelectorPair
+        _ offered: TrafficSelectorPair,
+        _ work: inout SelectorWork
     ) -> TrafficSelectorPair? {
         if narrowed.isBetweenTwoAddresses { return narrowed }
         guard let local = offered.local.first, local.first == local.last,
@@ -104,7 +119,8 @@ enum TrafficSelectorNarrowing {
             TrafficSelectorPair(
                 local: [TrafficSelector(address: local.first)],
                 remote: [TrafficSelector(address: remote.first)]
-            )
+            ),
+            &work
         )
     }
 }

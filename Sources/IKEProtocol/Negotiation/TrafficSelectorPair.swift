@@ -5,13 +5,22 @@ struct TrafficSelectorPair: Hashable {
     var local: [TrafficSelector]
     var remote: [TrafficSelector]
 
+    func intersection(_ other: TrafficSelectorPair) -> TrafficSelectorPair? {
+        var work = SelectorWork()
+        return intersection(other, &work)
+    }
+
     /// What both cover; nil when that is nothing.
     ///
-    /// Exact, unless a side needs more selectors than a payload holds: then the first ones count,
-    /// which come from the first ones of `self`.
-    func intersection(_ other: TrafficSelectorPair) -> TrafficSelectorPair? {
-        let local = TrafficSelectorPair.intersection(local, other.local)
-        let remote = TrafficSelectorPair.intersection(remote, other.remote)
+    /// Exact, unless a side needs more selectors than a payload holds or more work than is allowed:
+    /// then the first ones count, which come from the first ones of `self`.
+    func intersection(
+        _ other: TrafficSelectorPair,
+        _ work: inout SelectorWork
+    ) -> TrafficSelectorPair? {
+        let local = TrafficSelectorPair.intersection(local, other.local, &work)
+        let remote = TrafficSelectorPair.intersection(remote, other.remote, &work)
+        guard work.spend(2 * local.count * remote.count) else { return nil }
         // A selector counts with another on the other side of which a packet may be.
         let result = TrafficSelectorPair(
             local: local.filter { near in remote.contains { near.mayMeet($0) } },
@@ -23,10 +32,17 @@ struct TrafficSelectorPair: Hashable {
     /// Whether no packet is between these.
     var isEmpty: Bool { local.isEmpty || remote.isEmpty }
 
-    /// Whether each packet between `other` is between these too.
     func covers(_ other: TrafficSelectorPair) -> Bool {
-        other.local.allSatisfy { $0.isCovered(by: local) }
-            && other.remote.allSatisfy { $0.isCovered(by: remote) }
+        var work = SelectorWork()
+        return covers(other, &work)
+    }
+
+    /// Whether each packet between `other` is between these too; false as well where it takes more
+    /// work than is allowed to tell.
+    func covers(_ other: TrafficSelectorPair, _ work: inout SelectorWork) -> Bool {
+        for selector in other.local where !selector.isCovered(by: local, &work) { return false }
+        for selector in other.remote where !selector.isCovered(by: remote, &work) { return false }
+        return true
     }
 
     func covers(_ packet: PacketSelector) -> Bool {
@@ -36,10 +52,15 @@ struct TrafficSelectorPair: Hashable {
 
     /// Whether the first selectors of an offer, those of a packet if one asks, are covered.
     func coversFirst(of offered: TrafficSelectorPair) -> Bool {
+        var work = SelectorWork()
+        return coversFirst(of: offered, &work)
+    }
+
+    func coversFirst(of offered: TrafficSelectorPair, _ work: inout SelectorWork) -> Bool {
         guard let local = offered.local.first, let remote = offered.remote.first else {
             return false
         }
-        return local.isCovered(by: self.local) && remote.isCovered(by: self.remote)
+        return local.isCovered(by: self.local, &work) && remote.isCovered(by: self.remote, &work)
     }
 
     /// Whether an answer stays within this offer, as it must.
@@ -60,14 +81,16 @@ struct TrafficSelectorPair: Hashable {
 
     private static func intersection(
         _ left: [TrafficSelector],
-        _ right: [TrafficSelector]
+        _ right: [TrafficSelector],
+        _ work: inout SelectorWork
     ) -> [TrafficSelector] {
         var result: [TrafficSelector] = []
         for first in left {
             for second in right {
-                guard let common = first.intersection(second),
-                    !result.contains(where: { $0.covers(common) })
-                else { continue }
+                guard work.spend(1) else { return result }
+                guard let common = first.intersection(second) else { continue }
+                guard work.spend(2 * result.count) else { return result }
+                if result.contains(where: { $0.covers(common) }) { continue }
                 result.removeAll { common.covers($0) }
                 result.append(common)
                 if result.count == TrafficSelectorNarrowing.limit { return result }
@@ -84,16 +107,24 @@ extension TrafficSelector {
             && (ipProtocol == 0 || other.ipProtocol == 0 || ipProtocol == other.ipProtocol)
     }
 
-    /// Whether several selectors together cover this one.
     func isCovered(by others: [TrafficSelector]) -> Bool {
+        var work = SelectorWork()
+        return isCovered(by: others, &work)
+    }
+
+    /// Whether several selectors together cover this one; false as well where it takes more work
+    /// than is allowed to tell.
+    func isCovered(by others: [TrafficSelector], _ work: inout SelectorWork) -> Bool {
+        guard work.spend(2 * others.count) else { return false }
         if others.contains(where: { $0.covers(self) }) { return true }
-        // More pieces than any sensible payload leaves are taken for something left over.
-        // OPAQUE goes last: no range says "all ports that can be seen".
+        let parts = others.filter { intersection($0)?.ipProtocol == ipProtocol }
         var rest = [self]
-        for other in others.filter({ !$0.ports.isOpaque }) + others.filter(\.ports.isOpaque) {
-            rest = rest.flatMap { $0.without(other) }
+        // OPAQUE goes last: no range says "all ports that can be seen".
+        for part in parts.filter({ !$0.ports.isOpaque }) + parts.filter(\.ports.isOpaque) {
+            // A piece that is cut is as much work as several that are only compared.
+            guard work.spend(4 * rest.count) else { return false }
+            rest = rest.flatMap { $0.without(part) }
             if rest.isEmpty { return true }
-            if rest.count > 4 * TrafficSelectorNarrowing.limit { return false }
         }
         return false
     }

@@ -124,6 +124,162 @@ struct NarrowingPropertyTests {
     }
 }
 
+/// What a peer with 255 selectors a side, each made to cost, can make us compute.
+@Suite("The cost of narrowing", .timeLimit(.minutes(2)))
+struct NarrowingCostTests {
+    private func tcp(_ first: UInt32, _ last: UInt32, _ ports: PortRange) -> TrafficSelector {
+        TrafficSelector(
+            first: .v4(IPv4Address(bits: 0x0a00_0000 + first)),
+            last: .v4(IPv4Address(bits: 0x0a00_0000 + last)),
+            ipProtocol: 6,
+            ports: ports
+        )!
+    }
+
+    private func policy(_ name: String, _ selectors: [TrafficSelector]) -> ChildPolicy {
+        ChildPolicy(
+            name: name,
+            source: "a.yaml:1",
+            proposals: [],
+            localSelectors: selectors,
+            remoteSelectors: selectors
+        )
+    }
+
+    /// Hosts that all results are compared with, then networks of which each is wider than all
+    /// before: each pair of them meets, covers what was found and takes its place.
+    private var growing: [TrafficSelector] {
+        (0..<85).map { tcp($0, $0, .any) }
+            + (0..<170).map { tcp(1000 - $0, 1000 + $0, .any) }
+    }
+
+    /// Wide and shifted networks, each with ports that lie in no other: nothing covers anything,
+    /// and each cuts each into pieces.
+    private var splinters: [TrafficSelector] {
+        (0..<255).map { number in
+            tcp(
+                number * 7,
+                60_000 + number * 11,
+                PortRange(UInt16(number) * 100, through: UInt16(number) * 100 + 25_000)!
+            )
+        }
+    }
+
+    @Test("is bounded, and what comes of it stays within both")
+    func bounded() {
+        for hostile in [growing, splinters, splinters.reversed()] {
+            let offered = TrafficSelectorPair(local: hostile, remote: hostile)
+            let policies = [
+                policy("a", Array(growing.shuffled(seed: 1).prefix(200))),
+                policy("b", splinters.map { tcp($0.first.low, $0.last.low - 5000, $0.ports) }),
+                policy("c", splinters), policy("d", [tcp(0, 30_000, .any)]),
+            ]
+            var work = SelectorWork()
+            let outcome = TrafficSelectorNarrowing.choose(offered, among: policies, &work)
+            #expect(work.spent <= SelectorWork.limit)
+            // Who makes it cost too much may get nothing.
+            guard case .chosen(let choice) = outcome else {
+                #expect(work.isExhausted)
+                continue
+            }
+            // Each result is a part of one selector of either: told without a union.
+            for part in choice.selectors.local {
+                let isWithin =
+                    offered.local.contains { $0.covers(part) }
+                    && choice.policy.localSelectors.contains { $0.covers(part) }
+                #expect(isWithin, "\(part)")
+            }
+        }
+    }
+
+    @Test("ends where the work does: more is possible then, and an answer is refused")
+    func ends() {
+        let wide = [tcp(0, 70_000, .any)]
+        let offered = TrafficSelectorPair(local: splinters, remote: splinters)
+        let policies = [
+            policy("a", wide.map { tcp($0.first.low, 61_000, .any) }), policy("b", wide),
+        ]
+        var work = SelectorWork()
+        let outcome = TrafficSelectorNarrowing.choose(offered, among: policies, &work)
+        guard case .chosen(let choice) = outcome else {
+            Issue.record("nothing chosen")
+            return
+        }
+        let isMorePossible = choice.isMorePossible
+        #expect(isMorePossible)
+        // Cut into pieces, each by each, until no work is left.
+        let answer = TrafficSelectorPair(
+            local: splinters.map { tcp($0.first.low, $0.last.low, .any) },
+            remote: wide
+        )
+        var rest = SelectorWork()
+        #expect(!TrafficSelectorPair(local: splinters, remote: wide).covers(answer, &rest))
+        #expect(rest.spent <= SelectorWork.limit)
+        var none = SelectorWork(limit: 0)
+        #expect(offered.intersection(policies[1].selectors, &none) == nil)
+    }
+
+    @Test("leaves room for two full payloads of honest ends")
+    func honest() {
+        let many = (0..<255).map { tcp(UInt32($0) * 256, UInt32($0) * 256 + 255, .any) }
+        let offered = TrafficSelectorPair(local: many, remote: many)
+        var work = SelectorWork()
+        let outcome = TrafficSelectorNarrowing.choose(offered, among: [policy("a", many)], &work)
+        guard case .chosen(let choice) = outcome else {
+            Issue.record("nothing chosen")
+            return
+        }
+        let isWhole = choice.selectors == offered && !choice.isMorePossible
+        #expect(isWhole)
+        #expect(work.spent < SelectorWork.limit / 4, "\(work.spent)")
+    }
+
+    @Test("with any amount of work the result lies within the exact one", arguments: 0..<200)
+    func starved(seed: UInt64) {
+        var world = World(seed: 30_000 + seed)
+        let offered = world.pair(of: 12)
+        let policy = world.policy(named: "a", of: 12)
+        let exact = offered.intersection(policy.selectors)
+        for limit in [0, 1, 20, 100, 300, 1000] {
+            var work = SelectorWork(limit: limit)
+            guard let part = offered.intersection(policy.selectors, &work) else { continue }
+            #expect(work.spent <= limit)
+            #expect(exact?.covers(part) == true)
+            if !work.isExhausted { #expect(part == exact) }
+            for packet in world.packets(40) where packet.isIn(part) {
+                #expect(packet.isIn(offered) && packet.isIn(policy.selectors))
+            }
+            // "Covered" is never said of what is not.
+            var little = SelectorWork(limit: limit)
+            if part.covers(offered, &little) { #expect(part.covers(offered)) }
+        }
+    }
+
+    @Test("many selectors agree with the naive way, packet by packet", arguments: 0..<40)
+    func naive(seed: UInt64) {
+        var world = World(seed: 40_000 + seed)
+        let offered = world.pair(of: 60)
+        let policy = world.policy(named: "a", of: 60)
+        let agreed = offered.intersection(policy.selectors)
+        for packet in world.packets(300) {
+            let isAllowed = packet.isIn(offered) && packet.isIn(policy.selectors)
+            #expect((agreed.map(packet.isIn) ?? false) == isAllowed, "\(packet)")
+        }
+    }
+}
+
+extension IPAddress {
+    /// Counted from 10.0.0.0.
+    fileprivate var low: UInt32 { UInt32(bits) - 0x0a00_0000 }
+}
+
+extension [TrafficSelector] {
+    fileprivate func shuffled(seed: UInt64) -> [TrafficSelector] {
+        var random = SeededRandomSource(seed: seed)
+        return map { ($0, random.next32()) }.sorted { $0.1 < $1.1 }.map(\.0)
+    }
+}
+
 /// One packet as a policy sees it.
 private struct Packet: CustomStringConvertible {
     let source: IPAddress
@@ -201,15 +357,20 @@ private struct World {
         )!
     }
 
-    mutating func pair() -> TrafficSelectorPair {
+    /// - Parameter count: the most selectors of one side.
+    mutating func pair(of count: UInt32 = 4) -> TrafficSelectorPair {
         TrafficSelectorPair(
-            local: (0...below(4)).map { _ in selector() },
-            remote: (0...below(4)).map { _ in selector() }
+            local: (0...below(count)).map { _ in selector() },
+            remote: (0...below(count)).map { _ in selector() }
         )
     }
 
-    mutating func policy(named name: String, mayBePerPair: Bool = false) -> ChildPolicy {
-        let pair = pair()
+    mutating func policy(
+        named name: String,
+        of count: UInt32 = 4,
+        mayBePerPair: Bool = false
+    ) -> ChildPolicy {
+        let pair = pair(of: count)
         var policy = ChildPolicy(
             name: name,
             source: "a.yaml:1",

@@ -49,9 +49,12 @@ extension IKEEngine {
         guard let old = exchange.replaces, let replaced = state.children[old] else {
             return closeDuplicates(of: new, of: sa, state, at: now)
         }
-        guard replaced.stage != .lingering else { return }
-        markReplaced(old, by: new, of: sa, state)
-        enqueue(.deleteChild(inboundSPI: old), of: sa, at: now)
+        if replaced.stage != .lingering {
+            markReplaced(old, by: new, of: sa, state)
+            enqueue(.deleteChild(inboundSPI: old), of: sa, at: now)
+        }
+        // Where the peer has replaced it too, and we did not see that the two crossed.
+        closeDuplicates(of: new, of: sa, state, at: now)
     }
 
     /// What has come of the peer's half of a crossing: it may have been rekeyed since, for an answer

@@ -103,7 +103,8 @@ extension IKEEngine {
         else {
             release(awaited)
             report(.refused(FollowUpFailure.wrongValue(sa.connection)), of: sa)
-            return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+            respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+            return startTasks(of: sa, at: now)
         }
         var payloads: [Payload] = [
             .keyExchange(KeyExchangePayload(method: method, data: answer.publicValue))
@@ -162,8 +163,9 @@ extension IKEEngine {
         guard let state = sa.established else { return }
         for awaited in state.followUps where awaited.deadline <= now { release(awaited) }
         state.followUps.removeAll { $0.deadline <= now }
-        guard let next = state.followUps.map(\.deadline).min() else { return }
-        arm(.followUps, of: sa, at: next)
+        if let next = state.followUps.map(\.deadline).min() { arm(.followUps, of: sa, at: next) }
+        // What waited for the end of a series.
+        startTasks(of: sa, at: now)
     }
 
     func releaseFollowUps(of state: Established) {
@@ -174,6 +176,22 @@ extension IKEEngine {
     private func release(_ awaited: AwaitedFollowUp) {
         guard case .child(let child, _, _, _) = awaited.purpose else { return }
         sas.releaseChild(child.inboundSPI)
+    }
+}
+
+extension Established {
+    /// Whether the peer is about to replace the IKE SA, and further exchanges of its are to come.
+    var awaitsIKERekey: Bool {
+        followUps.contains { if case .ikeSA = $0.purpose { true } else { false } }
+    }
+
+    /// Whether the peer is about to do what a task is for, and further exchanges of its are to come.
+    /// It may not have our answer yet, and would not see that the two cross.
+    func awaitsRekey(insteadOf task: IKETask) -> Bool {
+        guard case .rekeyChild(let spi) = task else { return false }
+        return followUps.contains { awaited in
+            if case .child(_, _, _, replacing: spi) = awaited.purpose { true } else { false }
+        }
     }
 }
 

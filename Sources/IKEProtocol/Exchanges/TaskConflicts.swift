@@ -9,7 +9,10 @@ extension IKESA {
     /// The place of the first task that may begin now.
     func nextTask(_ state: Established) -> Int? {
         var subjects = requests.outstanding.map { subject(of: $0.exchange, state) }
-        for (index, task) in state.tasks.enumerated() {
+        // RFC 9370 §2.2.4: the peer goes on replacing the IKE SA by further exchanges. It would
+        // answer TEMPORARY_FAILURE, and its answer would come to an IKE SA that has no children.
+        if state.awaitsIKERekey { subjects.append(.wholeSA) }
+        for (index, task) in state.tasks.enumerated() where !state.awaitsRekey(insteadOf: task) {
             let subject = subject(of: task, state)
             if !subjects.contains(where: { subject.conflicts(with: $0) }) { return index }
             subjects.append(subject)

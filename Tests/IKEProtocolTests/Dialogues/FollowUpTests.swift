@@ -195,6 +195,71 @@ struct FollowUpTests {
         #expect(dialogue.left.installed.count <= 3)
     }
 
+    @Test("a child that the peer is rekeying is not rekeyed by this end as well")
+    func childAwaited() {
+        let dialogue = established()
+        rekeyChild(at: dialogue.left, dialogue)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.right.outbox = []
+        rekeyChild(at: dialogue.right, dialogue)
+        #expect(dialogue.right.outbox.isEmpty)
+        dialogue.advance(by: .seconds(60))
+        expectRest(dialogue)
+        #expect(dialogue.left.installed.count == 2)
+    }
+
+    /// A peer that does so notes no crossing, and goes on to the end as well.
+    @Test("a peer that begins all the same leaves one child too", arguments: 0..<6 as Range<UInt64>)
+    func childAwaitedInVain(seed: UInt64) throws {
+        let dialogue = Dialogue(setup(), seed: 300 + seed)
+        dialogue.initiate()
+        rekeyChild(at: dialogue.left, dialogue)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        let party = dialogue.right
+        let sa = try #require(party.engine.sas.all().first)
+        let state = try #require(sa.established)
+        let child = try #require(party.activeChild("net"))
+        party.outbox = []
+        party.engine.startChildRekey(child.inboundSPI, of: sa, state, at: dialogue.now)
+        party.absorb(party.engine.effects)
+        party.engine.effects = []
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        dialogue.left.outbox = []
+        dialogue.advance(by: .seconds(60))
+        expectRest(dialogue)
+    }
+
+    /// Its answer would come to an IKE SA that has no children any more.
+    @Test("a child is not rekeyed while the peer replaces the IKE SA, but at once thereafter")
+    func childDuringIKERekey() {
+        let dialogue = established()
+        let before = dialogue.left.activeChild("net")?.inboundSPI
+        rekeyIKESA(at: dialogue.right, dialogue)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        rekeyChild(at: dialogue.left, dialogue)
+        #expect(dialogue.left.outbox.isEmpty)
+        dialogue.settle()
+        #expect(dialogue.left.activeChild("net")?.inboundSPI != before)
+        dialogue.advance(by: .seconds(10))
+        expectRest(dialogue)
+    }
+
+    @Test("a series of the peer's that never ends delays a child, and no longer than that")
+    func childAfterAbandonedSeries() {
+        let dialogue = established()
+        let before = dialogue.left.activeChild("net")?.inboundSPI
+        rekeyIKESA(at: dialogue.right, dialogue)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        // The peer has lost what it began, and with it the answer.
+        for sa in dialogue.right.engine.sas.all() { sa.requests.removeAll() }
+        dialogue.left.outbox = []
+        rekeyChild(at: dialogue.left, dialogue)
+        #expect(dialogue.left.outbox.isEmpty)
+        dialogue.advance(by: .seconds(25))
+        #expect(dialogue.left.activeChild("net")?.inboundSPI != before)
+    }
+
     @Test(
         "what the responder has forgotten is begun anew (STATE_NOT_FOUND)",
         arguments: [true, false]

@@ -64,8 +64,12 @@ extension IKEEngine {
 
     /// A while, so long that the peer may be ready, with a random part, so that two ends do not
     /// collide again (RFC 7296 §2.25).
+    ///
+    /// Where one end replaces the IKE SA and the other a child, both are refused (§2.25.1, §2.25.2).
+    /// The child goes first: it is the shorter exchange, and the IKE SA stays as it is meanwhile.
     func retryLater(_ task: IKETask, of sa: IKESA, at now: Instant) {
-        let wait = Duration.milliseconds(1000 + Int64(random.next32() % 4000))
+        let shortest: Int64 = task == .rekeyIKESA ? 2500 : 500
+        let wait = Duration.milliseconds(shortest + Int64(random.next32() % 1500))
         arm(.retry(task), of: sa, at: now + wait)
     }
 

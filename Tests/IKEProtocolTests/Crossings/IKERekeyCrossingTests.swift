@@ -93,6 +93,36 @@ struct IKERekeyCrossingTests {
         Order("twice in a row", "L.ike L> R> R.ike R> L> R> L> R> L>"),
     ]
 
+    /// RFC 7296 §2.25.1 and §2.25.2 have both refused, and both try again: not so that they meet
+    /// once more, for a child near the end of its life can wait for a few seconds only.
+    @Test(
+        "of an IKE SA and a child that refused each other, the child goes first",
+        arguments: 1...30 as ClosedRange<UInt64>
+    )
+    func childFirst(seed: UInt64) throws {
+        let dialogue = Dialogue(seed: seed)
+        dialogue.initiate()
+        let (left, right) = (dialogue.left, dialogue.right)
+        let child = try #require(right.activeChild("net"))
+        let sa = try #require(left.engine.sas.all().first)
+        left.engine.arm(.rekey, of: sa, at: dialogue.now)
+        dialogue.handle(.timeout, at: left)
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: child.inboundSPI, limit: .soft),
+            at: right
+        )
+        let crossing = (left.outbox, right.outbox)
+        left.outbox = []
+        right.outbox = []
+        for datagram in crossing.0 { dialogue.deliver(datagram, to: right) }
+        for datagram in crossing.1 { dialogue.deliver(datagram, to: left) }
+        dialogue.advance(by: .seconds(2))
+        #expect(right.activeChild("net")?.inboundSPI != child.inboundSPI)
+        #expect(left.establishedIKESAs.first?.initiatorSPI == sa.initiatorSPI)
+        dialogue.advance(by: .seconds(2))
+        #expect(left.establishedIKESAs.first?.initiatorSPI != sa.initiatorSPI)
+    }
+
     @Test("any order whatever", arguments: UInt64(0)..<60)
     func anyOrder(seed: UInt64) throws {
         var random = SeededRandomSource(seed: seed)

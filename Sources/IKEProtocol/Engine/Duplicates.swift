@@ -1,4 +1,5 @@
 internal import IKECredentials
+internal import IKEMessages
 internal import IPsecPrimitives
 
 /// Several IKE SAs with one peer: by chance, because the peer began anew, or on purpose.
@@ -173,14 +174,16 @@ extension IKEEngine {
         for identity: Identity,
         _ connection: IKEConnection,
         _ sa: IKESA,
-        isFirstContact: Bool,
+        _ content: MessageContent,
         at now: Instant
-    ) throws(NegotiationFailure) {
+    ) throws(RefusedPeer) {
         let others = sas.between(local: connection.localIdentity, remote: identity)
         guard others.count < settings.ikeSALimitPerPeer else {
-            throw .tooManySAs(of: identity, connection)
+            throw RefusedPeer(.tooManySAs(of: identity, connection), of: connection)
         }
-        guard connection.duplicates == .refuse, !isFirstContact else { return }
+        guard connection.duplicates == .refuse, content.notify(.initialContact) == nil else {
+            return
+        }
         let older = others.filter {
             $0.connection.name == connection.name && $0.isEstablished(before: sa.createdAt)
         }
@@ -189,7 +192,7 @@ extension IKEEngine {
         for other in older where other.requests.isEmpty {
             enqueue(.checkLiveness, of: other, at: now)
         }
-        throw .duplicate(of: identity, connection)
+        throw RefusedPeer(.duplicate(of: identity, connection), of: connection)
     }
 }
 

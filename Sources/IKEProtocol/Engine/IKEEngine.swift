@@ -131,12 +131,13 @@ package final class IKEEngine {
     func report(
         _ event: IKEReport.Event,
         of sa: IKESA,
+        connection: String? = nil,
         child: String? = nil
     ) {
         effects.append(
             .report(
                 IKEReport(
-                    connection: sa.connection.name,
+                    connection: connection ?? sa.connection.name,
                     child: child,
                     remote: sa.path.remote,
                     event: event

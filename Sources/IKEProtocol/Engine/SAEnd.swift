@@ -14,7 +14,14 @@ extension IKEEngine {
     }
 
     /// Ends an SA without a word to the peer, and says why.
-    func fail(_ sa: IKESA, _ failure: NegotiationFailure, at now: Instant) {
+    ///
+    /// - Parameter connection: whose refusal it is; nil: that of the IKE SA.
+    func fail(
+        _ sa: IKESA,
+        _ failure: NegotiationFailure,
+        of connection: String? = nil,
+        at now: Instant
+    ) {
         switch sa.state {
         case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .exchangingKeys(let state): reportFailure(failure, of: sa, wanted: state.wanted)
@@ -23,7 +30,7 @@ extension IKEEngine {
             let first = state.child.map { [$0.initiation] } ?? []
             reportFailure(failure, of: sa, wanted: first + state.wanted)
         case .halfOpen(let state):
-            report(.refused(failure), of: sa)
+            report(.refused(failure), of: sa, connection: connection)
             // Counts as half-open as long as it is remembered: it costs as much, and whoever
             // fails has proven nothing.
             sa.refusedKey = state.key

@@ -23,25 +23,26 @@ extension IKEEngine {
         let mixed: IKEKeys?
         do {
             (connection, identity, mixed) = try authenticate(content, sa, state)
-            try requireRoom(
-                for: identity,
-                connection,
-                sa,
-                isFirstContact: content.notify(.initialContact) != nil,
-                at: now
-            )
+            try requireRoom(for: identity, connection, sa, content, at: now)
         } catch {
             respond(
                 to: request,
                 of: sa,
-                [.notify(NotifyPayload(error.isSyntax ? .invalidSyntax : .authenticationFailed))]
+                [
+                    .notify(
+                        NotifyPayload(
+                            error.failure.isSyntax ? .invalidSyntax : .authenticationFailed
+                        )
+                    )
+                ]
             )
-            return fail(sa, error, at: now)
+            return fail(sa, error.failure, of: error.connection, at: now)
         }
         if MobilityNotifies.isSpoilt(content, along: IKEPath(request.datagram)) {
             // RFC 4555 §3.9: the peer forbids NATs, and there is one.
             respond(to: request, of: sa, [.notify(NotifyPayload(.unexpectedNATDetected))])
-            return fail(sa, MobilityFailure.translated(sa.path, connection), at: now)
+            let failure = MobilityFailure.translated(sa.path, connection)
+            return fail(sa, failure, of: connection.name, at: now)
         }
         if let mixed { state.keys.adopt(mixed: mixed) }
         state.usesPPK = mixed != nil
@@ -80,9 +81,9 @@ extension IKEEngine {
         _ content: MessageContent,
         _ sa: IKESA,
         _ state: HalfOpen
-    ) throws(NegotiationFailure) -> (IKEConnection, Identity, mixed: IKEKeys?) {
+    ) throws(RefusedPeer) -> (IKEConnection, Identity, mixed: IKEKeys?) {
         guard let identification = content.identificationInitiator else {
-            throw .malformedAuth("its identity", sa.connection)
+            throw RefusedPeer(.malformedAuth("its identity", sa.connection), of: sa.connection)
         }
         let identity = identification.identity
         let wantedLocal = content.identificationResponder?.identity
@@ -93,24 +94,29 @@ extension IKEEngine {
             wantedLocal: wantedLocal
         )
         guard let likeliest = candidates.first else {
-            throw ConnectionChoice.unknownIdentity(
+            let failure = ConnectionChoice.unknownIdentity(
                 identity,
                 wantedLocal: wantedLocal,
                 along: sa.path,
                 connections
             )
+            throw RefusedPeer(failure, of: sa.connection)
         }
         guard let authentication = content.authentication else {
-            throw .wantsEAP(likeliest)
+            throw RefusedPeer(.wantsEAP(likeliest), of: likeliest)
         }
         guard authentication.method == .sharedKey else {
-            throw SecretFailure.otherMethod(authentication.method, likeliest)
+            let failure = SecretFailure.otherMethod(authentication.method, likeliest)
+            throw RefusedPeer(failure, of: likeliest)
         }
-        var failure = SecretFailure.wrong(of: identity, likeliest)
+        var refusal = RefusedPeer(SecretFailure.wrong(of: identity, likeliest), of: likeliest)
         for candidate in candidates {
             // The connection by which the suite was chosen needs not be asked again.
             guard candidate.name == sa.connection.name || candidate.accepts(state.keys.suite) else {
-                failure = .suiteOfOtherConnection(state.keys.suite, candidate)
+                refusal = RefusedPeer(
+                    .suiteOfOtherConnection(state.keys.suite, candidate),
+                    of: candidate
+                )
                 continue
             }
             guard
@@ -119,21 +125,22 @@ extension IKEEngine {
                     remote: identity
                 )
             else {
-                failure = SecretFailure.none(
+                let failure = SecretFailure.none(
                     local: candidate.localIdentity,
                     remote: .exactly(identity),
                     candidate
                 )
+                refusal = RefusedPeer(failure, of: candidate)
                 continue
             }
             do {
                 let mixed = try verify(content, identification, secret, candidate, sa, state)
                 return (candidate, identity, mixed)
             } catch {
-                failure = error
+                refusal = RefusedPeer(error, of: candidate)
             }
         }
-        throw failure
+        throw refusal
     }
 
     /// The keys with the postquantum preshared key, if one is in use; throws unless the peer has
@@ -282,6 +289,18 @@ extension IKEConnection {
             for: .ikeSA
         )
         return choice != nil
+    }
+}
+
+/// Why a peer is not believed, and in which connection. Where several are for the same addresses,
+/// that need not be the one by which IKE_SA_INIT was answered.
+struct RefusedPeer: Error {
+    let failure: NegotiationFailure
+    let connection: String
+
+    init(_ failure: NegotiationFailure, of connection: IKEConnection) {
+        self.failure = failure
+        self.connection = connection.name
     }
 }
 

@@ -70,6 +70,31 @@ struct FailureTests {
         #expect(right?.explanation.contains("right.example") == true)
     }
 
+    /// Which one it is, only the identity tells; IKE_SA_INIT is answered for the first that fits.
+    @Test("a refusal names the connection that refuses, of several for the same addresses")
+    func refusingConnection() throws {
+        var right = Setup().mirrored
+        right.ikeProposals = ["aes128gcm16-prfsha256-x25519"]
+        var other = Setup().mirrored
+        other.remoteIdentity = "other.example"
+        other.adjustConnection = { $0.name = "other" }
+        let dialogue = Dialogue(Setup(), right)
+        let party = dialogue.right
+        party.absorb(
+            party.engine.setConnections(
+                other.connections + right.connections,
+                credentials: right.credentials,
+                at: dialogue.now
+            )
+        )
+        dialogue.initiate()
+        let refusal = try #require(
+            party.reports.first { if case .refused = $0.event { true } else { false } }
+        )
+        #expect(refusal.connection == "site")
+        #expect(party.failures.first?.subject == .ikeProposal)
+    }
+
     @Test("a peer for which there is no connection")
     func noConnection() {
         let (left, right) = failures { $0.remoteAddress = "198.51.100.7" }

@@ -15,7 +15,8 @@ extension ConnectionController {
         guard let record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
             let connection = connections[path.connection]?.configuration
         else { return }
-        guard connection.canBegin else {
+        // Without the peer's address, an IKE SA that the peer began will do.
+        guard connection.canBegin || engine.isReaching(path.connection) else {
             let failure = NegotiationFailure(
                 subject: .connection,
                 explanation: "\(path) has no peer address, so only the peer can begin it",

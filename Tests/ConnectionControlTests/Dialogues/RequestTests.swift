@@ -36,6 +36,25 @@ struct RequestTests {
         #expect(network.left.controller.engineStatus(at: network.now).ikeSAs.isEmpty)
     }
 
+    @Test("without the peer's address, an IKE SA that the peer began will do")
+    func byThePeersIKESA() throws {
+        let network = try Network(start: "by-hand", leftPeer: "any")
+        network.start()
+        let alone = network.bringUp(at: network.left)
+        guard case .failed(let failure)? = network.left.outcomes[alone] else {
+            Issue.record("the request has not failed")
+            return
+        }
+        #expect(failure.explanation.contains("has no peer address"))
+        _ = network.bringUp(at: network.right)
+        #expect(network.passes())
+        _ = network.takeDown(at: network.left)
+        #expect(network.left.state() == .down && network.right.state() == .down)
+        let up = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+        #expect(network.passes())
+    }
+
     @Test("a wrong secret ends the request with the explanation")
     func wrongSecret() throws {
         let network = try Network(start: "by-hand", rightSecret: "another")

@@ -53,13 +53,17 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Show every event.")
     var verbose = false
 
+    @Flag(name: .customLong("library-kem"), help: "Use the library's ML-KEM, not a stand-in.")
+    var usesLibrary = false
+
     @Option(help: "Write the datagrams to this file, and the keys beside it.")
     var pcap: String?
 
     func run() throws {
-        let whole =
+        var whole =
             gateways.map { CrowdGenerator.scenario(gateways: $0, seed: seed) }
             ?? ScenarioGenerator.scenario(seed: seed)
+        whole.usesLibraryKeyEncapsulation = usesLibrary
         let trace = verbose ? Trace { print($0) } : Trace()
         let world = World(whole.without(left.omissions), trace: trace, captures: pcap != nil)
         let outcome = world.run()
@@ -91,14 +95,15 @@ struct ShrinkCommand: ParsableCommand {
 
     func run() throws {
         let scenario = ScenarioGenerator.scenario(seed: seed)
-        guard let violation = World(scenario).run().violation else {
+        let outcome = KeyEncapsulationComparison.outcome(of: scenario)
+        guard let violation = outcome.violation else {
             print("seed \(seed) violates nothing")
             return
         }
         print(violation.line)
         var shrinker = Shrinker(scenario, checker: violation.checker)
         let omissions = shrinker.shrink()
-        let smallest = World(scenario.without(omissions)).run()
+        let smallest = KeyEncapsulationComparison.outcome(of: scenario.without(omissions))
         print("after \(shrinker.runs) runs: \(smallest.violation?.line ?? "nothing")")
         print("  scripts/simulate run --seed \(seed) --verbose \(omissions.options)")
         throw ExitCode(1)

@@ -21,7 +21,9 @@ struct WorkCommand: ParsableCommand {
         for seed in first..<first + UInt64(count) {
             // Named before it runs: of a worker that dies, the last one is the culprit.
             write("begin \(seed)")
-            let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+            let outcome = KeyEncapsulationComparison.outcome(
+                of: ScenarioGenerator.scenario(seed: seed)
+            )
             coverage.merge(outcome.coverage)
             write(outcome.line)
         }

@@ -44,8 +44,10 @@ final class SimulatedGateway {
                 life: life,
                 purpose: 1
             ),
-            keyEncapsulation: scenario.usesLibraryKeyEncapsulation
-                ? LibraryKeyEncapsulation() : ReproducibleKeyEncapsulation()
+            keyEncapsulation: ApartKeyEncapsulation(
+                of: scenario.usesLibraryKeyEncapsulation
+                    ? LibraryKeyEncapsulation() : ReproducibleKeyEncapsulation()
+            )
         )
         controller.installationObserver = observer
         let credentials = credentials(configuration, scenario)

@@ -24,20 +24,21 @@ package enum Checker: String, CaseIterable, Sendable {
     case bounds
     case leftovers
     case secrets
+    case encapsulation
 }
 
 /// How a run went.
 package struct Outcome: Sendable {
     package let seed: UInt64
     package let character: Scenario.Character
-    package let violation: Violation?
+    package internal(set) var violation: Violation?
     /// Of everything that happened: the same on any machine.
     package let hash: UInt64
     /// As `hash`, without what is in the datagrams.
     package let shape: UInt64
     package let events: Int
     package let virtualNanoseconds: UInt64
-    package let coverage: Coverage
+    package internal(set) var coverage: Coverage
 }
 
 extension Outcome {

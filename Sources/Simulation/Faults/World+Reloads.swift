@@ -17,7 +17,8 @@ extension World {
                 current.peerings[place].tunnels[tunnel].ends[end].lifetime = dice.within(60...150)
             }
         case .proposals where !isOver:
-            let more = "aes256-sha384-ecp384"
+            // Another one at each end: where the two are not to agree, it must not be by this.
+            let more = end == 0 ? "aes256-sha384-ecp384" : "aes256-sha512-ecp384"
             if current.peerings[place].ends[end].ikeProposals.last != more {
                 current.peerings[place].ends[end].ikeProposals.append(more)
             } else {

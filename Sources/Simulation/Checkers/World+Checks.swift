@@ -9,7 +9,6 @@ extension World {
     /// How long a rekey and what follows from it may take on a calm network: the exchange, with a
     /// retry or two where both ends began, and the seconds in which a replaced SA lingers.
     private static let unrestLimit: UInt64 = .seconds(25)
-    private static let demandsOnePair = false
 
     /// Once a virtual second.
     func lookAround() {
@@ -99,7 +98,7 @@ extension World {
         for isOutbound in [true, false] {
             let spis = checks.associations.spis(gateway, path, isOutbound: isOutbound)
             if spis.isEmpty { return "no \(isOutbound ? "outbound" : "inbound") SA" }
-            if World.demandsOnePair, spis.count > 1 {
+            if spis.count > 1 {
                 return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs"
             }
             let others = checks.associations.spis(peer, path, isOutbound: !isOutbound)

@@ -23,12 +23,25 @@ struct ModelTests {
     }
 
     @Test func defaultProposalsAreWhole() {
-        #expect(DefaultProposals.ike.map(\.description).count == 2)
+        #expect(DefaultProposals.ike.map(\.description).count == DefaultProposals.ikeText.count)
         #expect(DefaultProposals.esp.map(\.description) == DefaultProposals.espText)
         #expect(
-            DefaultProposals.ike[1].transforms(of: .pseudorandomFunction)
+            DefaultProposals.ike.last?.transforms(of: .pseudorandomFunction)
                 == [.hmacSHA256, .hmacSHA384, .hmacSHA512].map { .pseudorandomFunction($0) }
         )
+    }
+
+    @Test func hybridKeyExchangeIsOfferedFirstAndClassicalBehind() {
+        let isHybrid = DefaultProposals.ike.map(\.hasAdditionalKeyExchanges)
+        #expect(isHybrid == [true, false, false])
+        // A peer that has none of it is offered nothing less than before.
+        let classical = DefaultProposals.ike[0].transforms.filter {
+            !$0.type.isAdditionalKeyExchange
+        }
+        #expect(classical == DefaultProposals.ike[1].transforms)
+        for proposal in DefaultProposals.ike {
+            #expect(proposal.transforms(of: .keyExchange).first == .keyExchange(.curve25519))
+        }
     }
 
     @Test func everyKeyOfAConnectionIsRead() throws {

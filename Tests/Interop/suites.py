@@ -1,6 +1,10 @@
 """Each suite of IKE and of ESP, begun by either side."""
 
 from Tests.Interop.common import connect, expect_suite, ping_both_ways
+from Tests.Interop.exchanges import ike_spis
+from Tests.Lab.network import LEFT, RIGHT
+from Tests.Lab.processes import wait_until
+from Tests.Lab.suites import expect_agreed
 from Tests.Lab.tunnel import Tunnel
 
 IKE_SUITES = (
@@ -49,9 +53,33 @@ def register(table):
             table.add(f"ike/{role}/{suite}", agree, tunnel=Tunnel(ike=suite), initiator=initiator)
         for suite in ESP_SUITES + RARE_ESP_SUITES:
             table.add(f"esp/{role}/{suite}", agree, tunnel=Tunnel(esp=suite), initiator=initiator)
+        for theirs in ("aes256gcm16-prfsha256-x25519", "aes128-sha256-modp2048",
+                       "aes256gcm16-prfsha384-ecp384", None):
+            table.add(f"defaults/{role}/{theirs or 'both'}", defaults, theirs=theirs,
+                      initiator=initiator)
 
 
 def agree(lab, tunnel, initiator):
     peer = connect(lab, tunnel, initiator)
     expect_suite(peer, tunnel)
     ping_both_ways(lab, tunnel)
+
+
+def defaults(lab, theirs, initiator):
+    """A peer that knows no additional key exchange (RFC 9370) skips the hybrid proposal that our
+    defaults offer first and takes one behind it; and again when either end rekeys."""
+    lab.needs_cygnet()
+    ours = Tunnel(ike=None, esp=None, ike_rekey_seconds=30)
+    lab.left.apply(ours, RIGHT)
+    lab.right.apply(Tunnel(ike=theirs, esp=None), LEFT)
+    (lab.left if initiator == "left" else lab.right).initiate()
+    wait_until(lambda: lab.right.established() and lab.left.established(), "both ends have the child")
+    ping_both_ways(lab, ours)
+    for rekey, who in ((lab.right.rekey_ike, "the peer"), (lambda: None, "Cygnet")):
+        before = ike_spis(lab)
+        rekey()
+        wait_until(lambda: ike_spis(lab) and not ike_spis(lab) & before,
+                   f"the IKE SA that {who} makes", seconds=40)
+        ping_both_ways(lab, ours)
+    if theirs:
+        expect_agreed(theirs, lab.right.associations()[-1], is_ike=True)

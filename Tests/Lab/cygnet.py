@@ -43,9 +43,10 @@ def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()
         f"    local: {{{own}id: '{end.local_identity}'}}",
         f"    remote: {{address: {addresses(end.remote_address)}, id: '{end.remote_identity}'}}",
         f"    secret-file: {secret_file}",
-        f"    ike-proposals: {wanted.ike}",
         f"    encapsulation: {wanted.encapsulation}",
     ]
+    if wanted.ike:
+        lines.append(f"    ike-proposals: {wanted.ike}")
     if wanted.liveness_seconds:
         lines.append(f"    liveness: {wanted.liveness_seconds:g}s")
     if wanted.ike_rekey_seconds:
@@ -56,9 +57,10 @@ def configuration(end, secret_file, socket, gateway=(), connection=(), tunnel=()
         f"      {TUNNEL}:",
         "        local: [" + ", ".join(f"'{network}'" for network in end.local_networks) + "]",
         "        remote: [" + ", ".join(f"'{network}'" for network in end.remote_networks) + "]",
-        f"        esp-proposals: {wanted.esp}",
         f"        start: {STARTS[wanted.start]}",
     ]
+    if wanted.esp:
+        lines.append(f"        esp-proposals: {wanted.esp}")
     if wanted.child_rekey_seconds:
         lines.append(f"        lifetime: {wanted.child_rekey_seconds:g}s")
     if wanted.replay_window:

@@ -10,8 +10,9 @@ SECRET = "swans-mate-for-life-4711"
 
 @dataclasses.dataclass(frozen=True)
 class Tunnel:
-    ike: str = IKE
-    esp: str = ESP
+    # Nothing: what the end takes where nobody says what.
+    ike: typing.Optional[str] = IKE
+    esp: typing.Optional[str] = ESP
     outer: int = 4
     inner: tuple = (4,)
     encapsulation: str = "udp"

@@ -33,7 +33,20 @@ enum SampleStatus {
                 lastFailure: failure
             )
         ],
-        drops: [DropCount(reason: "replayed", packets: 3)]
+        drops: [DropCount(reason: "replayed", packets: 3)],
+        ike: IKECounts(
+            halfOpen: 1,
+            messagesReceived: 2,
+            messagesSent: 3,
+            retransmissions: 4,
+            answersRepeated: 5,
+            cookiesDemanded: 6,
+            cookiesReturned: 7,
+            puzzlesDemanded: 8,
+            puzzlesSolved: 9,
+            cookiesShown: 10,
+            puzzlesWorkedOut: 11
+        )
     )
 
     private static let ikeSA = IKESAStatus(
@@ -46,7 +59,11 @@ enum SampleStatus {
         algorithms: "aes256gcm16-prfsha256-x25519",
         ageSeconds: 60,
         rekeyInSeconds: 12_900,
-        nat: .remote
+        nat: .remote,
+        ppk: true,
+        fragmentSize: 1280,
+        extensions: ["fragmentation", "mobike"],
+        window: 8
     )
 
     private static let tunnel = TunnelStatus(

@@ -8,14 +8,21 @@ extension SampleStatus {
               "ikeSA" : {
                 "ageSeconds" : 60,
                 "algorithms" : "aes256gcm16-prfsha256-x25519",
+                "extensions" : [
+                  "fragmentation",
+                  "mobike"
+                ],
+                "fragmentSize" : 1280,
                 "initiatorSPI" : "0123456789abcdef",
                 "localEndpoint" : "192.0.2.1:4500",
                 "nat" : "remote",
+                "ppk" : true,
                 "rekeyInSeconds" : 12900,
                 "remoteEndpoint" : "192.0.2.2:4500",
                 "remoteIdentity" : "b.example",
                 "responderSPI" : "fedcba9876543210",
-                "role" : "initiator"
+                "role" : "initiator",
+                "window" : 8
               },
               "lastFailure" : {
                 "accepted" : [
@@ -86,6 +93,19 @@ extension SampleStatus {
             }
           ],
           "guardState" : "set",
+          "ike" : {
+            "answersRepeated" : 5,
+            "cookiesDemanded" : 6,
+            "cookiesReturned" : 7,
+            "cookiesShown" : 10,
+            "halfOpen" : 1,
+            "messagesReceived" : 2,
+            "messagesSent" : 3,
+            "puzzlesDemanded" : 8,
+            "puzzlesSolved" : 9,
+            "puzzlesWorkedOut" : 11,
+            "retransmissions" : 4
+          },
           "interface" : {
             "mtu" : 1438,
             "name" : "cygnet0",

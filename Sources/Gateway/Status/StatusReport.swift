@@ -51,7 +51,8 @@ struct StatusReport {
             guardState: guardState,
             defaultPolicy: configuration.settings.defaultPolicy.rawValue,
             connections: configuration.connections.map(status(of:)),
-            drops: drops
+            drops: drops,
+            ike: IKECounts(engine)
         )
     }
 
@@ -113,7 +114,11 @@ struct StatusReport {
             algorithms: ikeSA.suite ?? "",
             ageSeconds: ikeSA.age.inSeconds,
             rekeyInSeconds: ikeSA.rekeyIn?.inSeconds,
-            nat: position(ikeSA)
+            nat: position(ikeSA),
+            ppk: ikeSA.usesPPK,
+            fragmentSize: ikeSA.fragmentSize,
+            extensions: ikeSA.extensions,
+            window: Int(ikeSA.window)
         )
     }
 
@@ -173,6 +178,25 @@ struct StatusReport {
 
     private func status(of recorded: ConnectionController.RecordedFailure) -> FailureStatus {
         FailureStatus(recorded.failure, ageSeconds: (now - recorded.at).inSeconds)
+    }
+}
+
+extension IKECounts {
+    init(_ engine: EngineStatus) {
+        let counters = engine.counters
+        self.init(
+            halfOpen: engine.halfOpenSAs,
+            messagesReceived: counters.received,
+            messagesSent: counters.sent,
+            retransmissions: counters.retransmitted,
+            answersRepeated: counters.answeredAgain,
+            cookiesDemanded: counters.cookiesGiven,
+            cookiesReturned: counters.cookiesReturned,
+            puzzlesDemanded: counters.puzzlesGiven,
+            puzzlesSolved: counters.puzzlesSolved,
+            cookiesShown: counters.cookiesShown,
+            puzzlesWorkedOut: counters.puzzlesWorkedOut
+        )
     }
 }
 

@@ -87,6 +87,7 @@ extension IKEEngine {
             give(nil, to: asker, datagram, header, at: now)
             return .refused
         }
+        counters.cookiesReturned += 1
         guard case .puzzle(let difficulty) = demand else { return .admitted(solved: nil) }
         return judge(
             Array(datagram.bytes[range]),

@@ -41,6 +41,7 @@ extension IKEEngine {
             sa.state = .initiating(state)
             arm(.puzzle, of: sa, at: now + IKEEngine.pause)
         case .solved(let solution):
+            counters.puzzlesWorkedOut += 1
             state.search = nil
             state.solution = solution
             sendInitRequest(sa, state, at: now)

@@ -148,6 +148,7 @@ extension IKEEngine {
             return disbelieve(sa, state, SecretFailure.wrong(of: identity, sa.connection), at: now)
         }
         state.keys.adopt(mixed: keys)
+        sa.usesPPK = isMixed && state.mixed != nil
         let established = Established(
             keys: state.keys,
             localIdentity: sa.connection.localIdentity,

@@ -45,7 +45,7 @@ extension IKEEngine {
             return fail(sa, failure, of: connection.name, at: now)
         }
         if let mixed { state.keys.adopt(mixed: mixed) }
-        state.usesPPK = mixed != nil
+        sa.usesPPK = mixed != nil
         sas.assign(connection, to: sa)
         sas.forgetHalfOpen(state.key)
         disarm(.halfOpenExpiry, of: sa)
@@ -193,7 +193,7 @@ extension IKEEngine {
                 .authentication(AuthenticationPayload(method: .sharedKey, data: code))
             )
         }
-        if state.usesPPK { payloads.append(.notify(NotifyPayload(.ppkIdentity))) }
+        if sa.usesPPK { payloads.append(.notify(NotifyPayload(.ppkIdentity))) }
         payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
         if let redirect = authRedirect(of: sa, at: now) {
             return respond(to: request, of: sa, payloads + [redirect])

@@ -27,6 +27,8 @@ extension IKEEngine {
         )
         sa.nat = old.nat
         sa.agreed = old.agreed
+        // Its keys come from those of the old one (RFC 7296 §2.18).
+        sa.usesPPK = old.usesPPK
         sa.loweredFragmentThreshold = old.loweredFragmentThreshold
         sa.isSessionInitiator = old.isSessionInitiator
         sa.supportsRedirect = old.supportsRedirect

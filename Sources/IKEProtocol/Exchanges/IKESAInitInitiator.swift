@@ -162,6 +162,7 @@ extension IKEEngine {
                 return counters.drop(.unexpectedExchange)
             }
             state.restarts += 1
+            counters.cookiesShown += 1
             state.cookie = cookie.data
             state.refusal = nil
             if let puzzle = content.notify(.puzzle) {

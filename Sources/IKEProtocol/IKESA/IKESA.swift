@@ -28,6 +28,8 @@ final class IKESA {
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []
+    /// The keys come from a postquantum preshared key as well (RFC 8784).
+    var usesPPK = false
     /// Hash functions that the peer verifies signatures with (RFC 7427 §4).
     var signatureHashes: [UInt16] = []
     /// The largest IP datagram that seems to pass, where a larger one did not.

@@ -25,10 +25,14 @@ package struct EngineCounters: Hashable, Sendable {
     package internal(set) var sent: UInt64 = 0
     package internal(set) var retransmitted: UInt64 = 0
     package internal(set) var answeredAgain: UInt64 = 0
-    /// Cookies and puzzles that others were asked for, and solutions that were right.
+    /// Cookies and puzzles that others were asked for, and what came back right.
     package internal(set) var cookiesGiven: UInt64 = 0
+    package internal(set) var cookiesReturned: UInt64 = 0
     package internal(set) var puzzlesGiven: UInt64 = 0
     package internal(set) var puzzlesSolved: UInt64 = 0
+    /// Cookies that others asked this end for, and puzzles that it solved for them.
+    package internal(set) var cookiesShown: UInt64 = 0
+    package internal(set) var puzzlesWorkedOut: UInt64 = 0
     package internal(set) var dropped: [MessageDropReason: UInt64] = [:]
 
     package init() {}

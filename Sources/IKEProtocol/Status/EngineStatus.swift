@@ -32,6 +32,15 @@ package struct IKESAStatus: Hashable, Sendable {
     /// Nil until it is proven.
     package var remoteIdentity: String?
     package var suite: String?
+    /// Whether the keys come from a postquantum preshared key as well (RFC 8784).
+    package var usesPPK: Bool
+    /// The largest IP datagram that a message goes in whole, in octets; nil where the peer, or
+    /// this end, takes no fragments (RFC 7383).
+    package var fragmentSize: Int?
+    /// What both ends can do beyond RFC 7296, in words that never change.
+    package var extensions: [String]
+    /// Requests that the peer takes at once (RFC 7296 §2.3).
+    package var window: UInt32
     package var isLocalBehindNAT: Bool
     package var isRemoteBehindNAT: Bool
     package var age: Duration

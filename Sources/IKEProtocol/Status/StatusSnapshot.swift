@@ -36,6 +36,10 @@ extension IKESA {
             localIdentity: connection.localIdentity.description,
             remoteIdentity: established?.remoteIdentity.description,
             suite: keys?.suite.description,
+            usesPPK: usesPPK,
+            fragmentSize: agreed.contains(.fragmentation) ? fragmentThreshold : nil,
+            extensions: extensionWords,
+            window: requests.size,
             isLocalBehindNAT: nat.isLocalTranslated,
             isRemoteBehindNAT: nat.isRemoteTranslated,
             age: now - (established?.establishedAt ?? createdAt),
@@ -45,6 +49,22 @@ extension IKESA {
             }
             .map { $0.status(at: now) }
         )
+    }
+}
+
+extension IKESA {
+    /// The words of the status schema for what the two ends have agreed on.
+    fileprivate var extensionWords: [String] {
+        var words: [String] = []
+        if agreed.contains(.fragmentation) { words.append("fragmentation") }
+        if agreed.contains(.intermediate) { words.append("intermediate") }
+        if agreed.contains(.fullTranscript) { words.append("downgrade-prevention") }
+        if agreed.contains(.childless) { words.append("childless") }
+        if agreed.contains(.ppk) { words.append("ppk") }
+        if mobility != nil { words.append("mobike") }
+        if supportsRedirect { words.append("redirect") }
+        if peerCrashToken != nil { words.append("crash-detection") }
+        return words
     }
 }
 

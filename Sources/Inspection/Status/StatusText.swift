@@ -21,6 +21,7 @@ package struct StatusText {
                 + status.interface.packetCipher,
             "configuration \(status.configurationFile), guard \(guardText)",
         ]
+        lines += status.ike.map(describe) ?? []
         for connection in status.connections { lines += [""] + describe(connection) }
         if !status.drops.isEmpty {
             lines += ["", "Dropped"]
@@ -28,6 +29,33 @@ package struct StatusText {
             lines += status.drops.map { "  \(pad(String($0.packets), width)) \($0.reason)" }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What was never needed is not told of.
+    private func describe(_ ike: IKECounts) -> [String] {
+        var lines = [
+            "IKE: \(ike.messagesReceived) messages received, \(ike.messagesSent) sent"
+                + told(ike.retransmissions, "of them again")
+                + told(ike.answersRepeated, "answers repeated")
+                + told(UInt64(max(0, ike.halfOpen)), "half-open SAs")
+        ]
+        if ike.cookiesDemanded + ike.puzzlesDemanded > 0 {
+            lines.append(
+                "  demanded \(ike.cookiesDemanded) cookies (\(ike.cookiesReturned) came back) and "
+                    + "\(ike.puzzlesDemanded) puzzles (\(ike.puzzlesSolved) solved)"
+            )
+        }
+        if ike.cookiesShown > 0 {
+            lines.append(
+                "  peers demanded \(ike.cookiesShown) cookies, and \(ike.puzzlesWorkedOut) puzzles "
+                    + "were solved for them"
+            )
+        }
+        return lines
+    }
+
+    private func told(_ count: UInt64, _ what: String) -> String {
+        count == 0 ? "" : ", \(count) \(what)"
     }
 
     private func describe(_ connection: ConnectionStatus) -> [String] {
@@ -41,6 +69,7 @@ package struct StatusText {
                 "  IKE   \(sa.algorithms), \(times(sa.ageSeconds, sa.rekeyInSeconds))",
                 "        SPIs \(sa.initiatorSPI) \(sa.responderSPI)",
             ]
+            lines += abilities(sa)
         } else {
             lines += [
                 "  here  \(connection.localIdentity)\(near)",
@@ -53,6 +82,17 @@ package struct StatusText {
             lines += FailureText(failure).lines.map { "    " + $0 }
         }
         return lines
+    }
+
+    /// What the two ends have agreed on besides algorithms.
+    private func abilities(_ sa: IKESAStatus) -> [String] {
+        var words: [String] = []
+        if sa.ppk == true { words.append("keys with a PPK") }
+        if let size = sa.fragmentSize { words.append("fragments above \(size) bytes") }
+        if let window = sa.window, window > 1 { words.append("window \(window)") }
+        // Told by the size already.
+        words += (sa.extensions ?? []).filter { $0 != "fragmentation" }
+        return words.isEmpty ? [] : ["        with " + words.joined(separator: ", ")]
     }
 
     private func nat(_ position: IKESAStatus.NATPosition) -> String {

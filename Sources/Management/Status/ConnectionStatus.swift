@@ -71,6 +71,15 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
     package var rekeyInSeconds: Double?
     /// Which end NAT detection found to be behind a NAT.
     package var nat: NATPosition
+    /// Whether the keys come from a postquantum preshared key as well (RFC 8784).
+    package var ppk: Bool?
+    /// Messages go in fragments where they need a larger IP datagram than this, in bytes
+    /// (RFC 7383); absent where the two ends have not agreed on that.
+    package var fragmentSize: Int?
+    /// What both ends can do beyond RFC 7296, in words that never change.
+    package var extensions: [String]?
+    /// Requests that the peer takes at once (RFC 7296 §2.3).
+    package var window: Int?
 
     package init(
         initiatorSPI: String,
@@ -82,7 +91,11 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         algorithms: String,
         ageSeconds: Double,
         rekeyInSeconds: Double?,
-        nat: NATPosition
+        nat: NATPosition,
+        ppk: Bool? = nil,
+        fragmentSize: Int? = nil,
+        extensions: [String]? = nil,
+        window: Int? = nil
     ) {
         self.initiatorSPI = initiatorSPI
         self.responderSPI = responderSPI
@@ -94,6 +107,10 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         self.ageSeconds = ageSeconds
         self.rekeyInSeconds = rekeyInSeconds
         self.nat = nat
+        self.ppk = ppk
+        self.fragmentSize = fragmentSize
+        self.extensions = extensions
+        self.window = window
     }
 }
 

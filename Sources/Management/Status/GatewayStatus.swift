@@ -16,6 +16,8 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
     package var connections: [ConnectionStatus]
     /// Every reason for which something was dropped, most first.
     package var drops: [DropCount]
+    /// The IKE messages of all connections since the gateway started.
+    package var ike: IKECounts?
 
     package init(
         version: String,
@@ -25,7 +27,8 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
         guardState: GuardStatus,
         defaultPolicy: String,
         connections: [ConnectionStatus],
-        drops: [DropCount]
+        drops: [DropCount],
+        ike: IKECounts? = nil
     ) {
         self.version = version
         self.configurationFile = configurationFile
@@ -35,6 +38,7 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
         self.defaultPolicy = defaultPolicy
         self.connections = connections
         self.drops = drops
+        self.ike = ike
     }
 }
 

@@ -57,6 +57,7 @@ struct FloodTests {
         #expect(dialogue.agree())
         #expect(dialogue.right.engine.counters.puzzlesSolved == 1)
         #expect(dialogue.right.engine.counters.puzzlesGiven == 1)
+        #expect(dialogue.left.engine.counters.puzzlesWorkedOut == 1)
     }
 
     @Test("who declines the puzzle says so, and is served by lot or not at all")

@@ -28,6 +28,57 @@ struct StatusTextTests {
         )
     }
 
+    @Test func whatIKEHasSeen() {
+        var gateway = status(
+            ConnectionStatus(
+                name: "branch",
+                state: .established,
+                localAddress: nil,
+                remoteAddress: "192.0.2.2",
+                localIdentity: "a.example",
+                remoteIdentity: "b.example",
+                ikeSA: IKESAStatus(
+                    initiatorSPI: "0123456789abcdef",
+                    responderSPI: "fedcba9876543210",
+                    role: .responder,
+                    localEndpoint: "192.0.2.1:4500",
+                    remoteEndpoint: "192.0.2.2:4500",
+                    remoteIdentity: "b.example",
+                    algorithms: "aes256gcm16-prfsha256-x25519-ke1_mlkem768",
+                    ageSeconds: 61,
+                    rekeyInSeconds: nil,
+                    nat: .none,
+                    ppk: true,
+                    fragmentSize: 1280,
+                    extensions: ["fragmentation", "intermediate", "mobike"],
+                    window: 8
+                )
+            )
+        )
+        gateway.ike = IKECounts(halfOpen: 2, messagesReceived: 10, messagesSent: 9)
+        let calm = StatusText(gateway).text
+        #expect(
+            calm.contains(
+                "        with keys with a PPK, fragments above 1280 bytes, window 8, intermediate, "
+                    + "mobike\n"
+            )
+        )
+        #expect(calm.contains("\nIKE: 10 messages received, 9 sent, 2 half-open SAs\n"))
+        #expect(!calm.contains("demanded"))
+        gateway.ike?.retransmissions = 3
+        gateway.ike?.cookiesDemanded = 40
+        gateway.ike?.cookiesReturned = 4
+        gateway.ike?.puzzlesDemanded = 2
+        gateway.ike?.puzzlesSolved = 1
+        gateway.ike?.cookiesShown = 5
+        let busy = StatusText(gateway).text
+        #expect(busy.contains("IKE: 10 messages received, 9 sent, 3 of them again, 2 half-open"))
+        #expect(
+            busy.contains("  demanded 40 cookies (4 came back) and 2 puzzles (1 solved)\n")
+        )
+        #expect(busy.contains("  peers demanded 5 cookies, and 0 puzzles were solved for them\n"))
+    }
+
     @Test func anSAThatIsNotOrdinary() {
         var child = ChildSAStatus(
             inboundSPI: "0xc0000001",

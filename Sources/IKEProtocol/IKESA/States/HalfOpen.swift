@@ -10,8 +10,6 @@ struct HalfOpen {
     /// The additional key exchanges that are still to come (RFC 9370 §2.2.2).
     var remaining: ArraySlice<KeyExchangeMethod> = []
     var authentication = IntermediateAuthentication()
-    /// The initiator proved itself with a postquantum preshared key (RFC 8784).
-    var usesPPK = false
     /// Under which the engine finds the SA when the first request comes again.
     let key: HalfOpenKey
 }

@@ -122,6 +122,10 @@ extension ConnectionController {
                 effects.append(.requestEnded(waiting, outcome))
             }
         }
+        // What is ended by hand does not come back by a ticket (RFC 5723 §6.2).
+        if paths(connection, nil).allSatisfy({ tunnels[$0]?.isHeldDown == true }) {
+            engine.forgetTicket(of: connection)
+        }
         let isKnown = engine.hasSA(of: connection)
         let present = wanted.filter { tunnels[$0].map { $0.isUp || $0.isInitiating } ?? false }
         guard !present.isEmpty || (tunnel == nil && isKnown) else {

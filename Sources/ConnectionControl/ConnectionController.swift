@@ -95,6 +95,9 @@ package final class ConnectionController {
     /// What the tokens of quick crash detection are made from (RFC 6290); call before `start`.
     package func useCrashSecret(_ secret: SecretBytes) { engine.useCrashSecret(secret) }
 
+    /// What seals tickets (RFC 5723); call before `start`.
+    package func useTicketSealer(_ sealer: TicketSealer) { engine.useTicketSealer(sealer) }
+
     package func handle(_ event: ControlEvent, at now: Instant) -> [ControlEffect] {
         var effects: [ControlEffect] = []
         switch event {

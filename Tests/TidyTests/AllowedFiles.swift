@@ -21,6 +21,7 @@ enum AllowedFiles {
         "Sources/Gateway/Daemon/Confinement.swift",
         "Sources/Gateway/Guard/LastGoodConfiguration.swift",
         "Sources/Gateway/Reload/FileText.swift",
+        "Sources/Gateway/Secrets/KeptSecret.swift",
         "Sources/Gateway/Secrets/SecretFile.swift",
         "Sources/IPsecCrypto/CipherParameters.swift",
         "Sources/IPsecCrypto/Digests/SHA1Digest.swift",

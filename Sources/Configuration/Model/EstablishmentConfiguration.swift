@@ -8,6 +8,11 @@ package struct EstablishmentConfiguration: Equatable, Sendable {
     package var preventsDowngrade: Located<Bool>
     package var childless: Located<Childless>
     package var ppk: PPKConfiguration?
+    /// Whether an IKE SA that was lost may be resumed with a ticket (RFC 5723), asked for where this
+    /// end begins and given where the peer does.
+    package var isResumable: Located<Bool>
+    /// How long a ticket of ours serves at most.
+    package var ticketLifetime: Located<Duration>
 
     /// Whether IKE_AUTH goes without a Child SA (RFC 6023).
     package enum Childless: String, CaseIterable, Sendable {
@@ -24,6 +29,8 @@ package struct EstablishmentConfiguration: Equatable, Sendable {
         fragmentSize = Located(1280, at: location)
         preventsDowngrade = Located(true, at: location)
         childless = Located(.allow, at: location)
+        isResumable = Located(false, at: location)
+        ticketLifetime = Located(.seconds(3600), at: location)
     }
 }
 

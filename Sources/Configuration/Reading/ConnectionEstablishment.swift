@@ -1,6 +1,9 @@
 /// How an IKE SA is set up.
 extension ConnectionSection {
-    static let establishmentKeys = ["fragment-size", "downgrade-prevention", "childless", "ppk"]
+    static let establishmentKeys = [
+        "fragment-size", "downgrade-prevention", "childless", "ppk", "resumption",
+        "ticket-lifetime",
+    ]
     static let ppkKeys = ["id", "secret-file", "required"]
 
     func readEstablishment(
@@ -24,6 +27,23 @@ extension ConnectionSection {
             WordText.oneOf(EstablishmentConfiguration.Childless.self)
         )
         establishment.ppk = readPPK(reader)
+        establishment.isResumable = reader.value(
+            "resumption",
+            default: establishment.isResumable.value,
+            WordText.boolean
+        )
+        establishment.ticketLifetime = reader.value(
+            "ticket-lifetime",
+            default: establishment.ticketLifetime.value,
+            NumberText.duration(.seconds(60)...(.seconds(86_400)))
+        )
+        if !establishment.isResumable.value, reader.node("ticket-lifetime") != nil {
+            problems.warning(
+                at: establishment.ticketLifetime.location,
+                "ticket-lifetime means nothing: connection \"\(name)\" gives no tickets",
+                hint: "write `resumption: true` to give some, or remove ticket-lifetime"
+            )
+        }
         connection.establishment = establishment
     }
 

@@ -48,6 +48,7 @@ extension IKEConnection {
                 source: $0.location.description
             )
         }
+        resumption = ResumptionPolicy(establishment)
         childlessSource = establishment.childless.location.description
         childless =
             switch establishment.childless.value {
@@ -93,6 +94,16 @@ extension ChildPolicy {
         carriesLaterFragments = carriage.laterFragments.value
         isPerPair = carriage.isPerPair.value
         resources = carriage.resources.value
+    }
+}
+
+extension ResumptionPolicy {
+    fileprivate init?(_ configuration: EstablishmentConfiguration) {
+        guard configuration.isResumable.value else { return nil }
+        self.init(
+            ticketLifetime: configuration.ticketLifetime.value,
+            source: configuration.isResumable.location.description
+        )
     }
 }
 

@@ -28,6 +28,8 @@ extension ConnectionConfiguration {
         compare("downgrade-prevention", setup.preventsDowngrade == before.preventsDowngrade)
         compare("childless", setup.childless == before.childless)
         compare("ppk", setup.ppk == before.ppk)
+        compare("resumption", setup.isResumable == before.isResumable)
+        compare("ticket-lifetime", setup.ticketLifetime == before.ticketLifetime)
         let (paths, pathsBefore) = (self.paths, old.paths)
         compare("mobike", paths.mobility == pathsBefore.mobility)
         compare(

@@ -11,7 +11,9 @@ extension IKEReport {
 
     private var text: String {
         switch event {
-        case .ikeSAEstablished(let sa): "IKE SA established, \(sa.line)"
+        case .ikeSAEstablished(let sa):
+            "IKE SA \(sa.isResumed ? "resumed with a ticket" : "established"), \(sa.line)"
+        case .notResumed(let why): "not resumed, beginning from scratch: \(why)"
         case .ikeSARekeyed(let sa): "IKE SA rekeyed, \(sa.line)"
         case .ikeSAClosed(let reason): "IKE SA closed: \(reason.text)"
         case .childSAEstablished(let child): "Child SA established, \(child.line)"

@@ -36,6 +36,7 @@ package final class GatewayDaemon {
     private let signals: SignalDescriptor
     private let timer: TimerDescriptor
     private let crashSecret: SecretBytes?
+    private let ticketSealer: TicketSealer?
     let housekeeping: TimerDescriptor
     let networkWatch: NetworkWatch
     /// Set while news of the network wait for more to come.
@@ -62,6 +63,11 @@ package final class GatewayDaemon {
         notifier = ServiceNotifier(socketPath: notifySocket)
         startedAt = BootClock.now()
         crashSecret = configuration.settings.crashDetection ? CrashSecret.load(logger) : nil
+        ticketSealer = TicketSecret.sealer(
+            isWanted: configuration.connections.contains { $0.establishment.isResumable.value },
+            logger,
+            now: startedAt
+        )
         let settings = configuration.settings
 
         try Privileges.demand()
@@ -118,6 +124,7 @@ package final class GatewayDaemon {
         if configuration.settings.crashDetection, let crashSecret {
             controller.useCrashSecret(crashSecret)
         }
+        if let ticketSealer { controller.useTicketSealer(ticketSealer) }
         handle(.localAddressesChanged(localAddresses))
         perform(controller.start(credentials: secrets.credentials, at: now), at: now)
         housekeeping.arm(at: now + GatewayDaemon.housekeepingInterval)

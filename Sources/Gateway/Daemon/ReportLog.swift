@@ -7,10 +7,13 @@ extension Logger {
     func report(_ report: IKEReport) {
         let level: Logger.Level =
             switch report.event {
+            // The peer has another way, which it takes at once.
+            case .refused(let failure) where failure.subject == .resumption: .notice
             case .initiationFailed, .refused: .error
             case .peerUnresponsive, .cookieDemanded, .encapsulationDiffers: .warning
             case .puzzleDeclined, .addressesRefused, .probingPaths: .warning
             case .errorFromPeer: .warning
+            case .notResumed: .notice
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
             case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved, .movedTo: .notice
             case .redirected, .redirecting: .notice

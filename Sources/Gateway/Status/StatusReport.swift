@@ -113,6 +113,7 @@ struct StatusReport {
             remoteIdentity: ikeSA.remoteIdentity ?? "",
             algorithms: ikeSA.suite ?? "",
             ageSeconds: ikeSA.age.inSeconds,
+            resumed: ikeSA.isResumed ? true : nil,
             rekeyInSeconds: ikeSA.rekeyIn?.inSeconds,
             nat: position(ikeSA),
             ppk: ikeSA.usesPPK,
@@ -229,6 +230,7 @@ extension NegotiationFailure.Subject {
         case .internalAddress: "internal-address"
         case .identity: "identity"
         case .secret: "wrong-secret"
+        case .resumption: "resumption"
         case .encapsulation: "encapsulation"
         case .peerUnresponsive: "peer-unresponsive"
         case .refusedByPeer: "refused-by-peer"

@@ -76,6 +76,8 @@ package struct IKEConnection: Sendable {
     package var keepaliveInterval: Duration? = .seconds(20)
     package var mobility = MobilityPolicy()
     package var redirection = RedirectPolicy()
+    /// Whether tickets are asked for and given (RFC 5723); nil: neither.
+    package var resumption: ResumptionPolicy?
     package var children: [ChildPolicy]
     /// What this end asks for as an initiator; nil: nothing.
     package var request: InternalRequest?

@@ -61,6 +61,7 @@ extension IKEEngine {
             let wanted: [IKEEvent.Initiation]
             switch other.state {
             case .initiating(let state): wanted = state.wanted
+            case .resuming(let state): wanted = state.wanted
             case .exchangingKeys(let state): wanted = state.wanted
             // Our proof is on its way, or more: for the peer the IKE SA may be there.
             case .authenticating, .halfOpen, .established, .closing, .closed: continue
@@ -175,15 +176,17 @@ extension IKEEngine {
         _ connection: IKEConnection,
         _ sa: IKESA,
         _ content: MessageContent,
+        isResumption: Bool,
         at now: Instant
     ) throws(RefusedPeer) {
         let others = sas.between(local: connection.localIdentity, remote: identity)
         guard others.count < settings.ikeSALimitPerPeer else {
             throw RefusedPeer(.tooManySAs(of: identity, connection), of: connection)
         }
-        guard connection.duplicates == .refuse, content.notify(.initialContact) == nil else {
-            return
-        }
+        // Whoever resumes an IKE SA has lost it.
+        guard connection.duplicates == .refuse, content.notify(.initialContact) == nil,
+            !isResumption
+        else { return }
         let older = others.filter {
             $0.connection.name == connection.name && $0.isEstablished(before: sa.createdAt)
         }

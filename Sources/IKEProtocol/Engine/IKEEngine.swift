@@ -33,6 +33,10 @@ package final class IKEEngine {
     /// By connection.
     var redirectHistories: [String: RedirectHistory] = [:]
     var crashSecret: SecretBytes?
+    var ticketSealer: TicketSealer?
+    var ticketLedger = TicketLedger()
+    /// Of IKE SAs that were lost, by connection.
+    var lostTickets: [String: SessionTicket] = [:]
     /// Addresses of this host, as last told; empty before that.
     var localAddresses: [IPAddress] = []
     var isCookieDemandReported = false
@@ -67,11 +71,13 @@ package final class IKEEngine {
         changed: Set<String>? = nil,
         at now: Instant
     ) -> [IKEEffect] {
+        let before = (connections: self.connections, credentials: self.credentials)
         self.connections = connections
         self.credentials = credentials
         for sa in sas.all() {
             adopt(sa, hasChanged: changed?.contains(sa.connection.name) ?? true, at: now)
         }
+        adoptTickets(insteadOf: before.credentials, before.connections, at: now)
         return takeEffects()
     }
 
@@ -111,7 +117,7 @@ package final class IKEEngine {
     package func isReaching(_ connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in
             switch sa.state {
-            case .initiating, .exchangingKeys, .authenticating, .established: true
+            case .initiating, .resuming, .exchangingKeys, .authenticating, .established: true
             case .halfOpen, .closing, .closed: false
             }
         }

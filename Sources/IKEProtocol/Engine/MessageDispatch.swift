@@ -38,6 +38,9 @@ extension IKEEngine {
         if header.exchangeType == .ikeSAInit, !header.isResponse {
             return receiveInitRequest(datagram, header, at: now)
         }
+        if header.exchangeType == .ikeSessionResume, !header.isResponse {
+            return receiveResumeRequest(datagram, header, at: now)
+        }
         guard let sa = find(header) else {
             counters.drop(.unknownSPI)
             if !header.isResponse {
@@ -54,6 +57,9 @@ extension IKEEngine {
         if case .initiating(let state) = sa.state {
             return receiveInitResponse(datagram, header, sa, state, at: now)
         }
+        if case .resuming(let state) = sa.state {
+            return receiveResumeResponse(datagram, header, sa, state, at: now)
+        }
         receiveProtected(datagram, header, sa, at: now)
     }
 
@@ -63,8 +69,11 @@ extension IKEEngine {
         let local = isForResponder ? header.responderSPI : header.initiatorSPI
         let peer = isForResponder ? header.initiatorSPI : header.responderSPI
         guard let sa = sas[local], sa.isOriginalInitiator != isForResponder else { return nil }
-        if case .initiating = sa.state { return sa }
-        return sa.peerSPI == peer ? sa : nil
+        switch sa.state {
+        case .initiating, .resuming: return sa
+        case .exchangingKeys, .authenticating, .halfOpen, .established, .closing, .closed:
+            return sa.peerSPI == peer ? sa : nil
+        }
     }
 
     private func receiveProtected(

@@ -24,6 +24,7 @@ extension IKEEngine {
     ) {
         switch sa.state {
         case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
+        case .resuming(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .exchangingKeys(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .authenticating(let state):
             if let child = state.child { sas.releaseChild(child.inboundSPI) }
@@ -64,6 +65,7 @@ extension IKEEngine {
     ) {
         releaseOffers(of: sa)
         releaseFollowUps(of: state)
+        settleTickets(of: sa, because: reason, at: now)
         for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
             if reason.mayHavePacketsInFlight, handOver(child, of: sa, state, at: now) { continue }
             promoteSuccessor(of: child, sa, state)

@@ -55,8 +55,10 @@ struct SATable {
     mutating func insert(_ sa: IKESA) {
         byLocalSPI[sa.localSPI] = sa
         byConnection[sa.connection.name, default: []].insert(sa.localSPI)
-        if case .initiating = sa.state {
+        switch sa.state {
+        case .initiating, .resuming:
             beginnings[sa.connection.name, default: []].insert(sa.localSPI)
+        case .exchangingKeys, .authenticating, .halfOpen, .established, .closing, .closed: break
         }
     }
 

@@ -5,7 +5,7 @@ extension IKESA {
     /// The keys, in the states that have any.
     var keys: SAKeys? {
         switch state {
-        case .initiating, .closed: nil
+        case .initiating, .resuming, .closed: nil
         case .exchangingKeys(let state): state.keys
         case .authenticating(let state): state.keys
         case .halfOpen(let state): state.keys
@@ -135,6 +135,14 @@ extension IKEEngine {
         guard let outstanding = sa.requests[messageID] else { return }
         if case .initiating(let state) = sa.state, let refusal = state.refusal {
             return fail(sa, refusal, at: now)
+        }
+        if case .resuming(let state) = sa.state, outstanding.attempts >= IKEEngine.resumptionTries {
+            return beginFromScratch(
+                insteadOf: sa,
+                state,
+                because: "the peer does not answer",
+                at: now
+            )
         }
         guard outstanding.attempts < tries(of: sa) else {
             return giveUp(outstanding.exchange, of: sa, at: now)

@@ -3,6 +3,8 @@ internal import IPsecPrimitives
 /// What the caller does not want any more, however far it has come.
 extension IKEEngine {
     func terminate(_ name: String, child: String?, at now: Instant) {
+        // RFC 5723 §6.2: "when a user logs out, the ticket MUST be deleted".
+        if child == nil { forgetTicket(of: name) }
         for sa in sas.ofConnection(name) {
             guard let child else {
                 close(sa, because: .requested, at: now)
@@ -12,6 +14,10 @@ extension IKEEngine {
             case .initiating(var state):
                 state.wanted.removeAll { $0.child == child }
                 sa.state = .initiating(state)
+                if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
+            case .resuming(var state):
+                state.wanted.removeAll { $0.child == child }
+                sa.state = .resuming(state)
                 if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
             case .exchangingKeys(var state):
                 state.wanted.removeAll { $0.child == child }

@@ -24,9 +24,7 @@ extension IKEEngine {
     /// Before the peer has said who it is: by the identity that we expect, or by its address.
     private func secret(of connection: IKEConnection, expecting remote: IPAddress) -> SecretBytes? {
         let identity: Identity =
-            if case .exactly(let identity) = connection.remoteIdentity { identity } else {
-                Identity(address: remote)
-            }
+            connection.remoteIdentity.only ?? Identity(address: remote)
         return credentials.presharedKey(local: connection.localIdentity, remote: identity)
     }
 
@@ -34,6 +32,7 @@ extension IKEEngine {
         _ sa: IKESA,
         _ keys: SAKeys,
         _ transcript: InitTranscript,
+        resuming ticket: SessionTicket? = nil,
         wanted: [IKEEvent.Initiation],
         at now: Instant
     ) {
@@ -44,7 +43,8 @@ extension IKEEngine {
         let mixed: (keys: IKEKeys, policy: PPKPolicy)?
         do {
             isChildless = try goesChildless(sa)
-            mixed = try mixedKeys(sa, keys)
+            // RFC 8784 §3: not in resumption; the old SK_d has it in it.
+            mixed = ticket == nil ? try mixedKeys(sa, keys) : nil
         } catch {
             return fail(sa, error, at: now)
         }
@@ -55,7 +55,7 @@ extension IKEEngine {
             }
         }
         var payloads: [Payload] = [.identificationInitiator(identity)]
-        if case .exactly(let remote) = connection.remoteIdentity {
+        if let remote = ticket?.remoteIdentity ?? connection.remoteIdentity.only {
             payloads.append(.identificationResponder(IdentificationPayload(remote)))
             // RFC 7296 §2.4: "only valid if the sender has no other IKE SA with that peer".
             if sas.between(local: connection.localIdentity, remote: remote).isEmpty {
@@ -63,10 +63,14 @@ extension IKEEngine {
             }
         }
         func code(_ signing: IKEKeys) -> [UInt8] {
+            let octets = transcript.signedByInitiator(identity, keys: signing)
+            if ticket != nil {
+                return ResumedAuthentication.code(signing: octets, prf: keys.suite.prf)
+            }
             guard let secret else { return [] }
             return PresharedKeyAuthentication.code(
                 secret: secret,
-                signing: transcript.signedByInitiator(identity, keys: signing),
+                signing: octets,
                 prf: keys.suite.prf
             )
         }
@@ -75,20 +79,19 @@ extension IKEEngine {
                 AuthenticationPayload(method: .sharedKey, data: code(mixed?.keys ?? keys.keys))
             )
         )
-        if let mixed {
-            payloads.append(.notify(mixed.policy.notify))
-            if !mixed.policy.isRequired {
-                payloads.append(.notify(NotifyPayload(.noPPKAuth, data: code(keys.keys))))
-            }
+        if let policy = mixed?.policy {
+            let plain = policy.isRequired ? nil : NotifyPayload(.noPPKAuth, data: code(keys.keys))
+            payloads += [policy.notify, plain].compactMap(\.self).map(Payload.notify)
         }
         if let child { payloads += child.notifies + child.payloads }
         payloads += mobilityOffer(connection, of: sa)
-        payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
+        payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI) + ticketRequest(connection)
         sa.state = .authenticating(
             Authenticating(
                 keys: keys,
                 transcript: transcript,
                 mixed: mixed,
+                resumption: ticket,
                 child: child,
                 wanted: isChildless ? wanted : Array(wanted.dropFirst())
             )
@@ -127,41 +130,65 @@ extension IKEEngine {
                 at: now
             )
         }
-        let secret = credentials.presharedKey(
-            local: sa.connection.localIdentity,
-            remote: identity
-        )
-        // RFC 8784 §3: PPK_IDENTITY in the answer tells that the responder has mixed it in as well.
-        let isMixed = content.notify(.ppkIdentity) != nil
-        if let mixed = state.mixed, mixed.policy.isRequired, !isMixed {
-            return disbelieve(sa, state, PPKFailure.refused(mixed.policy), at: now)
+        do {
+            try verify(content, authentication.data, identification, sa, state)
+        } catch {
+            return disbelieve(sa, state, error, at: now)
         }
-        let keys = isMixed ? state.mixed?.keys ?? state.keys.keys : state.keys.keys
-        guard let secret,
-            PresharedKeyAuthentication.verify(
-                authentication.data,
-                secret: secret,
-                signing: state.transcript.signedByResponder(identification, keys: keys),
-                prf: state.keys.suite.prf
-            )
-        else {
-            return disbelieve(sa, state, SecretFailure.wrong(of: identity, sa.connection), at: now)
-        }
-        state.keys.adopt(mixed: keys)
-        sa.usesPPK = isMixed && state.mixed != nil
         let established = Established(
             keys: state.keys,
             localIdentity: sa.connection.localIdentity,
             remoteIdentity: identity,
             now: now
         )
+        if let ticket = state.resumption {
+            established.isResumed = true
+            established.authenticatedAt = ticket.authenticatedAt
+        }
         beginMobility(of: sa, content)
         takeCrashToken(content, of: sa)
         establish(sa, established, at: now)
+        takeTicket(content, of: sa, established, at: now)
         if followsAuthRedirect(content, sa, state, at: now) { return }
         finishFirstChild(content, sa, state, established, at: now)
         for initiation in state.wanted { enqueue(.createChild(initiation), of: sa, at: now) }
         settleDuplicates(of: sa, established, at: now)
+    }
+
+    /// Throws unless the responder proves its identity, and settles which keys it does so with.
+    private func verify(
+        _ content: MessageContent,
+        _ code: [UInt8],
+        _ identification: IdentificationPayload,
+        _ sa: IKESA,
+        _ state: Authenticating
+    ) throws(NegotiationFailure) {
+        let identity = identification.identity
+        let prf = state.keys.suite.prf
+        if let ticket = state.resumption {
+            guard identity == ticket.remoteIdentity else {
+                throw ResumptionFailure.otherGateway(identity, ticket, sa.connection)
+            }
+            let octets = state.transcript.signedByResponder(identification, keys: state.keys.keys)
+            guard ResumedAuthentication.verify(code, signing: octets, prf: prf) else {
+                throw ResumptionFailure.unproven(identity, sa.connection)
+            }
+            sa.usesPPK = ticket.usesPPK
+            return
+        }
+        let secret = credentials.presharedKey(local: sa.connection.localIdentity, remote: identity)
+        // RFC 8784 §3: PPK_IDENTITY in the answer tells that the responder has mixed it in as well.
+        let isMixed = content.notify(.ppkIdentity) != nil
+        if let mixed = state.mixed, mixed.policy.isRequired, !isMixed {
+            throw PPKFailure.refused(mixed.policy)
+        }
+        let keys = isMixed ? state.mixed?.keys ?? state.keys.keys : state.keys.keys
+        let octets = state.transcript.signedByResponder(identification, keys: keys)
+        guard let secret,
+            PresharedKeyAuthentication.verify(code, secret: secret, signing: octets, prf: prf)
+        else { throw SecretFailure.wrong(of: identity, sa.connection) }
+        state.keys.adopt(mixed: keys)
+        sa.usesPPK = isMixed && state.mixed != nil
     }
 
     /// RFC 7296 §2.21.2: the initiator tells a responder that it does not believe, in an exchange
@@ -221,5 +248,12 @@ extension IKEEngine {
             }
             childFailed(error, offer, content, sa, at: now)
         }
+    }
+}
+
+extension IdentityPattern {
+    /// The one identity that matches; nil where any does.
+    fileprivate var only: Identity? {
+        if case .exactly(let identity) = self { identity } else { nil }
     }
 }

@@ -22,8 +22,15 @@ extension IKEEngine {
         let identity: Identity
         let mixed: IKEKeys?
         do {
-            (connection, identity, mixed) = try authenticate(content, sa, state)
-            try requireRoom(for: identity, connection, sa, content, at: now)
+            (connection, identity, mixed) = try authenticate(content, sa, state, at: now)
+            try requireRoom(
+                for: identity,
+                connection,
+                sa,
+                content,
+                isResumption: state.resumption != nil,
+                at: now
+            )
         } catch {
             respond(
                 to: request,
@@ -45,7 +52,7 @@ extension IKEEngine {
             return fail(sa, failure, of: connection.name, at: now)
         }
         if let mixed { state.keys.adopt(mixed: mixed) }
-        sa.usesPPK = mixed != nil
+        sa.usesPPK = mixed != nil || state.resumption?.usesPPK == true
         sas.assign(connection, to: sa)
         sas.forgetHalfOpen(state.key)
         disarm(.halfOpenExpiry, of: sa)
@@ -56,6 +63,7 @@ extension IKEEngine {
             now: now
         )
         let others = sas.between(local: connection.localIdentity, remote: identity)
+        let resumed = state.resumption.flatMap { useUp($0, for: established, at: now) }
         beginMobility(of: sa, content)
         takeCrashToken(content, of: sa)
         establish(sa, established, at: now)
@@ -65,14 +73,9 @@ extension IKEEngine {
             responder: state.transcript.responderNonce
         )
         answerAuth(request, sa, established, state, nonces, at: now)
-        // RFC 7296 §2.4: INITIAL_CONTACT, now authentic, says that older SAs with this peer are
-        // dead. Not those that came up since the peer began this one: it could not know them. After
-        // the new child, so that traffic finds one at any time.
-        if content.notify(.initialContact) != nil {
-            for other in others where other.isEstablished(before: sa.createdAt) {
-                supersede(other, at: now)
-            }
-        }
+        // After the new child, so that traffic finds one at any time.
+        if let resumed { supersede(resumed, at: now) }
+        if content.notify(.initialContact) != nil { supersede(others, by: sa, at: now) }
         settleDuplicates(of: sa, established, at: now)
     }
 
@@ -80,8 +83,17 @@ extension IKEEngine {
     private func authenticate(
         _ content: MessageContent,
         _ sa: IKESA,
-        _ state: HalfOpen
+        _ state: HalfOpen,
+        at now: Instant
     ) throws(RefusedPeer) -> (IKEConnection, Identity, mixed: IKEKeys?) {
+        if let ticket = state.resumption {
+            do {
+                let connection = try authenticateResumed(ticket, content, sa, state, at: now)
+                return (connection, ticket.remoteIdentity, nil)
+            } catch {
+                throw RefusedPeer(error, of: sa.connection)
+            }
+        }
         guard let identification = content.identificationInitiator else {
             throw RefusedPeer(.malformedAuth("its identity", sa.connection), of: sa.connection)
         }
@@ -180,20 +192,14 @@ extension IKEEngine {
     ) {
         let identification = IdentificationPayload(established.localIdentity)
         var payloads: [Payload] = [.identificationResponder(identification)]
-        if let secret = credentials.presharedKey(
-            local: established.localIdentity,
-            remote: established.remoteIdentity
-        ) {
-            let code = PresharedKeyAuthentication.code(
-                secret: secret,
-                signing: state.transcript.signedByResponder(identification, keys: state.keys.keys),
-                prf: state.keys.suite.prf
-            )
+        if let code = authenticationCode(identification, established, state) {
             payloads.append(
                 .authentication(AuthenticationPayload(method: .sharedKey, data: code))
             )
         }
-        if sa.usesPPK { payloads.append(.notify(NotifyPayload(.ppkIdentity))) }
+        if sa.usesPPK, state.resumption == nil {
+            payloads.append(.notify(NotifyPayload(.ppkIdentity)))
+        }
         payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
         if let redirect = authRedirect(of: sa, at: now) {
             return respond(to: request, of: sa, payloads + [redirect])
@@ -220,6 +226,7 @@ extension IKEEngine {
                 report(.refused(error.failure), of: sa, child: nil)
             }
         }
+        payloads += ticketAnswer(to: request.content, of: sa, at: now)
         if sa.mobility != nil { payloads += mobilityOffer(sa.connection, of: sa) }
         // Ready to receive before the peer can send, and silent until it can receive.
         if let child { install(child, of: sa, established, isUsedOutboundAtOnce: false) }
@@ -227,6 +234,30 @@ extension IKEEngine {
         if let child { useOutboundWhenSafe(child.child.inboundSPI, of: sa, established) }
     }
 
+    private func authenticationCode(
+        _ identification: IdentificationPayload,
+        _ established: Established,
+        _ state: HalfOpen
+    ) -> [UInt8]? {
+        let octets = state.transcript.signedByResponder(identification, keys: state.keys.keys)
+        let prf = state.keys.suite.prf
+        if state.resumption != nil { return ResumedAuthentication.code(signing: octets, prf: prf) }
+        return credentials.presharedKey(
+            local: established.localIdentity,
+            remote: established.remoteIdentity
+        ).map { PresharedKeyAuthentication.code(secret: $0, signing: octets, prf: prf) }
+    }
+
+    /// RFC 7296 §2.4: INITIAL_CONTACT, now authentic, says that older SAs with this peer are dead.
+    /// Not those that came up since the peer began this one: it could not know them.
+    private func supersede(_ others: [IKESA], by sa: IKESA, at now: Instant) {
+        for other in others where other.isEstablished(before: sa.createdAt) {
+            supersede(other, at: now)
+        }
+    }
+
+    /// Ends one that the peer has lost, without a word; RFC 5723 §4.3.4: "the old SA SHOULD be
+    /// silently deleted".
     private func supersede(_ sa: IKESA, at now: Instant) {
         guard let state = sa.established else { return }
         // The peer sends nothing by what it has lost.
@@ -242,6 +273,7 @@ extension IKEEngine {
     func establish(_ sa: IKESA, _ state: Established, at now: Instant) {
         sa.state = .established(state)
         sas.rememberPeer(of: sa, state)
+        forgetTicket(replacedBy: sa, state)
         armLifetime(of: sa, state, at: now)
         report(.ikeSAEstablished(sa.description(state)), of: sa)
     }
@@ -270,6 +302,7 @@ extension IKESA {
             isInitiator: isOriginalInitiator,
             localIdentity: state.localIdentity,
             remoteIdentity: state.remoteIdentity,
+            isResumed: state.isResumed,
             proposal: Proposal(securityProtocol: .ike, transforms: state.keys.suite.transforms)
         )
     }
@@ -307,7 +340,7 @@ struct RefusedPeer: Error {
 extension NegotiationFailure {
     fileprivate var isSyntax: Bool { subject == .malformedMessage }
 
-    fileprivate static func malformedAuth(
+    static func malformedAuth(
         _ what: String,
         _ connection: IKEConnection
     ) -> NegotiationFailure {

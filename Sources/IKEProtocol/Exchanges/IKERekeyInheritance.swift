@@ -167,6 +167,7 @@ extension IKEEngine {
         )
         state.standing = standing
         state.authenticatedAt = oldState.authenticatedAt
+        state.isResumed = oldState.isResumed
         new.state = .established(state)
         sas.insert(new)
     }
@@ -198,6 +199,7 @@ extension IKEEngine {
         old.timers = old.timers.filter { $0.key.isOfMessages }
         armLifetime(of: new, state, at: now)
         report(.ikeSARekeyed(new.description(state)), of: new)
+        renewTicket(in: new, after: old, at: now)
         startTasks(of: new, at: now)
     }
 }

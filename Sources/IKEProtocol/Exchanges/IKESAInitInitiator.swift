@@ -17,6 +17,7 @@ extension IKEEngine {
         for initiation: IKEEvent.Initiation,
         _ connection: IKEConnection,
         insteadOf old: IKESA? = nil,
+        mayResume: Bool = true,
         at now: Instant
     ) {
         let path: IKEPath
@@ -24,6 +25,18 @@ extension IKEEngine {
         do {
             path = if let old { old.path } else { try self.path(for: initiation, connection) }
             try requireSecret(connection, remote: path.remote.address)
+            // A new proof of identity, or another gateway, is nothing to be resumed.
+            if mayResume, old == nil, initiation.redirectedFrom == nil,
+                let ticket = usableTicket(connection, to: path.remote.address, at: now)
+            {
+                return startResumption(
+                    with: ticket,
+                    for: initiation,
+                    connection,
+                    along: path,
+                    at: now
+                )
+            }
             keyPair = try firstKeyPair(connection)
         } catch {
             return refuse(initiation, error)
@@ -112,7 +125,7 @@ extension IKEEngine {
             random: &random
         )
         payloads += supportNotifies(sa.connection)
-        payloads += redirectSupport(sa, state)
+        payloads += redirectSupport(sa, from: state.wanted.first?.redirectedFrom)
         let header = MessageHeader(
             initiatorSPI: sa.localSPI,
             responderSPI: .zero,
@@ -155,7 +168,15 @@ extension IKEEngine {
         _ initiating: Initiating,
         at now: Instant
     ) {
-        if followsInitRedirect(content, sa, initiating, at: now) { return }
+        if followsInitRedirect(
+            content,
+            sa,
+            nonce: initiating.nonce,
+            wanted: initiating.wanted,
+            at: now
+        ) {
+            return
+        }
         var state = initiating
         if let cookie = content.notify(.cookie), (1...64).contains(cookie.data.count) {
             guard state.restarts < IKEEngine.restartLimit, cookie.data != state.cookie else {
@@ -273,7 +294,7 @@ extension IKEEngine {
     }
 
     /// Our true address, the NATs between, and the port for all that follows.
-    private func learnPath(of sa: IKESA, _ content: MessageContent, _ datagram: IKEDatagram) {
+    func learnPath(of sa: IKESA, _ content: MessageContent, _ datagram: IKEDatagram) {
         sa.path.local.address = datagram.local.address
         let isForced = sa.nat.isForced
         sa.nat = NATDetection.situation(

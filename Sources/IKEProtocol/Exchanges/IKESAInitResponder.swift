@@ -20,25 +20,8 @@ extension IKEEngine {
     }
 
     func receiveInitRequest(_ datagram: IKEDatagram, _ header: MessageHeader, at now: Instant) {
-        guard header.isFromOriginalInitiator, header.responderSPI == .zero,
-            header.initiatorSPI != .zero, header.messageID == 0
-        else { return counters.drop(.malformed) }
-        guard datagram.bytes.count <= IKEEngine.maximumUnprovenOctets else {
-            return counters.drop(.oversized)
-        }
-        let key = HalfOpenKey(remote: datagram.remote, request: datagram.bytes)
-        guard !isShuttingDown else { return counters.drop(.unexpectedExchange) }
-        if let sa = sas.halfOpen(key) {
-            // Refused meanwhile: the first request has come late once more.
-            guard case .halfOpen(let state) = sa.state else {
-                return counters.drop(.unexpectedExchange)
-            }
-            counters.answeredAgain += 1
-            return send(
-                state.transcript.responderMessage,
-                from: datagram.local,
-                to: datagram.remote
-            )
+        guard let key = firstRequestKey(datagram, header), !answersAgain(key, datagram) else {
+            return
         }
         guard case .admitted(let cookie) = admit(datagram, header, at: now) else { return }
         let message: IKEMessage
@@ -66,6 +49,38 @@ extension IKEEngine {
         answer(first, key, datagram, header, at: now)
     }
 
+    /// What a first request is known by; nil where it is none, and dropped.
+    func firstRequestKey(_ datagram: IKEDatagram, _ header: MessageHeader) -> HalfOpenKey? {
+        guard header.isFromOriginalInitiator, header.responderSPI == .zero,
+            header.initiatorSPI != .zero, header.messageID == 0
+        else {
+            counters.drop(.malformed)
+            return nil
+        }
+        guard datagram.bytes.count <= IKEEngine.maximumUnprovenOctets else {
+            counters.drop(.oversized)
+            return nil
+        }
+        guard !isShuttingDown else {
+            counters.drop(.unexpectedExchange)
+            return nil
+        }
+        return HalfOpenKey(remote: datagram.remote, request: datagram.bytes)
+    }
+
+    /// Whether the request has come before; then it gets the answer it got before.
+    func answersAgain(_ key: HalfOpenKey, _ datagram: IKEDatagram) -> Bool {
+        guard let sa = sas.halfOpen(key) else { return false }
+        // Refused meanwhile: the first request has come late once more.
+        guard case .halfOpen(let state) = sa.state else {
+            counters.drop(.unexpectedExchange)
+            return true
+        }
+        counters.answeredAgain += 1
+        send(state.transcript.responderMessage, from: datagram.local, to: datagram.remote)
+        return true
+    }
+
     private func answer(
         _ first: FirstRequest,
         _ key: HalfOpenKey,
@@ -76,7 +91,7 @@ extension IKEEngine {
         let candidates = connections.filter { $0.mayMeet(datagram) }
         guard let connection = candidates.first else {
             counters.drop(.noConnection)
-            refuse(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
+            refuseFirstRequest(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
             return answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
         }
         if redirects(first.content, nonce: first.nonce, connection, datagram, header, at: now) {
@@ -113,7 +128,7 @@ extension IKEEngine {
         )
         // Of several that fit the addresses, none is known to be meant.
         let meant = candidates.count == 1 ? connection.name : nil
-        refuse(failure, datagram, connection: meant, at: now)
+        refuseFirstRequest(failure, datagram, connection: meant, at: now)
         answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
     }
 
@@ -195,21 +210,23 @@ extension IKEEngine {
         _ path: IKEPath,
         _ nat: NATSituation
     ) -> [Payload] {
-        var payloads: [Payload] = [
+        [
             .securityAssociation(choice.answer(spi: [])),
             .keyExchange(keyExchange),
             .nonce(NoncePayload(nonce: nonce)),
-        ]
-        if nat.isSupported {
-            payloads += NATDetection.notifies(
-                initiatorSPI: header.initiatorSPI,
-                responderSPI: header.responderSPI,
-                path: path,
-                isForged: nat.isForced,
-                random: &random
-            )
-        }
-        return payloads
+        ] + natAnswer(header, path, nat)
+    }
+
+    /// The NAT detection hashes of our answer, to a peer that sent its own.
+    func natAnswer(_ header: MessageHeader, _ path: IKEPath, _ nat: NATSituation) -> [Payload] {
+        guard nat.isSupported else { return [] }
+        return NATDetection.notifies(
+            initiatorSPI: header.initiatorSPI,
+            responderSPI: header.responderSPI,
+            path: path,
+            isForged: nat.isForced,
+            random: &random
+        )
     }
 
     /// RFC 7296 §2.6: an answer before there is a responder's SPI has zero there.
@@ -225,7 +242,7 @@ extension IKEEngine {
         )
     }
 
-    private func refuse(
+    func refuseFirstRequest(
         _ failure: NegotiationFailure,
         _ datagram: IKEDatagram,
         connection: String? = nil,

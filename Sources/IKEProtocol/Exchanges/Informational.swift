@@ -42,6 +42,7 @@ extension IKEEngine {
             of: sa,
             DeletePayload.naming(deleted).map(Payload.delete) + mobility.payloads
                 + answerConfiguration(content, sa, state)
+                + ticketAnswer(to: content, of: sa, at: now)
         )
         follow(mobility, to: request, of: sa)
         takeCrashToken(content, of: sa)

@@ -16,7 +16,7 @@ extension IKEEngine {
             // updates for IKEv2 packets, but MAY use them for ESP packets".
             guard sa.mayFollow, sa.mobility == nil else { return }
             move(sa, state, to: path)
-        case .initiating, .exchangingKeys, .authenticating, .closing, .closed: break
+        case .initiating, .resuming, .exchangingKeys, .authenticating, .closing, .closed: break
         }
     }
 

@@ -39,7 +39,7 @@ extension IKESA {
         case .rekeyIKESA: .wholeSA
         case .deleteIKESA: .nothing
         case .checkLiveness, .updateAddresses, .announceAddresses, .checkRoutability, .redirect,
-            .tellCrashToken:
+            .tellCrashToken, .requestTicket:
             .peer
         }
     }
@@ -49,9 +49,9 @@ extension IKESA {
         case .createChild(let child): .child(child.offer.policy.name, child.replaces)
         case .deleteChild(let spi): .child(state.children[spi]?.policy.name, spi)
         case .checkLiveness, .updateAddresses, .announceAddresses, .checkRoutability, .redirect,
-            .tellCrashToken:
+            .tellCrashToken, .requestTicket:
             .peer
-        case .ikeSAInit, .ikeIntermediate, .ikeAuth, .rekeyIKESA, .deleteIKESA,
+        case .ikeSAInit, .ikeSessionResume, .ikeIntermediate, .ikeAuth, .rekeyIKESA, .deleteIKESA,
             .tellAuthenticationFailure:
             .wholeSA
         }

@@ -48,6 +48,7 @@ extension IKEEngine {
         case .checkRoutability: startRoutabilityCheck(of: sa, at: now)
         case .redirect(let target): startRedirect(target, of: sa, at: now)
         case .tellCrashToken: startTellingToken(of: sa, at: now)
+        case .requestTicket: startTicketRequest(of: sa, at: now)
         }
     }
 
@@ -127,6 +128,8 @@ extension IKEEngine {
             receiveAnnouncementResponse(content, addresses, sa)
         case (.checkRoutability(let check), .established(let state)):
             receiveRoutabilityResponse(content, check, sa, state, at: now)
+        case (.requestTicket, .established(let state)):
+            takeTicket(content, of: sa, state, at: now)
         case (.checkLiveness, .established): compareMapping(of: sa, content, at: now)
         case (.deleteIKESA, .closing), (.tellAuthenticationFailure, _):
             remember(sa, at: now)
@@ -169,11 +172,13 @@ extension IKEExchange {
     var type: ExchangeType {
         switch self {
         case .ikeSAInit: .ikeSAInit
+        case .ikeSessionResume: .ikeSessionResume
         case .ikeIntermediate: .ikeIntermediate
         case .ikeAuth: .ikeAuth
         case .createChild, .rekeyIKESA: isFollowUp ? .ikeFollowUpKE : .createChildSA
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
-            .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken:
+            .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken,
+            .requestTicket:
             .informational
         }
     }

@@ -25,6 +25,10 @@ final class IKESA {
     var peerCrashToken: [UInt8]?
     /// Set where both ends have MOBIKE.
     var mobility: Mobility?
+    /// What this end could resume the SA with, as the initiator of the session.
+    var ticket: SessionTicket?
+    /// Seconds since 1970 at which the last ticket that this end gave for the SA expires.
+    var ticketsExpireAt: UInt64?
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []
@@ -119,13 +123,15 @@ struct NATSituation: Hashable {
 /// How far an IKE SA has come.
 ///
 ///     initiating -> [exchangingKeys ->] authenticating -> established -> closing -> closed
-///                                          halfOpen    ->
+///     resuming                       ->    halfOpen    ->
 ///
 /// A message that makes no sense in a state is counted and dropped; nothing but an established SA
 /// has Child SAs.
 enum IKESAState {
     /// Initiator: IKE_SA_INIT is sent.
     case initiating(Initiating)
+    /// Initiator: IKE_SESSION_RESUME is sent.
+    case resuming(Resuming)
     /// Initiator: IKE_INTERMEDIATE is sent.
     case exchangingKeys(ExchangingKeys)
     /// Initiator: IKE_AUTH is sent.

@@ -17,11 +17,14 @@ enum IKETask: Hashable {
     case redirect(RedirectTarget)
     /// QCD_TOKEN after a rekey (RFC 6290 §4.3).
     case tellCrashToken
+    /// TICKET_REQUEST in an exchange of its own (RFC 5723 §4.1).
+    case requestTicket
 }
 
 /// A request on its way, with what its answer needs.
 enum IKEExchange {
     case ikeSAInit
+    case ikeSessionResume
     case ikeIntermediate
     case ikeAuth
     case createChild(ChildExchange)
@@ -34,6 +37,7 @@ enum IKEExchange {
     case checkRoutability(RoutabilityCheck)
     case redirect
     case tellCrashToken
+    case requestTicket
     /// AUTHENTICATION_FAILED for a responder that we do not believe (RFC 7296 §2.21.2).
     case tellAuthenticationFailure
 
@@ -41,11 +45,13 @@ enum IKEExchange {
     var name: String {
         switch self {
         case .ikeSAInit: "IKE_SA_INIT"
+        case .ikeSessionResume: "IKE_SESSION_RESUME"
         case .ikeIntermediate: "IKE_INTERMEDIATE"
         case .ikeAuth: "IKE_AUTH"
         case .createChild, .rekeyIKESA: isFollowUp ? "IKE_FOLLOWUP_KE" : "CREATE_CHILD_SA"
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
-            .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken:
+            .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken,
+            .requestTicket:
             "INFORMATIONAL"
         }
     }

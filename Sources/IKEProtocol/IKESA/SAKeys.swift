@@ -15,7 +15,7 @@ final class SAKeys {
 
     /// The keys of a first IKE SA, or, with the keys of the old one, of its successor
     /// (RFC 7296 §2.14, §2.18). Nil when the library refuses.
-    init?(
+    convenience init?(
         suite: IKESuite,
         secret: SecretBytes,
         isOriginalInitiator: Bool,
@@ -42,6 +42,27 @@ final class SAKeys {
                     sharedSecret: secret
                 )
             }
+        self.init(suite: suite, keys: keys, isOriginalInitiator: isOriginalInitiator)
+    }
+
+    /// The keys of an IKE SA that resumes another of the same suite (RFC 5723 §5.1). Nil when the
+    /// library refuses.
+    convenience init?(
+        suite: IKESuite,
+        resuming derivation: SecretBytes,
+        isOriginalInitiator: Bool,
+        context: IKEKeys.Context
+    ) {
+        let keys = IKEKeys.deriveResumed(
+            oldDerivation: derivation,
+            prf: suite.prf,
+            cipherSuite: suite.cipherSuite,
+            context: context
+        )
+        self.init(suite: suite, keys: keys, isOriginalInitiator: isOriginalInitiator)
+    }
+
+    private init?(suite: IKESuite, keys: IKEKeys, isOriginalInitiator: Bool) {
         guard
             let initiator = try? IKECipher(
                 suite: suite.cipherSuite,

@@ -7,30 +7,31 @@ extension IKEEngine {
     private static let overlap: Duration = .seconds(10)
 
     /// REDIRECT_SUPPORTED, or REDIRECTED_FROM with the gateway that we come from.
-    func redirectSupport(_ sa: IKESA, _ state: Initiating) -> [Payload] {
+    func redirectSupport(_ sa: IKESA, from: IPAddress?) -> [Payload] {
         guard sa.connection.redirection.follows else { return [] }
-        guard let from = state.wanted.first?.redirectedFrom else {
+        guard let from else {
             return [.notify(NotifyPayload(.redirectSupported))]
         }
         return [.notify(RedirectNotice(target: .address(from)).notify(.redirectedFrom))]
     }
 
-    /// A REDIRECT in the answer to IKE_SA_INIT; false when it is none that counts.
+    /// A REDIRECT in the answer to IKE_SA_INIT or IKE_SESSION_RESUME; false when it is none that counts.
     func followsInitRedirect(
         _ content: MessageContent,
         _ sa: IKESA,
-        _ state: Initiating,
+        nonce: [UInt8],
+        wanted: [IKEEvent.Initiation],
         at now: Instant
     ) -> Bool {
         guard let notify = content.notify(.redirect) else { return false }
         // RFC 5685 §3: another nonce: "the client MUST silently discard the response".
-        guard let notice = RedirectNotice(notify), notice.nonce == state.nonce,
+        guard let notice = RedirectNotice(notify), notice.nonce == nonce,
             sa.connection.redirection.follows
         else {
             counters.drop(.unexpectedExchange)
             return true
         }
-        let children = state.wanted.map(\.child)
+        let children = wanted.map(\.child)
         guard follow(notice.target, of: sa, children: children, at: now) else {
             fail(sa, RedirectFailure.loop(notice.target, sa.connection), at: now)
             return true

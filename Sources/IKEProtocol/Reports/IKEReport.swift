@@ -24,6 +24,8 @@ package struct IKEReport: Hashable, Sendable {
         case ikeSAEstablished(IKESADescription)
         case ikeSARekeyed(IKESADescription)
         case ikeSAClosed(ClosureReason)
+        /// A ticket did not serve, and this end begins from scratch.
+        case notResumed(String)
         case childSAEstablished(ChildSADescription)
         case childSARekeyed(ChildSADescription, replaced: SPI)
         case childSAClosed(inboundSPI: SPI, ClosureReason)
@@ -76,6 +78,8 @@ package struct IKEReport: Hashable, Sendable {
         package var isInitiator: Bool
         package var localIdentity: Identity
         package var remoteIdentity: Identity
+        /// Made with a ticket from one that was lost (RFC 5723).
+        package var isResumed: Bool
         package var proposal: Proposal
 
         /// In the configuration's keywords.
@@ -87,6 +91,7 @@ package struct IKEReport: Hashable, Sendable {
             isInitiator: Bool,
             localIdentity: Identity,
             remoteIdentity: Identity,
+            isResumed: Bool = false,
             proposal: Proposal
         ) {
             self.initiatorSPI = initiatorSPI
@@ -94,6 +99,7 @@ package struct IKEReport: Hashable, Sendable {
             self.isInitiator = isInitiator
             self.localIdentity = localIdentity
             self.remoteIdentity = remoteIdentity
+            self.isResumed = isResumed
             self.proposal = proposal
         }
     }

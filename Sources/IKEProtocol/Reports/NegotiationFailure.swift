@@ -14,6 +14,8 @@ package struct NegotiationFailure: Error, Hashable, Sendable {
         case internalAddress
         case identity
         case secret
+        /// A ticket (RFC 5723).
+        case resumption
         case encapsulation
         case peerUnresponsive
         case refusedByPeer

@@ -44,6 +44,8 @@ package struct IKESAStatus: Hashable, Sendable {
     package var isLocalBehindNAT: Bool
     package var isRemoteBehindNAT: Bool
     package var age: Duration
+    /// Made with a ticket from one that was lost (RFC 5723).
+    package var isResumed: Bool
     package var rekeyIn: Duration?
     package var children: [ChildSAStatus]
 }

@@ -17,7 +17,8 @@ extension IKESA {
     fileprivate func status(at now: Instant) -> IKESAStatus? {
         let stage: IKESAStatus.Stage
         switch state {
-        case .initiating, .exchangingKeys, .authenticating, .halfOpen: stage = .connecting
+        case .initiating, .resuming, .exchangingKeys, .authenticating, .halfOpen:
+            stage = .connecting
         case .established(let state):
             stage = state.isReplaced ? .closing : isRekeying ? .rekeying : .established
         case .closing: stage = .closing
@@ -43,6 +44,7 @@ extension IKESA {
             isLocalBehindNAT: nat.isLocalTranslated,
             isRemoteBehindNAT: nat.isRemoteTranslated,
             age: now - (established?.establishedAt ?? createdAt),
+            isResumed: established?.isResumed ?? false,
             rekeyIn: established?.rekeyAt.map { $0 - now },
             children: children.sorted {
                 ($0.createdAt, $0.inboundSPI) < ($1.createdAt, $1.inboundSPI)

@@ -77,6 +77,23 @@ package struct IKEKeys: Sendable {
         return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)
     }
 
+    /// The keys of an IKE SA that resumes another: SKEYSEED = prf(SK_d of the old one, "Resumption" |
+    /// Ni | Nr), with the old SA's function throughout (RFC 5723 §5.1).
+    package static func deriveResumed(
+        oldDerivation: SecretBytes,
+        prf: PRF,
+        cipherSuite: CipherSuite,
+        context: Context
+    ) -> IKEKeys {
+        let seed = prf.compute(
+            key: oldDerivation,
+            Array("Resumption".utf8),
+            context.nonceInitiator,
+            context.nonceResponder
+        )
+        return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)
+    }
+
     /// The keys with a postquantum preshared key mixed in: SK_d = prf+(PPK, SK_d') and likewise
     /// SK_pi and SK_pr (RFC 8784 §3).
     package func mixed(with key: SecretBytes, prf: PRF) -> IKEKeys {

@@ -66,7 +66,8 @@ package struct StatusText {
             lines += [
                 "  here  \(connection.localIdentity), \(sa.localEndpoint), the \(sa.role.rawValue)",
                 "  there \(sa.remoteIdentity), \(sa.remoteEndpoint)" + nat(sa.nat),
-                "  IKE   \(sa.algorithms), \(times(sa.ageSeconds, sa.rekeyInSeconds))",
+                "  IKE   \(sa.algorithms), \(times(sa.ageSeconds, sa.rekeyInSeconds))"
+                    + (sa.resumed == true ? ", resumed" : ""),
                 "        SPIs \(sa.initiatorSPI) \(sa.responderSPI)",
             ]
             lines += abilities(sa)

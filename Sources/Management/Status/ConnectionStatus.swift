@@ -67,6 +67,8 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
     /// In the words of the configuration: `aes256gcm16-prfsha256-x25519`.
     package var algorithms: String
     package var ageSeconds: Double
+    /// True where it came of a ticket of one that was lost (RFC 5723); absent otherwise.
+    package var resumed: Bool?
     /// Until the SA is replaced; absent when that is not planned.
     package var rekeyInSeconds: Double?
     /// Which end NAT detection found to be behind a NAT.
@@ -90,6 +92,7 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         remoteIdentity: String,
         algorithms: String,
         ageSeconds: Double,
+        resumed: Bool? = nil,
         rekeyInSeconds: Double?,
         nat: NATPosition,
         ppk: Bool? = nil,
@@ -105,6 +108,7 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         self.remoteIdentity = remoteIdentity
         self.algorithms = algorithms
         self.ageSeconds = ageSeconds
+        self.resumed = resumed
         self.rekeyInSeconds = rekeyInSeconds
         self.nat = nat
         self.ppk = ppk

@@ -6,6 +6,8 @@ struct Authenticating {
     let transcript: InitTranscript
     /// The keys with our postquantum preshared key, should the peer have it too.
     let mixed: (keys: IKEKeys, policy: PPKPolicy)?
+    /// The session that this one resumes (RFC 5723).
+    let resumption: SessionTicket?
     /// The child that goes with IKE_AUTH.
     let child: ChildOffer?
     /// What is wanted besides.

@@ -39,6 +39,8 @@ final class Established {
     var isRetiring = false
     /// When the peer proved its identity, in whichever IKE SA this one descends from.
     var authenticatedAt: Instant
+    /// Made with a ticket (RFC 5723), or descended from one that was.
+    var isResumed = false
     /// Since when the peer has answered nothing but TEMPORARY_FAILURE (RFC 7296 §2.25).
     var refusedSince: Instant?
 

@@ -10,6 +10,8 @@ struct HalfOpen {
     /// The additional key exchanges that are still to come (RFC 9370 §2.2.2).
     var remaining: ArraySlice<KeyExchangeMethod> = []
     var authentication = IntermediateAuthentication()
+    /// What the ticket holds that the initiator resumes a session with (RFC 5723).
+    var resumption: TicketContent?
     /// Under which the engine finds the SA when the first request comes again.
     let key: HalfOpenKey
 }

@@ -176,7 +176,6 @@ extension IKEEngine {
         _ connection: IKEConnection,
         _ sa: IKESA,
         _ content: MessageContent,
-        isResumption: Bool,
         at now: Instant
     ) throws(RefusedPeer) {
         let others = sas.between(local: connection.localIdentity, remote: identity)
@@ -185,7 +184,7 @@ extension IKEEngine {
         }
         // Whoever resumes an IKE SA has lost it.
         guard connection.duplicates == .refuse, content.notify(.initialContact) == nil,
-            !isResumption
+            !sa.isBeingResumed
         else { return }
         let older = others.filter {
             $0.connection.name == connection.name && $0.isEstablished(before: sa.createdAt)
@@ -212,6 +211,10 @@ extension IKESA {
     fileprivate func overtakes(_ other: IKESA) -> Bool {
         guard let ours = established, let theirs = other.established else { return false }
         return overlaps(other) ? rank > other.rank : ours.authenticatedAt > theirs.authenticatedAt
+    }
+
+    fileprivate var isBeingResumed: Bool {
+        if case .halfOpen(let state) = state { state.resumption != nil } else { false }
     }
 
     func isEstablished(before instant: Instant) -> Bool {

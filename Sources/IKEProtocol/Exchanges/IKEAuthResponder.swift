@@ -23,14 +23,7 @@ extension IKEEngine {
         let mixed: IKEKeys?
         do {
             (connection, identity, mixed) = try authenticate(content, sa, state, at: now)
-            try requireRoom(
-                for: identity,
-                connection,
-                sa,
-                content,
-                isResumption: state.resumption != nil,
-                at: now
-            )
+            try requireRoom(for: identity, connection, sa, content, at: now)
         } catch {
             respond(
                 to: request,
@@ -79,21 +72,28 @@ extension IKEEngine {
         settleDuplicates(of: sa, established, at: now)
     }
 
-    /// The connection that identities and secret prove the peer to be in.
+    /// The connection that the peer proves to be in, by a ticket or by a secret.
     private func authenticate(
         _ content: MessageContent,
         _ sa: IKESA,
         _ state: HalfOpen,
         at now: Instant
     ) throws(RefusedPeer) -> (IKEConnection, Identity, mixed: IKEKeys?) {
-        if let ticket = state.resumption {
-            do {
-                let connection = try authenticateResumed(ticket, content, sa, state, at: now)
-                return (connection, ticket.remoteIdentity, nil)
-            } catch {
-                throw RefusedPeer(error, of: sa.connection)
-            }
+        guard let ticket = state.resumption else { return try authenticate(content, sa, state) }
+        do {
+            let connection = try authenticateResumed(ticket, content, sa, state, at: now)
+            return (connection, ticket.remoteIdentity, nil)
+        } catch {
+            throw RefusedPeer(error, of: sa.connection)
         }
+    }
+
+    /// The connection that identities and secret prove the peer to be in.
+    private func authenticate(
+        _ content: MessageContent,
+        _ sa: IKESA,
+        _ state: HalfOpen
+    ) throws(RefusedPeer) -> (IKEConnection, Identity, mixed: IKEKeys?) {
         guard let identification = content.identificationInitiator else {
             throw RefusedPeer(.malformedAuth("its identity", sa.connection), of: sa.connection)
         }

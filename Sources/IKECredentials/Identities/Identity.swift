@@ -134,10 +134,24 @@ extension Identity: Hashable {
         switch (left, right) {
         case (.fullyQualifiedDomainName(let one), .fullyQualifiedDomainName(let other)),
             (.emailAddress(let one), .emailAddress(let other)):
-            if one == other { return true }
-        default: break
+            return Identity.isEqual(one.utf8, other.utf8)
+        case (.ipv4(let one), .ipv4(let other)): return one == other
+        case (.ipv6(let one), .ipv6(let other)): return one == other
+        case (.keyID(let one), .keyID(let other)): return one == other
+        default:
+            return left.wireType == right.wireType && left.comparable == right.comparable
         }
-        return left.wireType == right.wireType && left.comparable == right.comparable
+    }
+
+    /// Without regard to the case of letters, and without a copy of either: tables of many peers
+    /// compare often.
+    private static func isEqual(_ left: String.UTF8View, _ right: String.UTF8View) -> Bool {
+        guard left.count == right.count else { return false }
+        var others = right.makeIterator()
+        for octet in left {
+            guard let other = others.next(), folded(octet) == folded(other) else { return false }
+        }
+        return true
     }
 
     package func hash(into hasher: inout Hasher) {

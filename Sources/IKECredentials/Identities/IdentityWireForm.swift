@@ -55,6 +55,9 @@ extension Identity {
     // RFC 7296 §3.5: names "MUST NOT contain any terminators". Control characters would also let
     // a peer forge lines of the log or play tricks on the terminal that shows it.
     private static func text(_ content: [UInt8]) -> String? {
+        if content.allSatisfy({ (0x21...0x7e).contains($0) }) {
+            return String(decoding: content, as: UTF8.self)
+        }
         guard content.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
             let text = String(validating: content, as: UTF8.self),
             text.unicodeScalars.allSatisfy(isHarmless)

@@ -125,7 +125,7 @@ extension IKEEngine {
     private func useSuccessor(_ successor: SPI, of state: Established) {
         var next = state.children[successor]
         // As many steps as there are children at most, whatever the stages say.
-        for _ in state.children {
+        for _ in state.children.keys {
             guard let child = next, child.stage != .lingering, !child.isUsedOutbound else { return }
             guard case .replaced(let spi) = child.stage else { break }
             next = state.children[spi]

@@ -14,6 +14,9 @@ package struct ConfiguredProposal: Hashable, Sendable {
 }
 
 /// A peer: whom we accept and how we reach it.
+///
+/// All copies share one set of values, so that each of very many IKE SAs may hold one; a change
+/// makes a set of its own.
 package struct IKEConnection: Sendable {
     package enum Duplicates: Hashable, Sendable {
         /// The new one takes over, and the old one ends.
@@ -33,56 +36,156 @@ package struct IKEConnection: Sendable {
         case esp
     }
 
-    package var name: String
+    package var name: String {
+        get { shared.values.name }
+        set { values.name = newValue }
+    }
     /// `file:line` of the connection.
-    package var source: String
+    package var source: String {
+        get { shared.values.source }
+        set { values.source = newValue }
+    }
     /// Where the peer may find us; nil: at any of our addresses.
-    package var localAddress: IPAddress?
+    package var localAddress: IPAddress? {
+        get { shared.values.localAddress }
+        set { values.localAddress = newValue }
+    }
     /// Where to start an SA to; nil: this end only answers, unless the event names an address.
-    package var remoteAddress: IPAddress?
+    package var remoteAddress: IPAddress? {
+        get { shared.values.remoteAddress }
+        set { values.remoteAddress = newValue }
+    }
     /// From where the peer may come; empty: from anywhere.
-    package var remotePrefixes: [IPPrefix]
-    package var localIdentity: Identity
-    package var localIdentitySource: String
-    package var remoteIdentity: IdentityPattern
-    package var remoteIdentitySource: String
+    package var remotePrefixes: [IPPrefix] {
+        get { shared.values.remotePrefixes }
+        set { values.remotePrefixes = newValue }
+    }
+    package var localIdentity: Identity {
+        get { shared.values.localIdentity }
+        set { values.localIdentity = newValue }
+    }
+    package var localIdentitySource: String {
+        get { shared.values.localIdentitySource }
+        set { values.localIdentitySource = newValue }
+    }
+    package var remoteIdentity: IdentityPattern {
+        get { shared.values.remoteIdentity }
+        set { values.remoteIdentity = newValue }
+    }
+    package var remoteIdentitySource: String {
+        get { shared.values.remoteIdentitySource }
+        set { values.remoteIdentitySource = newValue }
+    }
     /// `file:line` of the secret.
-    package var secretSource: String
+    package var secretSource: String {
+        get { shared.values.secretSource }
+        set { values.secretSource = newValue }
+    }
     /// For the IKE SA, in order of preference.
-    package var proposals: [ConfiguredProposal]
-    package var encapsulation: Encapsulation
-    package var encapsulationSource: String
-    package var lifetime: SALifetime
+    package var proposals: [ConfiguredProposal] {
+        get { shared.values.proposals }
+        set { values.proposals = newValue }
+    }
+    package var encapsulation: Encapsulation {
+        get { shared.values.encapsulation }
+        set { values.encapsulation = newValue }
+    }
+    package var encapsulationSource: String {
+        get { shared.values.encapsulationSource }
+        set { values.encapsulationSource = newValue }
+    }
+    package var lifetime: SALifetime {
+        get { shared.values.lifetime }
+        set { values.lifetime = newValue }
+    }
     /// Without a sign of life for so long, the peer is asked for one; nil: never.
-    package var livenessInterval: Duration?
-    package var retransmission = RetransmissionSchedule()
+    package var livenessInterval: Duration? {
+        get { shared.values.livenessInterval }
+        set { values.livenessInterval = newValue }
+    }
+    package var retransmission: RetransmissionSchedule {
+        get { shared.values.retransmission }
+        set { values.retransmission = newValue }
+    }
     /// What becomes of an IKE SA when the peer makes another.
-    package var duplicates = Duplicates.replace
+    package var duplicates: Duplicates {
+        get { shared.values.duplicates }
+        set { values.duplicates = newValue }
+    }
     /// Age of the proof of the peer's identity before which a new one is made; nil: never.
-    package var reauthenticateAfter: Duration?
+    package var reauthenticateAfter: Duration? {
+        get { shared.values.reauthenticateAfter }
+        set { values.reauthenticateAfter = newValue }
+    }
     /// How many requests at once the peer may send (RFC 7296 §2.3), 64 at most.
-    package var window = 8
+    package var window: Int {
+        get { shared.values.window }
+        set { values.window = newValue }
+    }
     /// The largest IP datagram to send a part of an IKE message in, to begin with; nil neither cuts
     /// messages nor takes cut ones (RFC 7383).
-    package var fragmentSize: Int? = 1280
+    package var fragmentSize: Int? {
+        get { shared.values.fragmentSize }
+        set { values.fragmentSize = newValue }
+    }
     /// Whether both ends sign the whole of IKE_SA_INIT where the peer can do it too
     /// (draft-ietf-ipsecme-ikev2-downgrade-prevention-08).
-    package var signsFullTranscript = true
+    package var signsFullTranscript: Bool {
+        get { shared.values.signsFullTranscript }
+        set { values.signsFullTranscript = newValue }
+    }
     /// A postquantum preshared key to mix in (RFC 8784); nil: none.
-    package var ppk: PPKPolicy?
-    package var childless: Childless = .allow
-    package var childlessSource: String
+    package var ppk: PPKPolicy? {
+        get { shared.values.ppk }
+        set { values.ppk = newValue }
+    }
+    package var childless: Childless {
+        get { shared.values.childless }
+        set { values.childless = newValue }
+    }
+    package var childlessSource: String {
+        get { shared.values.childlessSource }
+        set { values.childlessSource = newValue }
+    }
     /// Between NAT keepalives, where this end is behind a NAT (RFC 3948 §4); nil sends none.
-    package var keepaliveInterval: Duration? = .seconds(20)
-    package var mobility = MobilityPolicy()
-    package var redirection = RedirectPolicy()
+    package var keepaliveInterval: Duration? {
+        get { shared.values.keepaliveInterval }
+        set { values.keepaliveInterval = newValue }
+    }
+    package var mobility: MobilityPolicy {
+        get { shared.values.mobility }
+        set { values.mobility = newValue }
+    }
+    package var redirection: RedirectPolicy {
+        get { shared.values.redirection }
+        set { values.redirection = newValue }
+    }
     /// Whether tickets are asked for and given (RFC 5723); nil: neither.
-    package var resumption: ResumptionPolicy?
-    package var children: [ChildPolicy]
+    package var resumption: ResumptionPolicy? {
+        get { shared.values.resumption }
+        set { values.resumption = newValue }
+    }
+    package var children: [ChildPolicy] {
+        get { shared.values.children }
+        set { values.children = newValue }
+    }
     /// What this end asks for as an initiator; nil: nothing.
-    package var request: InternalRequest?
+    package var request: InternalRequest? {
+        get { shared.values.request }
+        set { values.request = newValue }
+    }
     /// What this end gives as a responder; nil: nothing.
-    package var assignment: InternalAssignment?
+    package var assignment: InternalAssignment? {
+        get { shared.values.assignment }
+        set { values.assignment = newValue }
+    }
+
+    private var shared: SharedValues<ConnectionValues>
+
+    private var values: ConnectionValues {
+        get { shared.values }
+        set { shared = SharedValues(newValue) }
+    }
 
     package init(
         name: String,
@@ -95,85 +198,26 @@ package struct IKEConnection: Sendable {
         proposals: [ConfiguredProposal],
         children: [ChildPolicy]
     ) {
-        self.name = name
-        self.source = source
-        self.localAddress = localAddress
-        self.remoteAddress = remoteAddress
-        self.remotePrefixes = remotePrefixes
-        self.localIdentity = localIdentity
-        localIdentitySource = source
-        self.remoteIdentity = remoteIdentity
-        remoteIdentitySource = source
-        secretSource = source
-        childlessSource = source
-        self.proposals = proposals
-        encapsulation = .automatic
-        encapsulationSource = source
-        lifetime = .ikeDefault
-        livenessInterval = .seconds(30)
-        self.children = children
+        shared = SharedValues(
+            ConnectionValues(
+                name: name,
+                source: source,
+                localAddress: localAddress,
+                remoteAddress: remoteAddress,
+                remotePrefixes: remotePrefixes,
+                localIdentity: localIdentity,
+                localIdentitySource: source,
+                remoteIdentity: remoteIdentity,
+                remoteIdentitySource: source,
+                secretSource: source,
+                proposals: proposals,
+                encapsulation: .automatic,
+                encapsulationSource: source,
+                lifetime: .ikeDefault,
+                livenessInterval: .seconds(30),
+                childlessSource: source,
+                children: children
+            )
+        )
     }
-}
-
-/// What one Child SA of a connection may carry.
-package struct ChildPolicy: Hashable, Sendable {
-    package var name: String
-    package var source: String
-    package var selectorsSource: String
-    /// For ESP or AH, in order of preference. KE methods count in a CREATE_CHILD_SA only.
-    package var proposals: [ConfiguredProposal]
-    package var localSelectors: [TrafficSelector]
-    package var remoteSelectors: [TrafficSelector]
-    /// Each pair of addresses gets a Child SA of its own (RFC 4301 §4.4.1.2: both addresses are
-    /// populated from the packet).
-    package var isPerPair = false
-    /// Transport mode carries what the gateways themselves send each other, and nothing else.
-    package var mode = ChildMode.tunnel
-    /// Algorithms of IPComp (RFC 7296 §2.22) in order of preference; empty: no compression.
-    package var compression: [UInt8] = []
-    /// Whether padding for traffic flow confidentiality is taken (RFC 7296 §1.3.1).
-    package var acceptsPadding = true
-    /// Whether later fragments, whose ports cannot be seen, go by the same SA (RFC 4301 §7).
-    package var carriesLaterFragments = false
-    /// How many Child SAs of these selectors the two ends keep (RFC 9611); the first of them is
-    /// the fallback.
-    package var resources = 1
-    /// By time. Bytes and packets are the packet path's, which reports when they run out.
-    package var lifetime: SALifetime
-
-    package init(
-        name: String,
-        source: String,
-        proposals: [ConfiguredProposal],
-        localSelectors: [TrafficSelector],
-        remoteSelectors: [TrafficSelector]
-    ) {
-        self.name = name
-        self.source = source
-        selectorsSource = source
-        self.proposals = proposals
-        self.localSelectors = localSelectors
-        self.remoteSelectors = remoteSelectors
-        lifetime = .childDefault
-    }
-}
-
-/// How long an SA lives by time.
-package struct SALifetime: Hashable, Sendable {
-    /// Age at which the SA is replaced; nil: never.
-    package var rekeyAfter: Duration?
-    /// Up to this part of `rekeyAfter`, in per cent, is taken off at random, so that many SAs, or
-    /// both ends of one, do not rekey at the same moment (RFC 7296 §2.8).
-    package var jitterPercent: Int
-    /// Age at which an SA that could not be replaced ends; nil: never.
-    package var expireAfter: Duration?
-
-    package init(rekeyAfter: Duration?, jitterPercent: Int = 10, expireAfter: Duration? = nil) {
-        self.rekeyAfter = rekeyAfter
-        self.jitterPercent = jitterPercent
-        self.expireAfter = expireAfter ?? rekeyAfter.map { $0 + $0 / 10 }
-    }
-
-    package static let ikeDefault = SALifetime(rekeyAfter: .seconds(4 * 3600))
-    package static let childDefault = SALifetime(rekeyAfter: .seconds(3600))
 }

@@ -113,6 +113,10 @@ package final class IKEEngine {
     /// Whether no SA is left, not even one that waits for the answer to its Delete.
     package var isIdle: Bool { sas.isIdle }
 
+    /// IKE SAs, however far they have come, and those of them that have proven nothing yet.
+    package var saCount: Int { sas.count }
+    package var halfOpenCount: Int { sas.halfOpenCount }
+
     /// Whether an IKE SA of the connection is up or on its way.
     package func isReaching(_ connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in

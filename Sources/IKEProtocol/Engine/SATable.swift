@@ -24,8 +24,6 @@ struct SATable {
     /// Cookies whose puzzles were solved for a half-open SA that is there.
     private var spentCookies: Set<[UInt8]> = []
     private var byInboundSPI: [SPI: IKESPI] = [:]
-    /// The other way round: reserved SPIs end with their SA.
-    private var spisOfSA: [IKESPI: SmallSet<SPI>] = [:]
     private(set) var halfOpenCount = 0
 
     subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }
@@ -68,6 +66,7 @@ struct SATable {
     }
 
     private mutating func forgetBeginning(_ sa: IKESA) {
+        guard beginnings[sa.connection.name] != nil else { return }
         beginnings[sa.connection.name]?.remove(sa.localSPI)
         if beginnings[sa.connection.name]?.isEmpty == true { beginnings[sa.connection.name] = nil }
     }
@@ -76,7 +75,8 @@ struct SATable {
     mutating func remove(_ sa: IKESA) {
         if case .halfOpen(let state) = sa.state { forgetHalfOpen(state.key) }
         if let key = sa.refusedKey { forgetHalfOpen(key) }
-        for spi in spisOfSA.removeValue(forKey: sa.localSPI) ?? [] { byInboundSPI[spi] = nil }
+        for spi in sa.inboundSPIs { byInboundSPI[spi] = nil }
+        sa.inboundSPIs = []
         forgetPeer(of: sa)
         forgetBeginning(sa)
         byConnection[sa.connection.name]?.remove(sa.localSPI)
@@ -144,27 +144,32 @@ struct SATable {
     func isFree(_ spi: SPI) -> Bool { byInboundSPI[spi] == nil }
 
     mutating func assignChild(_ spi: SPI, to sa: IKESA) {
-        releaseChild(spi)
+        if let owner = byInboundSPI[spi] {
+            if owner == sa.localSPI { return }
+            byLocalSPI[owner]?.inboundSPIs.remove(spi)
+        }
         byInboundSPI[spi] = sa.localSPI
-        spisOfSA[sa.localSPI, default: []].insert(spi)
+        sa.inboundSPIs.insert(spi)
     }
 
     mutating func releaseChild(_ spi: SPI) {
         guard let owner = byInboundSPI.removeValue(forKey: spi) else { return }
-        spisOfSA[owner]?.remove(spi)
-        if spisOfSA[owner]?.isEmpty == true { spisOfSA[owner] = nil }
+        byLocalSPI[owner]?.inboundSPIs.remove(spi)
     }
 
     mutating func moveChildren(from old: IKESA, to new: IKESA) {
-        for spi in spisOfSA[old.localSPI] ?? [] { assignChild(spi, to: new) }
+        for spi in old.inboundSPIs { assignChild(spi, to: new) }
     }
 
     /// SPIs that are in use or reserved.
     var reservedSPICount: Int { byInboundSPI.count }
 
     private func ordered(_ sas: some Sequence<IKESA>) -> [IKESA] {
-        sas.sorted {
+        var row = Array(sas)
+        guard row.count > 1 else { return row }
+        row.sort {
             ($0.createdAt, $0.localSPI.rawValue) < ($1.createdAt, $1.localSPI.rawValue)
         }
+        return row
     }
 }

@@ -25,13 +25,18 @@ struct SmallSet<Member: Hashable>: Sequence, ExpressibleByArrayLiteral {
         }
     }
 
-    func makeIterator() -> AnyIterator<Member> {
-        var isAtFirst = true
-        var others = rest.makeIterator()
-        return AnyIterator {
-            guard isAtFirst else { return others.next() }
-            isAtFirst = false
-            return first
+    struct Iterator: IteratorProtocol {
+        fileprivate var first: Member?
+        fileprivate var rest: IndexingIterator<[Member]>
+
+        mutating func next() -> Member? {
+            if let member = first {
+                first = nil
+                return member
+            }
+            return rest.next()
         }
     }
+
+    func makeIterator() -> Iterator { Iterator(first: first, rest: rest.makeIterator()) }
 }

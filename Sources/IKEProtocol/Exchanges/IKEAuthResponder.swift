@@ -121,7 +121,7 @@ extension IKEEngine {
             let failure = SecretFailure.otherMethod(authentication.method, likeliest)
             throw RefusedPeer(failure, of: likeliest)
         }
-        var refusal = RefusedPeer(SecretFailure.wrong(of: identity, likeliest), of: likeliest)
+        var refusal: RefusedPeer?
         for candidate in candidates {
             // The connection by which the suite was chosen needs not be asked again.
             guard candidate.name == sa.connection.name || candidate.accepts(state.keys.suite) else {
@@ -152,7 +152,7 @@ extension IKEEngine {
                 refusal = RefusedPeer(error, of: candidate)
             }
         }
-        throw refusal
+        throw refusal ?? RefusedPeer(SecretFailure.wrong(of: identity, likeliest), of: likeliest)
     }
 
     /// The keys with the postquantum preshared key, if one is in use; throws unless the peer has

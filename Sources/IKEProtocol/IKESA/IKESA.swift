@@ -46,6 +46,9 @@ final class IKESA {
     var timers: TimerSet = [:]
     /// Set where the peer failed in IKE_AUTH: the SA still counts among the half-open ones.
     var refusedKey: HalfOpenKey?
+    /// Inbound SPIs of Child SAs that are this one's, or reserved for it; the engine's table of IKE
+    /// SAs keeps them.
+    var inboundSPIs: SmallSet<SPI> = []
     /// Local SPIs of IKE SAs that this one replaces as soon as it has all that they have.
     var retires: [IKESPI] = []
     /// When an authentic message or packet came last.
@@ -126,18 +129,19 @@ struct NATSituation: Hashable {
 ///     resuming                       ->    halfOpen    ->
 ///
 /// A message that makes no sense in a state is counted and dropped; nothing but an established SA
-/// has Child SAs.
+/// has Child SAs. What is over soon is kept apart, so that an established SA does not hold room for
+/// it.
 enum IKESAState {
     /// Initiator: IKE_SA_INIT is sent.
-    case initiating(Initiating)
+    indirect case initiating(Initiating)
     /// Initiator: IKE_SESSION_RESUME is sent.
-    case resuming(Resuming)
+    indirect case resuming(Resuming)
     /// Initiator: IKE_INTERMEDIATE is sent.
-    case exchangingKeys(ExchangingKeys)
+    indirect case exchangingKeys(ExchangingKeys)
     /// Initiator: IKE_AUTH is sent.
-    case authenticating(Authenticating)
+    indirect case authenticating(Authenticating)
     /// Responder: IKE_SA_INIT is answered.
-    case halfOpen(HalfOpen)
+    indirect case halfOpen(HalfOpen)
     case established(Established)
     /// This end asked the peer to close, and waits for the answer.
     case closing(Closing)

@@ -29,7 +29,8 @@ struct SessionTicket {
         localIdentity = state.localIdentity
         remoteIdentity = state.remoteIdentity
         suite = state.keys.suite
-        derivation = state.keys.keys.derivation
+        // The ticket outlives the other keys of the SA.
+        derivation = state.keys.keys.derivation.apart()
         authenticatedAt = state.authenticatedAt
         isSignedInFull = sa.agreed.contains(.fullTranscript)
         usesPPK = sa.usesPPK

@@ -6,25 +6,41 @@ internal import CSecureMemory
 /// a value. Not for the packet path, whose keys live in the cipher contexts.
 @safe package final class SecretBytes: @unchecked Sendable {
     // Written in `init` only, which is why sharing between threads is sound.
-    private let storage: UnsafeMutableRawBufferPointer
+    private let start: UnsafeMutableRawPointer
+    package let count: Int
+    /// The secret of which this is a part, which holds the bytes; nil where they are its own.
+    private let whole: SecretBytes?
+
+    private init(part range: Range<Int>, of whole: SecretBytes) {
+        unsafe start = unsafe whole.start + range.lowerBound
+        count = range.count
+        self.whole = whole
+    }
+
+    private static func allocate(_ count: Int) -> UnsafeMutableRawPointer {
+        .allocate(byteCount: max(count, 1), alignment: 16)
+    }
 
     package init(_ bytes: some Collection<UInt8>) {
-        unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
         count = bytes.count
-        unsafe storage.copyBytes(from: bytes)
+        unsafe start = SecretBytes.allocate(count)
+        whole = nil
+        unsafe UnsafeMutableRawBufferPointer(start: start, count: count).copyBytes(from: bytes)
     }
 
     // By name, for the same reason as `ByteWriter.write`.
     package init(_ bytes: [UInt8]) {
-        unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
         count = bytes.count
-        unsafe storage.copyBytes(from: bytes)
+        unsafe start = SecretBytes.allocate(count)
+        whole = nil
+        unsafe UnsafeMutableRawBufferPointer(start: start, count: count).copyBytes(from: bytes)
     }
 
     package init(_ bytes: UnsafeRawBufferPointer) {
-        unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
         count = bytes.count
-        unsafe storage.copyMemory(from: bytes)
+        unsafe start = SecretBytes.allocate(count)
+        whole = nil
+        unsafe UnsafeMutableRawBufferPointer(start: start, count: count).copyMemory(from: bytes)
     }
 
     /// Takes over the content of `bytes` and wipes it there.
@@ -38,26 +54,26 @@ internal import CSecureMemory
         count: Int,
         filledBy fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        unsafe storage = .allocate(byteCount: max(count, 1), alignment: 16)
         self.count = count
-        unsafe storage.initializeMemory(as: UInt8.self, repeating: 0)
-        try unsafe fill(UnsafeMutableRawBufferPointer(rebasing: storage[0..<count]))
+        unsafe start = SecretBytes.allocate(count)
+        whole = nil
+        unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+        try unsafe fill(UnsafeMutableRawBufferPointer(start: start, count: count))
     }
 
     private static let nothing = SecretBytes([])
 
-    package let count: Int
-
     deinit {
-        unsafe cygnet_wipe(storage.baseAddress, storage.count)
-        unsafe storage.deallocate()
+        guard whole == nil else { return }
+        unsafe cygnet_wipe(start, count)
+        unsafe start.deallocate()
     }
 
     /// Lends the bytes for the time of `body`; they must not be kept.
     package func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try unsafe body(UnsafeRawBufferPointer(rebasing: storage[0..<count]))
+        try unsafe body(UnsafeRawBufferPointer(start: start, count: count))
     }
 
     /// A plain copy, which the caller must `wipe` after use.
@@ -65,22 +81,27 @@ internal import CSecureMemory
         unsafe withUnsafeBytes { unsafe Array($0) }
     }
 
-    /// A part as a secret of its own. Precondition: the range lies within.
+    /// A part, which shares the bytes: they are wiped when the last part and the whole have gone.
+    /// Precondition: the range lies within.
     package func part(_ range: Range<Int>) -> SecretBytes {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
         // AEADs have no integrity keys: one nothing serves all.
         guard !range.isEmpty else { return SecretBytes.nothing }
-        return unsafe withUnsafeBytes {
-            unsafe SecretBytes(UnsafeRawBufferPointer(rebasing: $0[range]))
-        }
+        return SecretBytes(part: range, of: self)
+    }
+
+    /// The same bytes in memory of their own: for those who keep a part longer than the whole ought
+    /// to stay.
+    package func apart() -> SecretBytes {
+        unsafe withUnsafeBytes { unsafe SecretBytes($0) }
     }
 
     /// Whether both hold the same bytes, in time that depends on the lengths only.
     package func isEqual(to other: SecretBytes) -> Bool {
         guard count == other.count else { return false }
         return unsafe cygnet_equal_constant_time(
-            storage.baseAddress!,
-            other.storage.baseAddress!,
+            start,
+            other.start,
             count
         ) != 0
     }

@@ -10,20 +10,37 @@ extension cygnet_address {
         self.init()
         version = address.version.rawValue
         self.port = port
-        let source = address.bytes
         unsafe withUnsafeMutableBytes(of: &bytes) { target in
-            for (index, byte) in source.enumerated() { unsafe target[index] = byte }
+            switch address {
+            case .v4(let address):
+                unsafe target.storeBytes(of: address.bits.bigEndian, as: UInt32.self)
+            case .v6(let address):
+                let upper = UInt64(truncatingIfNeeded: address.bits >> 64)
+                let lower = UInt64(truncatingIfNeeded: address.bits)
+                unsafe target.storeBytes(of: upper.bigEndian, as: UInt64.self)
+                unsafe target.storeBytes(
+                    of: lower.bigEndian,
+                    toByteOffset: 8,
+                    as: UInt64.self
+                )
+            }
         }
     }
 
-    /// Nil when there is none.
-    var address: IPAddress? {
-        var copy = bytes
-        return unsafe withUnsafeBytes(of: &copy) { buffer in
+    /// Nil when there is none. As `IPAddress(bytes:)`, without a generic call for each datagram.
+    package var address: IPAddress? {
+        unsafe withUnsafeBytes(of: bytes) { bytes in
             switch version {
-            case 4: unsafe IPAddress(bytes: buffer.prefix(4))
-            case 6: unsafe IPAddress(bytes: buffer)
-            default: nil
+            case 4:
+                let bits = unsafe bytes.loadUnaligned(as: UInt32.self)
+                return .v4(IPv4Address(bits: UInt32(bigEndian: bits)))
+            case 6:
+                let upper = unsafe UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
+                let lower = unsafe UInt64(
+                    bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+                )
+                return .v6(IPv6Address(bits: UInt128(upper) << 64 | UInt128(lower)))
+            default: return nil
             }
         }
     }

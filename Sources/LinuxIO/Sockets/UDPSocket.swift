@@ -108,7 +108,7 @@ package final class UDPSocket: Sendable {
             guard let remote = unsafe header.remote.endpoint else { continue }
             let address = unsafe header.local.address ?? local.address
             return unsafe Datagram(
-                bytes: Array(room.prefix(Int(header.length))),
+                bytes: Array(UnsafeBufferPointer(rebasing: room[..<Int(header.length)])),
                 local: Endpoint(address: address, port: local.port),
                 remote: remote,
                 trafficClass: header.traffic_class

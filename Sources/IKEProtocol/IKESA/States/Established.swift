@@ -20,8 +20,7 @@ final class Established {
     /// The identity that the peer proved.
     let remoteIdentity: Identity
     let localIdentity: Identity
-    /// By inbound SPI.
-    var children: [SPI: ChildSA] = [:]
+    var children: ChildRow = [:]
     /// Inbound SPIs of AH that have to be deleted though no child has them any more.
     var strayAuthenticationSPIs: Set<SPI> = []
     /// Addresses of the inside that the responder of the first exchange gave to its initiator.

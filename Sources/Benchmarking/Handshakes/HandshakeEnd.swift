@@ -16,7 +16,7 @@ final class HandshakeEnd {
     private(set) var outbox: [IKEDatagram] = []
 
     init(settings: EngineSettings, installs: Bool) {
-        engine = IKEEngine(settings: settings, random: SystemRandomSource())
+        engine = IKEEngine(settings: settings, random: PooledRandomSource())
         self.installs = installs
     }
 

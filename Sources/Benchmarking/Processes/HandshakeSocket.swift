@@ -7,6 +7,7 @@ final class HandshakeSocket {
     let end: HandshakeEnd
     private let socket: UDPSocket
     private let loop: EventLoop
+    private let room = DatagramRoom()
 
     var port: UInt16 { socket.local.port }
 
@@ -57,7 +58,7 @@ final class HandshakeSocket {
     private func receive() {
         // A bound, so that whoever watches gets a turn.
         for _ in 0..<64 {
-            guard let datagram = socket.receive() else { return }
+            guard let datagram = socket.receive(into: room) else { return }
             handle(
                 .datagram(
                     IKEDatagram(

@@ -26,6 +26,7 @@ package final class GatewayDaemon {
     let network: NetworkConfiguration
     private let names: NameResolver
     let sockets: ListeningSockets
+    private let room = DatagramRoom()
     let device: TUNDevice
     var deviceMTU: Int
     let dataPlane: DataPlane
@@ -104,7 +105,7 @@ package final class GatewayDaemon {
             settings: EngineSettings(configuration),
             packetCipherBackEnd: backEnd,
             random: SystemRandomSource(),
-            engineRandom: SystemRandomSource()
+            engineRandom: PooledRandomSource()
         )
         try GatewayDaemon.confine(configuration, logger)
         dataPlane = try DataPlane.start(
@@ -248,7 +249,7 @@ package final class GatewayDaemon {
     private func receive(from socket: UDPSocket) {
         // Bounded, so that a flood on this socket cannot keep the loop to itself.
         for _ in 0..<64 {
-            guard let datagram = socket.receive() else { return }
+            guard let datagram = socket.receive(into: room) else { return }
             guard sockets.mayReceive(on: datagram.local) else { continue }
             handle(
                 .datagram(

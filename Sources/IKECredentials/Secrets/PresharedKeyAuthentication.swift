@@ -31,11 +31,19 @@ package enum PresharedKeyAuthentication {
         }
     }
 
+    private static let keyPad = Array("Key Pad for IKEv2".utf8)
+
     /// AUTH = prf(prf(Shared Secret, "Key Pad for IKEv2"), SignedOctets).
     package static func code(secret: SecretBytes, signing octets: SignedOctets, prf: PRF) -> [UInt8]
     {
-        let key = prf.compute(key: secret, Array("Key Pad for IKEv2".utf8))
-        return prf.compute(key: key, octets.octets(prf: prf)).copy()
+        let key = prf.compute(key: secret, keyPad)
+        return prf.compute(
+            key: key,
+            octets.message,
+            octets.peerNonce,
+            prf.compute(key: octets.authenticationKey, octets.identityBody).copy(),
+            octets.intermediate
+        ).copy()
     }
 
     /// Whether `code` is the AUTH of `octets`, in constant time.

@@ -15,6 +15,8 @@ package struct PayloadLink: Hashable, Sendable {
 /// The chain that payloads form, each naming the type of the next.
 package enum PayloadChain {
     private static let criticalFlag: UInt8 = 0x80
+    /// As many as most messages have at most; room for them is made at once.
+    private static let usualPayloads = 12
 
     /// Cuts `bytes` into links without looking into their bodies.
     ///
@@ -27,6 +29,7 @@ package enum PayloadChain {
     ) throws(MalformedMessage) -> [PayloadLink] {
         var reader = PayloadReader(bytes, limits: limits)
         var links: [PayloadLink] = []
+        links.reserveCapacity(usualPayloads)
         var type = first
         while type != .none {
             try reader.expect(links.count + 1, within: limits.payloads, of: "payloads")
@@ -81,6 +84,7 @@ package enum PayloadChain {
             throw .malformed(error)
         }
         var payloads: [Payload] = []
+        payloads.reserveCapacity(links.count)
         for link in links {
             payloads.append(try Payload(reading: link, limits: limits))
         }

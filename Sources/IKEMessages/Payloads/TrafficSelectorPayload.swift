@@ -111,8 +111,8 @@ extension TrafficSelectorSubstructure {
             writer.writeWithLength16(addingToLength: 2) { writer in
                 writer.write(selector.ports.lower)
                 writer.write(selector.ports.upper)
-                writer.write(selector.first.bytes)
-                writer.write(selector.last.bytes)
+                writer.write(selector.first)
+                writer.write(selector.last)
             }
         case .unknown(let type, let ipProtocol, let body):
             writer.write(type.rawValue)

@@ -1,21 +1,22 @@
 package import IPsecPrimitives
 
-/// What the engine wants done, in this order.
+/// What the engine wants done, in this order. What is large stands apart, so that a list of effects
+/// is quick to make.
 package enum IKEEffect: Sendable {
     case send(IKEDatagram)
     /// One octet 0xFF without a marker, from the NAT traversal port (RFC 3948 §2.3).
     case sendKeepalive(local: Endpoint, remote: Endpoint)
-    case installChildSA(ChildSAInstallation)
+    indirect case installChildSA(ChildSAInstallation)
     /// Traffic moves to the outbound half of this SA, away from the SA that it replaces.
     case useChildSAOutbound(inboundSPI: SPI)
     /// Both halves go. An SA that was replaced is removed a few seconds after its Delete, so that
     /// packets in flight still arrive.
     case removeChildSA(inboundSPI: SPI, outboundSPI: SPI)
     /// The SAs' outer addresses or encapsulation changed.
-    case updateEndpoints(inboundSPI: SPI, path: ChildSAPath)
+    indirect case updateEndpoints(inboundSPI: SPI, path: ChildSAPath)
     /// Which local address does the routing table take towards `remote`?
     case findRoute(remote: IPAddress)
     /// Begin again with another gateway.
-    case redirected(Redirection)
-    case report(IKEReport)
+    indirect case redirected(Redirection)
+    indirect case report(IKEReport)
 }

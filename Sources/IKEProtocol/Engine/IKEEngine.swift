@@ -25,7 +25,7 @@ package final class IKEEngine {
     }
     private var placeOfConnection: [String: Int] = [:]
     var credentials = CredentialStore()
-    var sas = SATable()
+    let sas = SATable()
     var timers = TimerHeap()
     var cookies = CookieJar()
     let keyEncapsulation: any KeyEncapsulationProvider

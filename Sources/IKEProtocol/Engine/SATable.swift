@@ -2,7 +2,9 @@ internal import IKECredentials
 internal import IPsecPrimitives
 
 /// Every IKE SA, and the ways to find one; each costs the same however many there are.
-struct SATable {
+///
+/// A class, so that a look-up copies none of its tables.
+final class SATable {
     private struct Peer: Hashable {
         let local: Identity
         let remote: Identity
@@ -50,7 +52,7 @@ struct SATable {
         )
     }
 
-    mutating func insert(_ sa: IKESA) {
+    func insert(_ sa: IKESA) {
         byLocalSPI[sa.localSPI] = sa
         byConnection[sa.connection.name, default: []].insert(sa.localSPI)
         switch sa.state {
@@ -65,14 +67,14 @@ struct SATable {
         ordered((beginnings[name] ?? []).compactMap { byLocalSPI[$0] })
     }
 
-    private mutating func forgetBeginning(_ sa: IKESA) {
+    private func forgetBeginning(_ sa: IKESA) {
         guard beginnings[sa.connection.name] != nil else { return }
         beginnings[sa.connection.name]?.remove(sa.localSPI)
         if beginnings[sa.connection.name]?.isEmpty == true { beginnings[sa.connection.name] = nil }
     }
 
     /// Forgets an SA and everything that leads to it.
-    mutating func remove(_ sa: IKESA) {
+    func remove(_ sa: IKESA) {
         if case .halfOpen(let state) = sa.state { forgetHalfOpen(state.key) }
         if let key = sa.refusedKey { forgetHalfOpen(key) }
         for spi in sa.inboundSPIs { byInboundSPI[spi] = nil }
@@ -86,7 +88,7 @@ struct SATable {
         byLocalSPI[sa.localSPI] = nil
     }
 
-    mutating func assign(_ connection: IKEConnection, to sa: IKESA) {
+    func assign(_ connection: IKEConnection, to sa: IKESA) {
         guard connection.name != sa.connection.name else {
             sa.connection = connection
             return
@@ -107,14 +109,14 @@ struct SATable {
 
     func isSpent(_ cookie: [UInt8]) -> Bool { spentCookies.contains(cookie) }
 
-    mutating func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA, solvedCookie: [UInt8]?) {
+    func rememberHalfOpen(_ key: HalfOpenKey, _ sa: IKESA, solvedCookie: [UInt8]?) {
         byFirstRequest[key] = FirstRequest(spi: sa.localSPI, solvedCookie: solvedCookie)
         if let address = IPAddress(bytes: key.address) { halfOpen.add(address) }
         if let solvedCookie { spentCookies.insert(solvedCookie) }
         halfOpenCount += 1
     }
 
-    mutating func forgetHalfOpen(_ key: HalfOpenKey) {
+    func forgetHalfOpen(_ key: HalfOpenKey) {
         guard let request = byFirstRequest.removeValue(forKey: key) else { return }
         halfOpenCount -= 1
         if let address = IPAddress(bytes: key.address) { halfOpen.remove(address) }
@@ -123,13 +125,13 @@ struct SATable {
 
     // MARK: Peers
 
-    mutating func rememberPeer(of sa: IKESA, _ state: Established) {
+    func rememberPeer(of sa: IKESA, _ state: Established) {
         forgetBeginning(sa)
         byPeer[Peer(local: state.localIdentity, remote: state.remoteIdentity), default: []]
             .insert(sa.localSPI)
     }
 
-    mutating func forgetPeer(of sa: IKESA) {
+    func forgetPeer(of sa: IKESA) {
         guard let state = sa.established else { return }
         let peer = Peer(local: state.localIdentity, remote: state.remoteIdentity)
         byPeer[peer]?.remove(sa.localSPI)
@@ -143,7 +145,7 @@ struct SATable {
     /// Whether no SA of ours is, or is about to be, known by `spi`.
     func isFree(_ spi: SPI) -> Bool { byInboundSPI[spi] == nil }
 
-    mutating func assignChild(_ spi: SPI, to sa: IKESA) {
+    func assignChild(_ spi: SPI, to sa: IKESA) {
         if let owner = byInboundSPI[spi] {
             if owner == sa.localSPI { return }
             byLocalSPI[owner]?.inboundSPIs.remove(spi)
@@ -152,12 +154,12 @@ struct SATable {
         sa.inboundSPIs.insert(spi)
     }
 
-    mutating func releaseChild(_ spi: SPI) {
+    func releaseChild(_ spi: SPI) {
         guard let owner = byInboundSPI.removeValue(forKey: spi) else { return }
         byLocalSPI[owner]?.inboundSPIs.remove(spi)
     }
 
-    mutating func moveChildren(from old: IKESA, to new: IKESA) {
+    func moveChildren(from old: IKESA, to new: IKESA) {
         for spi in old.inboundSPIs { assignChild(spi, to: new) }
     }
 

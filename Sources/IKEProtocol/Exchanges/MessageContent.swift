@@ -1,8 +1,8 @@
 internal import IKEMessages
 internal import IPsecPrimitives
 
-/// The payloads of a message, by meaning.
-struct MessageContent {
+/// The payloads of a message, by meaning. A class, because it is handed on often and never changes.
+final class MessageContent {
     private(set) var securityAssociation: SecurityAssociationPayload?
     private(set) var keyExchange: KeyExchangePayload?
     private(set) var nonce: [UInt8]?
@@ -17,47 +17,55 @@ struct MessageContent {
     private(set) var notifies: [NotifyPayload] = []
     private(set) var deletes: [DeletePayload] = []
 
-    init(of message: OpenedMessage) throws(MessageError) {
-        guard let content = MessageContent(try message.content.payloads()) else {
+    convenience init(of message: OpenedMessage) throws(MessageError) {
+        var isRepeated = false
+        self.init(try message.content.payloads(), &isRepeated)
+        if isRepeated {
             throw .malformed(
                 MalformedMessage(.limitExceeded("payloads of one type", limit: 1), at: 0)
             )
         }
-        self = content
     }
 
     /// Nil when a payload comes twice that may come once.
-    init?(_ payloads: [Payload]) {
+    convenience init?(_ payloads: [Payload]) {
+        var isRepeated = false
+        self.init(payloads, &isRepeated)
+        if isRepeated { return nil }
+    }
+
+    /// - Parameter isRepeated: set when a payload comes twice that may come once.
+    private init(_ payloads: [Payload], _ isRepeated: inout Bool) {
         for payload in payloads {
             switch payload {
             case .securityAssociation(let body):
-                guard securityAssociation == nil else { return nil }
+                isRepeated = isRepeated || securityAssociation != nil
                 securityAssociation = body
             case .keyExchange(let body):
-                guard keyExchange == nil else { return nil }
+                isRepeated = isRepeated || keyExchange != nil
                 keyExchange = body
             case .nonce(let body):
-                guard nonce == nil else { return nil }
+                isRepeated = isRepeated || nonce != nil
                 nonce = body.nonce
             case .identificationInitiator(let body):
-                guard identificationInitiator == nil else { return nil }
+                isRepeated = isRepeated || identificationInitiator != nil
                 identificationInitiator = body
             case .identificationResponder(let body):
-                guard identificationResponder == nil else { return nil }
+                isRepeated = isRepeated || identificationResponder != nil
                 identificationResponder = body
             case .authentication(let body):
-                guard authentication == nil else { return nil }
+                isRepeated = isRepeated || authentication != nil
                 authentication = body
             case .trafficSelectorInitiator(let body):
-                guard trafficSelectorInitiator == nil else { return nil }
+                isRepeated = isRepeated || trafficSelectorInitiator != nil
                 trafficSelectorInitiator = body
             case .trafficSelectorResponder(let body):
-                guard trafficSelectorResponder == nil else { return nil }
+                isRepeated = isRepeated || trafficSelectorResponder != nil
                 trafficSelectorResponder = body
             case .notify(let body): notifies.append(body)
             case .delete(let body): deletes.append(body)
             case .puzzleSolution(let body):
-                guard puzzleSolution == nil else { return nil }
+                isRepeated = isRepeated || puzzleSolution != nil
                 puzzleSolution = body
             case .extensibleAuthentication: hasEAP = true
             case .configuration(let body): configuration = configuration ?? body
@@ -69,7 +77,11 @@ struct MessageContent {
     }
 
     func notify(_ type: NotifyType) -> NotifyPayload? {
-        notifies.first { $0.type == type }
+        // By the number: the comparison of the type is a call into another module.
+        for index in notifies.indices where notifies[index].type.rawValue == type.rawValue {
+            return notifies[index]
+        }
+        return nil
     }
 
     var error: NotifyPayload? {

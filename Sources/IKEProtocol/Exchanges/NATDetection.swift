@@ -14,7 +14,7 @@ enum NATDetection {
         var writer = ByteWriter(reserving: 34)
         writer.write(initiatorSPI.rawValue)
         writer.write(responderSPI.rawValue)
-        writer.write(endpoint.address.bytes)
+        writer.write(endpoint.address)
         writer.write(endpoint.port)
         return SHA1Digest.compute(writer.bytes)
     }
@@ -52,9 +52,9 @@ enum NATDetection {
         responderSPI: IKESPI,
         path: IKEPath
     ) -> NATSituation {
-        let sources = content.notifies.filter { $0.type == .natDetectionSourceIP }
-        let destinations = content.notifies.filter { $0.type == .natDetectionDestinationIP }
-        guard !sources.isEmpty, !destinations.isEmpty else { return NATSituation() }
+        guard content.notify(.natDetectionSourceIP) != nil,
+            content.notify(.natDetectionDestinationIP) != nil
+        else { return NATSituation() }
         let remote = hash(
             initiatorSPI: initiatorSPI,
             responderSPI: responderSPI,
@@ -63,8 +63,12 @@ enum NATDetection {
         let local = hash(initiatorSPI: initiatorSPI, responderSPI: responderSPI, path.local)
         return NATSituation(
             isSupported: true,
-            isLocalTranslated: !destinations.contains { $0.data == local },
-            isRemoteTranslated: !sources.contains { $0.data == remote },
+            isLocalTranslated: !content.notifies.contains {
+                $0.type == .natDetectionDestinationIP && $0.data == local
+            },
+            isRemoteTranslated: !content.notifies.contains {
+                $0.type == .natDetectionSourceIP && $0.data == remote
+            },
             isForced: false
         )
     }

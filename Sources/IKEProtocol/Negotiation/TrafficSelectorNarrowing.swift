@@ -53,6 +53,11 @@ enum TrafficSelectorNarrowing {
                 wantsPair = wantsPair ?? policy
                 continue
             }
+            // With one policy there is nothing to weigh.
+            guard policies.count > 1 else {
+                best = (policy, selectors)
+                break
+            }
             var rank = 0
             if selectors.coversFirst(of: offered, &work) { rank += 4 }
             if Set(selectors.local) == Set(policy.localSelectors) { rank += 1 }

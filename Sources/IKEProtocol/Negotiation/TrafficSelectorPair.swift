@@ -21,6 +21,10 @@ struct TrafficSelectorPair: Hashable {
         let local = TrafficSelectorPair.intersection(local, other.local, &work)
         let remote = TrafficSelectorPair.intersection(remote, other.remote, &work)
         guard work.spend(2 * local.count * remote.count) else { return nil }
+        if local.count == 1, remote.count == 1 {
+            return local[0].mayMeet(remote[0])
+                ? TrafficSelectorPair(local: local, remote: remote) : nil
+        }
         // A selector counts with another on the other side of which a packet may be.
         let result = TrafficSelectorPair(
             local: local.filter { near in remote.contains { near.mayMeet($0) } },

@@ -1,18 +1,51 @@
 package import IPsecPrimitives
 
-/// The seven keys of an IKE SA (RFC 7296 §2.14).
+/// The seven keys of an IKE SA (RFC 7296 §2.14), in one stretch of memory: a gateway may have very
+/// many IKE SAs, and needs most of the keys but rarely.
 package struct IKEKeys: Sendable {
+    /// {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr}.
+    private let material: SecretBytes
+    private let lengths: Lengths
+
+    private struct Lengths {
+        /// Of SK_d, SK_pi and SK_pr.
+        let prf: Int
+        /// Of SK_ai and SK_ar; zero with an AEAD (RFC 5282 §7.1).
+        let integrity: Int
+        /// Of SK_ei and SK_er, salt included.
+        let encryption: Int
+
+        var total: Int { 3 * prf + 2 * integrity + 2 * encryption }
+    }
+
     /// SK_d, from which Child SAs and the next IKE SA are derived.
-    package let derivation: SecretBytes
+    package var derivation: SecretBytes { material.part(0..<lengths.prf) }
     /// SK_ai and SK_ar; empty with an AEAD (RFC 5282 §7.1).
-    package let integrityInitiator: SecretBytes
-    package let integrityResponder: SecretBytes
+    package var integrityInitiator: SecretBytes { part(lengths.integrity, behind: lengths.prf) }
+    package var integrityResponder: SecretBytes {
+        part(lengths.integrity, behind: lengths.prf + lengths.integrity)
+    }
     /// SK_ei and SK_er, salt included.
-    package let encryptionInitiator: SecretBytes
-    package let encryptionResponder: SecretBytes
+    package var encryptionInitiator: SecretBytes {
+        part(lengths.encryption, behind: lengths.prf + 2 * lengths.integrity)
+    }
+    package var encryptionResponder: SecretBytes {
+        part(
+            lengths.encryption,
+            behind: lengths.prf + 2 * lengths.integrity + lengths.encryption
+        )
+    }
     /// SK_pi and SK_pr, for the AUTH payloads.
-    package let authenticationInitiator: SecretBytes
-    package let authenticationResponder: SecretBytes
+    package var authenticationInitiator: SecretBytes {
+        part(lengths.prf, behind: lengths.total - 2 * lengths.prf)
+    }
+    package var authenticationResponder: SecretBytes {
+        part(lengths.prf, behind: lengths.total - lengths.prf)
+    }
+
+    private func part(_ count: Int, behind start: Int) -> SecretBytes {
+        material.part(start..<start + count)
+    }
 
     /// What SKEYSEED and prf+ need besides the secrets: the nonces and SPIs of both ends.
     package struct Context: Hashable, Sendable {
@@ -102,14 +135,13 @@ package struct IKEKeys: Sendable {
             defer { wipe(&seed) }
             return prf.plus(key: key, seed: seed, length: secret.count)
         }
+        let middle = lengths.prf..<lengths.total - 2 * lengths.prf
         return IKEKeys(
-            derivation: mix(derivation),
-            integrityInitiator: integrityInitiator,
-            integrityResponder: integrityResponder,
-            encryptionInitiator: encryptionInitiator,
-            encryptionResponder: encryptionResponder,
-            authenticationInitiator: mix(authenticationInitiator),
-            authenticationResponder: mix(authenticationResponder)
+            material: SecretBytes(joining: [
+                mix(derivation), material.part(middle), mix(authenticationInitiator),
+                mix(authenticationResponder),
+            ]),
+            lengths: lengths
         )
     }
 
@@ -121,26 +153,14 @@ package struct IKEKeys: Sendable {
         context: Context,
         seed: SecretBytes
     ) -> IKEKeys {
-        let integrity = cipherSuite.integrityKeyLength
-        let encryption = cipherSuite.encryptionKeyLength
-        let material = prf.plus(
-            key: seed,
-            seed: context.seed,
-            length: 3 * prf.outputLength + 2 * integrity + 2 * encryption
+        let lengths = Lengths(
+            prf: prf.outputLength,
+            integrity: cipherSuite.integrityKeyLength,
+            encryption: cipherSuite.encryptionKeyLength
         )
-        var position = 0
-        func next(_ length: Int) -> SecretBytes {
-            defer { position += length }
-            return material.part(position..<position + length)
-        }
         return IKEKeys(
-            derivation: next(prf.outputLength),
-            integrityInitiator: next(integrity),
-            integrityResponder: next(integrity),
-            encryptionInitiator: next(encryption),
-            encryptionResponder: next(encryption),
-            authenticationInitiator: next(prf.outputLength),
-            authenticationResponder: next(prf.outputLength)
+            material: prf.plus(key: seed, seed: context.seed, length: lengths.total),
+            lengths: lengths
         )
     }
 }

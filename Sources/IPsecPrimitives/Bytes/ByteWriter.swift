@@ -39,6 +39,15 @@ package struct ByteWriter: Sendable {
         bytes.append(contentsOf: content)
     }
 
+    package mutating func write(_ address: IPAddress) {
+        switch address {
+        case .v4(let address): write(address.bits)
+        case .v6(let address):
+            write(UInt64(truncatingIfNeeded: address.bits >> 64))
+            write(UInt64(truncatingIfNeeded: address.bits))
+        }
+    }
+
     package mutating func write(_ content: some Sequence<UInt8>) {
         bytes.append(contentsOf: content)
     }

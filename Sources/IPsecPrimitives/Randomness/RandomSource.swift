@@ -29,6 +29,44 @@ package struct SystemRandomSource: RandomSource, Sendable {
     }
 }
 
+/// The kernel's generator, asked for many bytes at once: a handshake draws some ten times.
+///
+/// Each byte is handed out once and wiped here at once. A class, for a copy would hand out the same
+/// bytes once more; for one thread, and not across a fork.
+package final class PooledRandomSource: RandomSource {
+    private static let capacity = 512
+    /// What is larger is drawn apart.
+    private static let largestShare = 64
+
+    private var pool = [UInt8](repeating: 0, count: capacity)
+    /// Where the bytes begin that are not handed out yet.
+    private var position = capacity
+
+    package init() {}
+
+    deinit { wipe(&pool) }
+
+    package func bytes(_ count: Int) -> [UInt8] {
+        guard count <= PooledRandomSource.largestShare else {
+            var source = SystemRandomSource()
+            return source.bytes(count)
+        }
+        if position + count > pool.count {
+            unsafe pool.withUnsafeMutableBytes {
+                unsafe cygnet_fill_random($0.baseAddress, $0.count)
+            }
+            position = 0
+        }
+        let share = position..<position + count
+        position = share.upperBound
+        let result = Array(pool[share])
+        unsafe pool.withUnsafeMutableBytes {
+            unsafe cygnet_wipe($0.baseAddress?.advanced(by: share.lowerBound), share.count)
+        }
+        return result
+    }
+}
+
 /// A reproducible source for tests and simulation. Never for keys that protect anything.
 package struct SeededRandomSource: RandomSource, Sendable {
     private var state: UInt64

@@ -61,6 +61,21 @@ internal import CSecureMemory
         try unsafe fill(UnsafeMutableRawBufferPointer(start: start, count: count))
     }
 
+    /// The parts one behind the other.
+    package convenience init(joining parts: [SecretBytes]) {
+        unsafe self.init(count: parts.reduce(0) { $0 + $1.count }) { room in
+            var position = 0
+            for part in parts {
+                unsafe part.withUnsafeBytes {
+                    unsafe UnsafeMutableRawBufferPointer(rebasing: room[position...]).copyMemory(
+                        from: $0
+                    )
+                }
+                position += part.count
+            }
+        }
+    }
+
     private static let nothing = SecretBytes([])
 
     deinit {

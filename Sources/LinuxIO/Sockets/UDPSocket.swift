@@ -88,12 +88,14 @@ package final class UDPSocket: Sendable {
         guard result == 0 else { throw .last("sendmsg(udp to \(remote))") }
     }
 
-    /// The next datagram that has arrived, or nil; longer ones than `limit` are cut and dropped.
-    package func receive(limit: Int = 65_535) -> Datagram? {
-        // Only what came is copied; the room for the largest is not even cleared.
-        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: limit) { room in
-            unsafe receive(into: room)
-        }
+    /// The next datagram that has arrived, or nil; those for which `room` is too small are dropped.
+    package func receive(into room: DatagramRoom) -> Datagram? {
+        unsafe receive(into: room.area)
+    }
+
+    /// The same with room that is made anew.
+    package func receive(limit: Int = DatagramRoom.largest) -> Datagram? {
+        receive(into: DatagramRoom(octets: limit))
     }
 
     private func receive(into room: UnsafeMutableBufferPointer<UInt8>) -> Datagram? {
@@ -115,4 +117,18 @@ package final class UDPSocket: Sendable {
             )
         }
     }
+}
+
+/// Room for one datagram, to be used again and again. Only what came is copied from it.
+@safe package final class DatagramRoom {
+    /// No UDP datagram is larger.
+    package static let largest = 65_535
+
+    fileprivate let area: UnsafeMutableBufferPointer<UInt8>
+
+    package init(octets: Int = DatagramRoom.largest) {
+        unsafe area = .allocate(capacity: octets)
+    }
+
+    deinit { unsafe area.deallocate() }
 }

@@ -156,6 +156,7 @@ var targets: [Target] = [
         "IKEProtocolTests",
         [
             "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+            "AllocationCounting",
         ]
     ),
     tests(

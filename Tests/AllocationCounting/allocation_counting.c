@@ -14,6 +14,7 @@
 #ifdef HAS_SANITIZER
 
 int64_t allocation_count(void) { return -1; }
+int64_t allocation_octets(void) { return -1; }
 
 #else
 
@@ -25,35 +26,44 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 // In the static block of the thread: the usual model could itself allocate on first use.
 static __thread int64_t count __attribute__((tls_model("initial-exec")));
 
+static __thread int64_t octets __attribute__((tls_model("initial-exec")));
+
 int64_t allocation_count(void) { return count; }
+int64_t allocation_octets(void) { return octets; }
 
 void *malloc(size_t size) {
     count++;
+    octets += (int64_t)size;
     return __libc_malloc(size);
 }
 
 void *calloc(size_t number, size_t size) {
     count++;
+    octets += (int64_t)(number * size);
     return __libc_calloc(number, size);
 }
 
 void *realloc(void *block, size_t size) {
     count++;
+    octets += (int64_t)size;
     return __libc_realloc(block, size);
 }
 
 void *memalign(size_t alignment, size_t size) {
     count++;
+    octets += (int64_t)size;
     return __libc_memalign(alignment, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size) {
     count++;
+    octets += (int64_t)size;
     return __libc_memalign(alignment, size);
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size) {
     count++;
+    octets += (int64_t)size;
     *block = __libc_memalign(alignment, size);
     return *block ? 0 : ENOMEM;
 }

@@ -138,6 +138,8 @@ struct HandshakeConfiguration {
             children: [child]
         )
         if forgetsSoon { connection.retransmission.tries = 2 }
+        // Longer than any measurement: signs of life are measured apart.
+        connection.livenessInterval = .seconds(3600)
         return connection
     }
 

@@ -123,29 +123,57 @@ package final class LoopbackHandshakes {
         let nearBefore = ProcessUsage.now()
         let farBefore = try responder.usage()
         try run(count)
-        let end = BootClock.now() + .seconds(10)
-        while BootClock.now() < end { try socket.runOnce(atMostMilliseconds: 200) }
+        // The peer's answers are forgotten within this time.
+        try wait(.seconds(10))
         let near = ProcessUsage.now()
         let far = try responder.usage()
+        let idle = try usage { try self.wait(.seconds(5)) }
+        let round = try usage { try self.probeAll() }
         return TunnelMemory(
             tunnels: count,
             initiatorBytes: (near.residentBytes - nearBefore.residentBytes) / count,
-            responderBytes: (far.residentBytes - farBefore.residentBytes) / count
+            responderBytes: (far.residentBytes - farBefore.residentBytes) / count,
+            idlePercent: Double(idle.far) / 5_000_000 * 100,
+            livenessMicroseconds: (
+                asking: Double(round.near) / Double(begun),
+                answering: Double(round.far) / Double(begun)
+            )
         )
     }
-}
 
-/// What a tunnel keeps of memory, ESP not counted.
-package struct TunnelMemory: Codable, Sendable {
-    package var tunnels: Int
-    /// Resident bytes a tunnel; at the initiator without its configuration.
-    package var initiatorBytes: Int
-    package var responderBytes: Int
+    /// CPU of both ends in microseconds meanwhile.
+    private func usage(_ body: () throws -> Void) throws -> (near: Int, far: Int) {
+        let near = ProcessUsage.now().microseconds
+        let far = try responder.usage().microseconds
+        try body()
+        return (
+            ProcessUsage.now().microseconds - near, try responder.usage().microseconds - far
+        )
+    }
 
-    package var text: String {
-        """
-        \(tunnels) tunnels, an IKE SA and a Child SA each, without ESP: \
-        \(responderBytes) bytes a tunnel at the responder, \(initiatorBytes) at the initiator
-        """
+    private func wait(_ duration: Duration) throws {
+        let end = BootClock.now() + duration
+        while BootClock.now() < end { try socket.runOnce(atMostMilliseconds: 200) }
+    }
+
+    /// Asks once for a sign of life in each tunnel.
+    private func probeAll() throws {
+        let before = socket.end.engine.counters.received
+        let end = BootClock.now() + .seconds(120)
+        var asked = 0
+        while true {
+            let answered = Int(socket.end.engine.counters.received - before)
+            if answered >= begun { return }
+            while asked < begun, asked - answered < LoopbackHandshakes.window {
+                socket.handle(.probe(connection: "peer\(asked)"), at: BootClock.now())
+                asked += 1
+            }
+            try socket.runOnce(atMostMilliseconds: 100)
+            guard BootClock.now() < end else {
+                throw BenchmarkFailure(
+                    description: "\(answered) of \(begun) tunnels gave a sign of life in 120 s"
+                )
+            }
+        }
     }
 }

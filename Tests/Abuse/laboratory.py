@@ -64,6 +64,7 @@ class AbuseLaboratory:
                 " aes256gcm16-prfsha256-ecp256-ke1_x25519-ke2_modp2048]",
                 "    encapsulation: udp",
                 "    liveness: off",
+                "    resumption: true",
                 f"    mobike: {'true' if number >= MOBILE else 'false'}",
                 "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",
                 "    tunnels:",

@@ -58,7 +58,7 @@ struct MessageChecks {
                 time: now
             )
         }
-        let isFirst = message.header.exchangeType == .ikeSAInit
+        let isFirst = [.ikeSAInit, .ikeSessionResume].contains(message.header.exchangeType)
         if message.isProtected {
             let number = MessageChecks.number(message, bytes)
             if let before = sent[gateway].updateValue(message.fingerprint, forKey: number) {

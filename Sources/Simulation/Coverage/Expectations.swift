@@ -13,7 +13,7 @@ package enum Expectations {
 
     private static let exchanges = [
         "IKE_SA_INIT", "IKE_AUTH", "CREATE_CHILD_SA", "INFORMATIONAL", "IKE_INTERMEDIATE",
-        "IKE_FOLLOWUP_KE",
+        "IKE_FOLLOWUP_KE", "IKE_SESSION_RESUME",
     ].flatMap { ["exchange \($0) request", "exchange \($0) response"] }
 
     private static let reports = [
@@ -21,6 +21,7 @@ package enum Expectations {
         "childSAClosed", "initiationFailed", "refused", "retransmitting", "peerUnresponsive",
         "cookieDemandedByPeer", "cookieDemanded", "otherMethodDemanded",
         "networkAddressTranslation", "encapsulationDiffers", "peerMoved", "errorFromPeer",
+        "notResumed",
     ].map { "report \($0)" }
 
     private static let notifies =
@@ -28,7 +29,7 @@ package enum Expectations {
             "COOKIE", "INVALID_KE_PAYLOAD", "NO_PROPOSAL_CHOSEN", "AUTHENTICATION_FAILED",
             "TS_UNACCEPTABLE", "TEMPORARY_FAILURE", "CHILD_SA_NOT_FOUND", "INVALID_SYNTAX",
             "NO_ADDITIONAL_SAS", "INVALID_IKE_SPI", "NAT_DETECTION_SOURCE_IP",
-            "IKEV2_FRAGMENTATION_SUPPORTED",
+            "IKEV2_FRAGMENTATION_SUPPORTED", "TICKET_LT_OPAQUE", "TICKET_NACK",
         ].map { "notify \($0) in a response" }
         + ["REKEY_SA", "INITIAL_CONTACT", "SET_WINDOW_SIZE", "COOKIE"].map {
             "notify \($0) in a request"

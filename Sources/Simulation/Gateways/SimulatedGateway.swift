@@ -29,6 +29,7 @@ final class SimulatedGateway {
     /// Reads its configuration and makes everything anew; `start` follows.
     func boot(
         _ scenario: Scenario,
+        at now: Instant,
         observer: @escaping (ChildSAInstallation) -> Void
     ) throws(SetupFailure) -> CredentialStore {
         let configuration = try read(scenario)
@@ -50,6 +51,14 @@ final class SimulatedGateway {
             )
         )
         controller.installationObserver = observer
+        // The clock on the wall goes on, and the secret is on the disk: both outlive a crash.
+        var seal = GatewayRandomness(seed: scenario.seed, gateway: index, life: 0, purpose: 3)
+        let sealer = TicketSealer(
+            secret: SecretBytes(seal.bytes(32)),
+            secondsSince1970: 1_900_000_000 + now.nanoseconds / 1_000_000_000,
+            at: now
+        )
+        if let sealer { controller.useTicketSealer(sealer) }
         let credentials = credentials(configuration, scenario)
         self.configuration = configuration
         self.controller = controller

@@ -33,6 +33,7 @@ enum ConfigurationText {
             "    ike-lifetime: \(end.ikeLifetime)s", "    keepalive: \(end.keepalive)s",
             "    window: \(end.window)", "    fragment-size: \(end.fragmentSize)", "    tunnels:",
         ]
+        if end.resumes { lines.insert("    resumption: true", at: lines.count - 1) }
         let place = gateway == peering.gateways[0] ? 0 : 1
         for tunnel in peering.tunnels where !tunnel.ends[place].isRemoved {
             lines += self.tunnel(tunnel, tunnel.ends[gateway == peering.gateways[0] ? 0 : 1])

@@ -98,6 +98,8 @@ package struct EndPlan: Sendable {
     var fragmentSize: Int
     /// Whether it has the peer's address, and so may begin.
     var knowsPeer: Bool
+    /// Whether it asks for tickets and gives them (RFC 5723).
+    var resumes = false
 }
 
 package struct TunnelPlan: Sendable {

@@ -95,9 +95,17 @@ package struct ScenarioGenerator {
                 let ends = [left, right].map { scenario.gateways[$0] }
                 guard ends.contains(where: \.isReachable) else { continue }
                 var peerings = PeeringGenerator(dice: Dice(seed: seed, stream: dice.next()))
-                result.append(
-                    peerings.peering(result.count, left, right, scenario)
-                )
+                var plan = peerings.peering(result.count, left, right, scenario)
+                // Dice of their own: what else a seed means stays as it is without tickets.
+                var resumption = Dice(seed: seed, stream: 900_000 + UInt64(result.count))
+                if resumption.chance(perMille: 350) {
+                    // An end without them must do as well.
+                    let isWhole = resumption.chance(perMille: 850)
+                    for place in isWhole ? [0, 1] : [resumption.below(2)] {
+                        plan.ends[place].resumes = true
+                    }
+                }
+                result.append(plan)
             }
         }
         return result

@@ -11,7 +11,7 @@ extension World {
             scenario.peerings.contains(where: { $0.gateways.contains(index) })
         else { return }
         do {
-            let credentials = try gateway.boot(current) { [unowned self] child in
+            let credentials = try gateway.boot(current, at: instant) { [unowned self] child in
                 observe(child, at: index)
             }
             guard let controller = gateway.controller else { return }

@@ -124,7 +124,8 @@ static int start(struct cygnet_evp_cipher *cipher, const uint8_t *iv) {
 
 static int transform(struct cygnet_evp_cipher *cipher, uint8_t *body, size_t length) {
     int written = 0;
-    return length == 0
+    // CCM computes its ICV in this call, so it wants it for an empty body too.
+    return (length == 0 && cipher->kind != CYGNET_AES_CCM)
         || EVP_CipherUpdate(cipher->context, body, &written, body, (int)length) == 1;
 }
 

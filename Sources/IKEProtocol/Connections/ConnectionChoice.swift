@@ -43,13 +43,13 @@ enum ConnectionChoice {
         wantedLocal: Identity?,
         along path: IKEPath,
         _ connections: [IKEConnection]
-    ) -> NegotiationFailure {
+    ) -> RefusedPeer {
         let near = connections.filter { $0.mayMeet(path) }
-        let isLocalWrong = near.contains { $0.remoteIdentity.matches(remote) }
+        let meant = near.first { $0.remoteIdentity.matches(remote) }
+        let isLocalWrong = meant != nil
         let wanted = wantedLocal?.description ?? ""
-        let source =
-            isLocalWrong ? near.first?.localIdentitySource : near.first?.remoteIdentitySource
-        return NegotiationFailure(
+        let source = meant?.localIdentitySource ?? near.first?.remoteIdentitySource
+        let failure = NegotiationFailure(
             subject: .identity,
             explanation: isLocalWrong
                 ? "\(remote) asks for us by the identity \(wanted), which we do not have."
@@ -67,6 +67,7 @@ enum ConnectionChoice {
                 : "Write \(remote) as the remote identity at \(source ?? "a connection"), or "
                     + "correct the peer's own identity."
         )
+        return RefusedPeer(failure, of: meant ?? (near.count == 1 ? near.first : nil))
     }
 }
 

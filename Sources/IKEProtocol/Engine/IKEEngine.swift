@@ -141,13 +141,12 @@ package final class IKEEngine {
     func report(
         _ event: IKEReport.Event,
         of sa: IKESA,
-        connection: String? = nil,
         child: String? = nil
     ) {
         effects.append(
             .report(
                 IKEReport(
-                    connection: connection ?? sa.connection.name,
+                    connection: sa.connection.name,
                     child: child,
                     remote: sa.path.remote,
                     event: event

@@ -14,14 +14,7 @@ extension IKEEngine {
     }
 
     /// Ends an SA without a word to the peer, and says why.
-    ///
-    /// - Parameter connection: whose refusal it is; nil: that of the IKE SA.
-    func fail(
-        _ sa: IKESA,
-        _ failure: NegotiationFailure,
-        of connection: String? = nil,
-        at now: Instant
-    ) {
+    func fail(_ sa: IKESA, _ failure: NegotiationFailure, at now: Instant) {
         switch sa.state {
         case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .resuming(let state): reportFailure(failure, of: sa, wanted: state.wanted)
@@ -30,11 +23,7 @@ extension IKEEngine {
             if let child = state.child { sas.releaseChild(child.inboundSPI) }
             let first = state.child.map { [$0.initiation] } ?? []
             reportFailure(failure, of: sa, wanted: first + state.wanted)
-        case .halfOpen(let state):
-            report(.refused(failure), of: sa, connection: connection)
-            // Counts as half-open as long as it is remembered: it costs as much, and whoever
-            // fails has proven nothing.
-            sa.refusedKey = state.key
+        case .halfOpen: return refuse(sa, RefusedPeer(failure, of: sa.connection), at: now)
         case .established(let state):
             let reason: IKEReport.ClosureReason =
                 failure.subject == .peerUnresponsive
@@ -42,6 +31,25 @@ extension IKEEngine {
             end(sa, state, because: reason, at: now)
         case .closing, .closed: break  // Said already.
         }
+        remember(sa, at: now)
+    }
+
+    /// As `fail`, of a half-open SA whose connection need not be the one that refuses.
+    func refuse(_ sa: IKESA, _ refusal: RefusedPeer, at now: Instant) {
+        guard case .halfOpen(let state) = sa.state else { return }
+        effects.append(
+            .report(
+                IKEReport(
+                    connection: refusal.connection,
+                    child: nil,
+                    remote: sa.path.remote,
+                    event: .refused(refusal.failure)
+                )
+            )
+        )
+        // Counts as half-open as long as it is remembered: it costs as much, and whoever fails has
+        // proven nothing.
+        sa.refusedKey = state.key
         remember(sa, at: now)
     }
 

@@ -36,13 +36,13 @@ extension IKEEngine {
                     )
                 ]
             )
-            return fail(sa, error.failure, of: error.connection, at: now)
+            return refuse(sa, error, at: now)
         }
         if MobilityNotifies.isSpoilt(content, along: IKEPath(request.datagram)) {
             // RFC 4555 §3.9: the peer forbids NATs, and there is one.
             respond(to: request, of: sa, [.notify(NotifyPayload(.unexpectedNATDetected))])
             let failure = MobilityFailure.translated(sa.path, connection)
-            return fail(sa, failure, of: connection.name, at: now)
+            return refuse(sa, RefusedPeer(failure, of: connection), at: now)
         }
         if let mixed { state.keys.adopt(mixed: mixed) }
         sa.usesPPK = mixed != nil || state.resumption?.usesPPK == true
@@ -106,13 +106,12 @@ extension IKEEngine {
             wantedLocal: wantedLocal
         )
         guard let likeliest = candidates.first else {
-            let failure = ConnectionChoice.unknownIdentity(
+            throw ConnectionChoice.unknownIdentity(
                 identity,
                 wantedLocal: wantedLocal,
                 along: sa.path,
                 connections
             )
-            throw RefusedPeer(failure, of: sa.connection)
         }
         guard let authentication = content.authentication else {
             throw RefusedPeer(.wantsEAP(likeliest), of: likeliest)
@@ -329,11 +328,12 @@ extension IKEConnection {
 /// that need not be the one by which IKE_SA_INIT was answered.
 struct RefusedPeer: Error {
     let failure: NegotiationFailure
-    let connection: String
+    /// Nil where it may be any of several.
+    let connection: String?
 
-    init(_ failure: NegotiationFailure, of connection: IKEConnection) {
+    init(_ failure: NegotiationFailure, of connection: IKEConnection?) {
         self.failure = failure
-        self.connection = connection.name
+        self.connection = connection?.name
     }
 }
 

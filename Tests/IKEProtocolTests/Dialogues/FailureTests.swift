@@ -73,8 +73,31 @@ struct FailureTests {
     /// Which one it is, only the identity tells; IKE_SA_INIT is answered for the first that fits.
     @Test("a refusal names the connection that refuses, of several for the same addresses")
     func refusingConnection() throws {
+        let refusal = try #require(
+            refusal { $0.ikeProposals = ["aes128gcm16-prfsha256-x25519"] }
+        )
+        #expect(refusal.connection == "site")
+        #expect(refusal.failure?.subject == .ikeProposal)
+    }
+
+    @Test("an identity of ours that is unknown is told of the connection that the peer means")
+    func refusingIdentity() throws {
+        let refusal = try #require(refusal { $0.localIdentity = "renamed.example" })
+        #expect(refusal.connection == "site")
+        #expect(refusal.failure?.source == "renamed.example.yaml:3")
+    }
+
+    @Test("an identity of the peer's that is unknown is told of no connection, where it may be any")
+    func refusedByNone() throws {
+        let refusal = try #require(refusal { $0.remoteIdentity = "somebody.example" })
+        #expect(refusal.connection == nil)
+        #expect(refusal.failure?.subject == .identity)
+    }
+
+    /// What the right end reports, which has another connection before the one that is changed.
+    private func refusal(_ change: (inout Setup) -> Void) -> IKEReport? {
         var right = Setup().mirrored
-        right.ikeProposals = ["aes128gcm16-prfsha256-x25519"]
+        change(&right)
         var other = Setup().mirrored
         other.remoteIdentity = "other.example"
         other.adjustConnection = { $0.name = "other" }
@@ -88,11 +111,7 @@ struct FailureTests {
             )
         )
         dialogue.initiate()
-        let refusal = try #require(
-            party.reports.first { if case .refused = $0.event { true } else { false } }
-        )
-        #expect(refusal.connection == "site")
-        #expect(party.failures.first?.subject == .ikeProposal)
+        return party.reports.first { $0.failure != nil }
     }
 
     @Test("a peer for which there is no connection")
@@ -130,5 +149,12 @@ struct FailureTests {
         dialogue.advance(by: .seconds(2))
         #expect(sendings == 3)
         #expect(dialogue.left.failures.map(\.subject) == [.peerUnresponsive])
+    }
+}
+
+extension IKEReport {
+    /// Why a peer was refused.
+    fileprivate var failure: NegotiationFailure? {
+        if case .refused(let failure) = event { failure } else { nil }
     }
 }

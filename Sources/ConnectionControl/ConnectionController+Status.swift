@@ -7,6 +7,14 @@ package import PacketProtection
 extension ConnectionController {
     package func engineStatus(at now: Instant) -> EngineStatus { engine.status(at: now) }
 
+    /// How many IKE SAs `engineStatus` would show, and how many of all are half-open.
+    package var saCounts: (shown: Int, halfOpen: Int) { engine.saCounts }
+
+    /// The SPIs of the IKE SA that a Child SA belongs to; nil when there is no such Child SA.
+    package func ikeSA(ofChild inboundSPI: SPI) -> (initiator: IKESPI, responder: IKESPI)? {
+        engine.ikeSA(ofChild: inboundSPI)
+    }
+
     /// The keys of all IKE SAs; nothing unless `EngineSettings.exposesKeys` is set.
     package var exposedKeys: [ExposedKeys] { engine.exposedKeys }
 

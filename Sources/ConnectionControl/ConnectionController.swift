@@ -141,7 +141,12 @@ package final class ConnectionController {
         // Nothing is begun any more, but Deletes are repeated until they are answered.
         if isShuttingDown { return engine.nextTimeout }
         let reading = pairs.isEmpty ? nil : counters.nextReading
-        return [engine.nextTimeout, timers.next(), reading].compactMap(\.self).min()
+        return sooner(sooner(engine.nextTimeout, timers.next()), reading)
+    }
+
+    private func sooner(_ left: Instant?, _ right: Instant?) -> Instant? {
+        guard let left, let right else { return left ?? right }
+        return min(left, right)
     }
 
     /// Tunnels in the order of the configuration; for what looks at all of them.

@@ -38,6 +38,13 @@ final class SATable {
         }
     }
 
+    /// All but those that are over.
+    var countOfLiving: Int {
+        byLocalSPI.values.count { sa in
+            if case .closed = sa.state { false } else { true }
+        }
+    }
+
     /// All of them, in an order that does not depend on hashing.
     func all() -> [IKESA] { ordered(byLocalSPI.values) }
 

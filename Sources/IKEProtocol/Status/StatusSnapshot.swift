@@ -10,6 +10,19 @@ extension IKEEngine {
             counters: counters
         )
     }
+
+    /// How many IKE SAs `status` would show, and how many of all are half-open.
+    package var saCounts: (shown: Int, halfOpen: Int) {
+        (sas.countOfLiving, sas.halfOpenCount)
+    }
+
+    /// The SPIs of the IKE SA that a Child SA belongs to; nil when there is no such Child SA.
+    package func ikeSA(ofChild inboundSPI: SPI) -> (initiator: IKESPI, responder: IKESPI)? {
+        guard let sa = sas.owner(ofChild: inboundSPI), let state = sa.established,
+            state.children.values.contains(where: { $0.inboundSPI == inboundSPI })
+        else { return nil }
+        return (sa.initiatorSPI, sa.responderSPI)
+    }
 }
 
 extension IKESA {

@@ -100,8 +100,9 @@ struct Stranger {
 
     /// Takes the answer to `request`; false when it is something else.
     mutating func hears(_ message: [UInt8]) -> Bool {
-        guard let answer = try? IKEMessage(reading: message), answer.header.initiatorSPI == spi,
-            answer.header.isResponse, answer.header.exchangeType == .ikeSAInit
+        guard let header = try? WireHeader(reading: message).header, header.initiatorSPI == spi,
+            header.isResponse, header.exchangeType == .ikeSAInit,
+            let answer = try? IKEMessage(reading: message)
         else { return false }
         var theirs: [UInt8]?
         var theirNonce: [UInt8]?

@@ -52,13 +52,10 @@ struct Checks {
                 time: now
             )
         }
-        let status = gateway.controller?.engineStatus(at: Instant(nanoseconds: now))
-        guard
-            let sa = status?.ikeSAs.first(where: { sa in
-                sa.children.contains { $0.inboundSPI == child.inboundSPI }
-            })
-        else { return violation(.authentication, "it belongs to no IKE SA") }
-        let pair = SPIPair(initiator: sa.initiatorSPI, responder: sa.responderSPI)
+        guard let sa = gateway.controller?.ikeSA(ofChild: child.inboundSPI) else {
+            return violation(.authentication, "it belongs to no IKE SA")
+        }
+        let pair = SPIPair(initiator: sa.initiator, responder: sa.responder)
         guard let identity = authentication.identity(provenTo: gateway.index, in: pair) else {
             return violation(.authentication, "nobody has proven anything in its IKE SA")
         }
@@ -122,11 +119,11 @@ struct Checks {
 
     /// Whether the mark of our probes can be read in it.
     func isClear(_ datagram: WireDatagram, _ mark: [UInt8]) -> Bool {
-        let bytes = datagram.bytes
+        let bytes = datagram.bytes.span
         guard bytes.count >= mark.count else { return false }
         let first = mark[0]
         for start in 0...bytes.count - mark.count where bytes[start] == first {
-            if bytes[start..<start + mark.count].elementsEqual(mark) { return true }
+            if mark.indices.allSatisfy({ bytes[start + $0] == mark[$0] }) { return true }
         }
         return false
     }

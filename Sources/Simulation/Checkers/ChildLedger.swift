@@ -4,6 +4,17 @@ internal import IPsecPrimitives
 
 /// Every Child SA that a gateway got, held against its configuration and against the other end.
 struct ChildLedger {
+    /// The algorithms of a Child SA.
+    struct Suite: Equatable, CustomStringConvertible {
+        let encryption: Transform
+        let integrity: UInt16
+        let isExtendedSequence: Bool
+
+        var description: String {
+            "\(encryption) \(integrity) \(isExtendedSequence ? "esn" : "noesn")"
+        }
+    }
+
     /// One end of a Child SA.
     struct End {
         let gateway: Int
@@ -13,7 +24,7 @@ struct ChildLedger {
         let outboundSPI: SPI
         let inboundKeys: UInt64
         let outboundKeys: UInt64
-        let suite: String
+        let suite: Suite
         let local: [TrafficSelector]
         let remote: [TrafficSelector]
     }
@@ -72,11 +83,7 @@ struct ChildLedger {
         _ gateway: Int,
         _ peering: Int
     ) -> End {
-        let suite = [
-            "\(child.encryption)", "\(child.integrity?.rawValue ?? 0)",
-            child.isExtendedSequence ? "esn" : "noesn",
-        ]
-        return End(
+        End(
             gateway: gateway,
             peering: peering,
             child: child.child,
@@ -84,7 +91,11 @@ struct ChildLedger {
             outboundSPI: child.outboundSPI,
             inboundKeys: fingerprint(child.inboundKeys),
             outboundKeys: fingerprint(child.outboundKeys),
-            suite: suite.joined(separator: " "),
+            suite: Suite(
+                encryption: child.encryption,
+                integrity: child.integrity?.rawValue ?? 0,
+                isExtendedSequence: child.isExtendedSequence
+            ),
             local: child.localSelectors,
             remote: child.remoteSelectors
         )

@@ -123,7 +123,10 @@ final class PacketPath {
 
     func expire(at now: Instant) { outbound.expire(at: now) }
 
-    func takeEvents() -> [PacketPathEvent] { outbound.takeEvents() + inbound.takeEvents() }
+    func takeEvents() -> [PacketPathEvent] {
+        let events = outbound.takeEvents()
+        return events.isEmpty ? inbound.takeEvents() : events + inbound.takeEvents()
+    }
 
     var outboundSnapshot: PacketPathSnapshot { outbound.snapshot() }
     var inboundSnapshot: PacketPathSnapshot { inbound.snapshot() }

@@ -22,6 +22,9 @@ final class SimulatedGateway {
     /// All peers have answered, or are given up.
     var hasClosed = false
 
+    /// A file that has not changed reads as it did.
+    private var lastRead: (text: String, configuration: GatewayConfiguration)?
+
     init(_ plan: GatewayPlan) { self.plan = plan }
 
     var isRunning: Bool { controller != nil }
@@ -97,8 +100,12 @@ final class SimulatedGateway {
 
     private func read(_ scenario: Scenario) throws(SetupFailure) -> GatewayConfiguration {
         let text = ConfigurationText.text(for: index, of: scenario)
+        if let lastRead, lastRead.text == text { return lastRead.configuration }
         let result = GatewayConfiguration.read(Array(text.utf8), file: "\(plan.name).yaml")
-        if let configuration = result.configuration { return configuration }
+        if let configuration = result.configuration {
+            lastRead = (text, configuration)
+            return configuration
+        }
         throw SetupFailure(
             text: "\(plan.name): " + (result.errors.first?.message ?? "no configuration")
         )

@@ -15,7 +15,23 @@ struct ProbeTraffic {
         /// The longest way that a probe takes when nothing is wrong, in nanoseconds.
         let longestDelay: UInt64
         var lastSequence: UInt32 = 0
+        /// Numbered one after the other, the oldest first.
         var pending: [Pending] = []
+        /// Of the pending ones, from the front, those whose time was over when last looked at.
+        var judged = 0
+
+        func place(of sequence: UInt32) -> Int? {
+            guard let first = pending.first?.sequence, sequence >= first,
+                sequence - first < pending.count
+            else { return nil }
+            return Int(sequence - first)
+        }
+
+        mutating func forget(_ count: Int) {
+            guard count > 0 else { return }
+            pending.removeFirst(count)
+            judged = max(0, judged - count)
+        }
     }
 
     struct Pending {
@@ -89,7 +105,7 @@ struct ProbeTraffic {
     mutating func send(_ index: Int, at now: UInt64, isGuarded: Bool) -> [UInt8] {
         flows[index].lastSequence += 1
         let sequence = flows[index].lastSequence
-        if flows[index].pending.count >= 96 { flows[index].pending.removeFirst(32) }
+        if flows[index].pending.count >= 96 { flows[index].forget(32) }
         flows[index].pending.append(
             Pending(sequence: sequence, sentAt: now, isGuarded: isGuarded)
         )
@@ -101,35 +117,38 @@ struct ProbeTraffic {
         guard let found = ProbePacket.parse(packet, mark: mark), found.flow < flows.count else {
             return nil
         }
-        let flow = flows[found.flow]
-        guard flow.to == gateway else { return nil }
-        guard let place = flow.pending.firstIndex(where: { $0.sequence == found.sequence }) else {
+        guard flows[found.flow].to == gateway else { return nil }
+        guard let place = flows[found.flow].place(of: found.sequence) else {
             return Arrival(flow: found.flow, sequence: found.sequence, problem: nil)
         }
         flows[found.flow].pending[place].copies += 1
         let probe = flows[found.flow].pending[place]
+        let latest = flows[found.flow].longestDelay + .milliseconds(2)
         var problem: String?
         if probe.copies > 1 {
-            problem = "probe \(found.sequence) of \(flow.name) arrives twice"
-        } else if probe.isGuarded, now - probe.sentAt > flow.longestDelay + .milliseconds(2) {
-            problem = "probe \(found.sequence) of \(flow.name) arrives late"
+            problem = "probe \(found.sequence) of \(flows[found.flow].name) arrives twice"
+        } else if probe.isGuarded, now - probe.sentAt > latest {
+            problem = "probe \(found.sequence) of \(flows[found.flow].name) arrives late"
         }
         return Arrival(flow: found.flow, sequence: found.sequence, problem: problem)
     }
 
-    /// Forgets old probes; says so when one should have arrived.
+    /// Forgets old probes; says so when one should have arrived. Each is looked at once when its
+    /// time is over: what is guarded and has not come by then ends the run.
     mutating func overdue(_ index: Int, at now: UInt64) -> String? {
         var lost: String?
-        let name = flows[index].name
-        flows[index].pending.removeAll { probe in
-            let isOld = now - probe.sentAt > .seconds(10)
-            if isOld, probe.isGuarded, probe.copies == 0, lost == nil {
-                lost =
-                    "probe \(probe.sequence) of \(name), sent at "
-                    + "\(VirtualTime.text(probe.sentAt)), is lost"
-            }
-            return isOld && now - probe.sentAt > .seconds(45)
+        while flows[index].judged < flows[index].pending.count {
+            let probe = flows[index].pending[flows[index].judged]
+            guard now - probe.sentAt > .seconds(10) else { break }
+            flows[index].judged += 1
+            guard probe.isGuarded, probe.copies == 0, lost == nil else { continue }
+            lost =
+                "probe \(probe.sequence) of \(flows[index].name), sent at "
+                + "\(VirtualTime.text(probe.sentAt)), is lost"
         }
+        let old = flows[index].pending[..<flows[index].judged]
+            .prefix { now - $0.sentAt > .seconds(45) }.count
+        flows[index].forget(old)
         return lost
     }
 }

@@ -4,47 +4,69 @@ internal import IPsecPrimitives
 struct EventQueue<Event> {
     struct Entry {
         let time: UInt64
-        let sequence: UInt64
         let event: Event
     }
 
-    private var entries: [Entry] = []
+    /// What is sorted; the events themselves stay where they are.
+    private struct Place {
+        let time: UInt64
+        let sequence: UInt64
+        let slot: Int
+
+        static func < (left: Place, right: Place) -> Bool {
+            left.time != right.time ? left.time < right.time : left.sequence < right.sequence
+        }
+    }
+
+    private var heap: [Place] = []
+    private var events: [Event?] = []
+    private var freeSlots: [Int] = []
     private var lastSequence: UInt64 = 0
 
-    var count: Int { entries.count }
-    var nextTime: UInt64? { entries.first?.time }
+    var count: Int { heap.count }
+    var nextTime: UInt64? { heap.first?.time }
 
     mutating func schedule(_ event: Event, at time: UInt64) {
         lastSequence += 1
-        entries.append(Entry(time: time, sequence: lastSequence, event: event))
-        var child = entries.count - 1
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+            events[slot] = event
+        } else {
+            slot = events.count
+            events.append(event)
+        }
+        let place = Place(time: time, sequence: lastSequence, slot: slot)
+        heap.append(place)
+        var child = heap.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
-            guard precedes(child, parent) else { return }
-            entries.swapAt(child, parent)
+            guard place < heap[parent] else { break }
+            heap[child] = heap[parent]
             child = parent
         }
+        heap[child] = place
     }
 
     mutating func popFirst() -> Entry? {
-        guard let first = entries.first else { return nil }
-        let last = entries.removeLast()
-        guard !entries.isEmpty else { return first }
-        entries[0] = last
+        guard let first = heap.first else { return nil }
+        let last = heap.removeLast()
+        if !heap.isEmpty { sink(last) }
+        freeSlots.append(first.slot)
+        return events[first.slot].take().map { Entry(time: first.time, event: $0) }
+    }
+
+    /// Puts a place where the first one was, and from there to where it belongs.
+    private mutating func sink(_ place: Place) {
         var parent = 0
         while true {
             var child = 2 * parent + 1
-            guard child < entries.count else { return first }
-            if child + 1 < entries.count, precedes(child + 1, child) { child += 1 }
-            guard precedes(child, parent) else { return first }
-            entries.swapAt(child, parent)
+            guard child < heap.count else { break }
+            if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
+            guard heap[child] < place else { break }
+            heap[parent] = heap[child]
             parent = child
         }
-    }
-
-    private func precedes(_ left: Int, _ right: Int) -> Bool {
-        entries[left].time != entries[right].time
-            ? entries[left].time < entries[right].time
-            : entries[left].sequence < entries[right].sequence
+        heap[parent] = place
     }
 }

@@ -184,4 +184,39 @@ import Testing
         #expect(one.answer.publicValue.count == ciphertext)
         #expect(one.answer.secret.isEqual(to: other.answer.secret))
     }
+
+    @Test(arguments: [
+        (KeyExchangeMethod.curve25519, 32, 32), (.ecp256, 64, 32), (.ecp384, 96, 48),
+    ])
+    func theStandInForCurves(method: KeyExchangeMethod, octets: Int, drawn: Int) throws {
+        let provider = ReproducibleKeyEncapsulation(standsInForCurves: true)
+        var random: any RandomSource = SeededRandomSource(seed: 6)
+        var reference: any RandomSource = SeededRandomSource(seed: 6)
+        let pair = try KeyExchangeKeyPair.generate(
+            method,
+            random: &random,
+            keyEncapsulation: provider
+        )
+        _ = reference.bytes(drawn)
+        #expect(pair.publicValue.count == octets)
+        let answer = try KeyExchangeKeyPair.answer(
+            method,
+            to: pair.publicValue,
+            random: &random,
+            keyEncapsulation: provider
+        )
+        _ = reference.bytes(drawn)
+        #expect(random.bytes(8) == reference.bytes(8))
+        #expect(answer.publicValue.count == octets)
+        #expect(try pair.sharedSecret(with: answer.publicValue).isEqual(to: answer.secret))
+        var damaged = answer.publicValue
+        damaged[1] ^= 1
+        if method == .curve25519 {
+            #expect(!(try pair.sharedSecret(with: damaged).isEqual(to: answer.secret)))
+        } else {
+            #expect(throws: CryptoError.invalidPublicValue) {
+                _ = try pair.sharedSecret(with: damaged)
+            }
+        }
+    }
 }

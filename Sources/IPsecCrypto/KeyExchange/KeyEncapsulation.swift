@@ -27,6 +27,9 @@ package protocol DecapsulationKey: Sendable {
 /// gives the engine another provider; both ends must have the same. Everything above it stays what
 /// it is.
 package protocol KeyEncapsulationProvider: Sendable {
+    /// Whether key exchanges of this method go by this provider.
+    func carries(_ method: KeyExchangeMethod) -> Bool
+
     /// A key pair from the next bytes of `random`, and from nothing else.
     func decapsulationKey(
         _ method: KeyExchangeMethod,
@@ -39,6 +42,10 @@ package protocol KeyEncapsulationProvider: Sendable {
         to publicValue: [UInt8],
         random: inout any RandomSource
     ) throws(CryptoError) -> KeyExchangeAnswer
+}
+
+extension KeyEncapsulationProvider {
+    package func carries(_ method: KeyExchangeMethod) -> Bool { method.isKeyEncapsulation }
 }
 
 extension KeyExchangeMethod {

@@ -35,7 +35,7 @@ package struct KeyExchangeKeyPair: Sendable {
         random: inout any RandomSource,
         keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
     ) throws(CryptoError) -> KeyExchangeKeyPair {
-        if method.isKeyEncapsulation {
+        if keyEncapsulation.carries(method) {
             let key = try keyEncapsulation.decapsulationKey(method, random: &random)
             return KeyExchangeKeyPair(
                 method: method,
@@ -169,7 +169,7 @@ package struct KeyExchangeKeyPair: Sendable {
         random: inout any RandomSource,
         keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
     ) throws(CryptoError) -> KeyExchangeAnswer {
-        if method.isKeyEncapsulation {
+        if keyEncapsulation.carries(method) {
             return try keyEncapsulation.encapsulate(method, to: peerPublic, random: &random)
         }
         let pair = try generate(method, random: &random)

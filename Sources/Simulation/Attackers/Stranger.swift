@@ -42,7 +42,8 @@ struct Stranger {
             let suite = CipherSuite(encryption: encryption, integrity: nil),
             let pair = try? KeyExchangeKeyPair.generate(
                 KeyExchangeMethod(rawValue: method.identifier),
-                random: &random
+                random: &random,
+                keyEncapsulation: scenario.keyExchange
             )
         else { return nil }
         self.target = target

@@ -20,11 +20,26 @@ struct AssociationLedger {
     /// The tunnel whose SAs are installed next.
     private var expected: TunnelPath?
 
+    /// Tunnels whose SAs are others than when last asked.
+    private var changed: Set<TunnelPath> = []
+
     init(gateways: Int) { associations = Array(repeating: [:], count: gateways) }
 
     mutating func expect(_ tunnel: TunnelPath) { expected = tunnel }
 
-    mutating func forget(_ gateway: Int) { associations[gateway] = [:] }
+    mutating func forget(_ gateway: Int) {
+        for association in associations[gateway].values { note(association.tunnel) }
+        associations[gateway] = [:]
+    }
+
+    mutating func takeChanged() -> Set<TunnelPath> {
+        defer { changed = [] }
+        return changed
+    }
+
+    private mutating func note(_ tunnel: TunnelPath?) {
+        if let tunnel { changed.insert(tunnel) }
+    }
 
     mutating func apply(
         _ command: PacketPathCommand,
@@ -69,8 +84,9 @@ struct AssociationLedger {
         case .activateOutbound(let identifier):
             let rank = nextActivation()
             associations[gateway][identifier]?.activation = rank
+            note(associations[gateway][identifier]?.tunnel)
         case .removeSA(let identifier):
-            associations[gateway][identifier] = nil
+            note(associations[gateway].removeValue(forKey: identifier)?.tunnel)
         default: break
         }
         return nil
@@ -89,6 +105,7 @@ struct AssociationLedger {
             )
         }
         associations[gateway][association.identifier] = association
+        note(association.tunnel)
         return nil
     }
 

@@ -9,7 +9,7 @@ struct PacketNumbers {
     private struct Key: Hashable {
         let gateway: Int
         let spi: UInt32
-        let receiver: [UInt8]
+        let receiver: IPAddress
     }
 
     mutating func sent(_ datagram: WireDatagram, by gateway: Int, _ now: UInt64) -> Violation? {
@@ -20,10 +20,11 @@ struct PacketNumbers {
         func word(_ start: Int) -> UInt32 {
             bytes[start..<start + 4].reduce(0) { $0 << 8 | UInt32($1) }
         }
-        let key = Key(gateway: gateway, spi: word(0), receiver: datagram.destination.address.bytes)
+        let key = Key(gateway: gateway, spi: word(0), receiver: datagram.destination.address)
         let number = word(4)
-        defer { last[key] = number }
-        guard let before = last[key], number <= before else { return nil }
+        guard let before = last.updateValue(number, forKey: key), number <= before else {
+            return nil
+        }
         return Violation(
             checker: .reuse,
             text: "g\(gateway) sends ESP number \(number) after \(before) under SPI "

@@ -75,21 +75,22 @@ extension World {
     /// At rest each tunnel has one SA a direction, and the other end has its other half; a rekey
     /// disturbs that for a while only.
     private func checkRest() {
-        for peering in scenario.peerings where isWanted(peering) {
-            for tunnel in peering.tunnels {
-                let path = TunnelPath(connection: peering.name, tunnel: tunnel.name)
-                for gateway in peering.gateways {
-                    if let unrest = unrest(path, gateway, peering.other(than: gateway)) {
-                        let key = Unrest(path: path, gateway: gateway)
-                        let since = unrestSince[key] ?? now
-                        unrestSince[key] = since
-                        if now - since > World.unrestLimit {
-                            fail(.rest, "\(path) at g\(gateway): \(unrest) for too long")
-                        }
-                    } else {
-                        unrestSince[Unrest(path: path, gateway: gateway)] = nil
-                    }
-                }
+        let changed = checks.associations.takeChanged()
+        for place in wantedEnds.indices {
+            let end = wantedEnds[place]
+            // Where no SA has come or gone, what was at rest still is.
+            guard end.unrestSince != nil || !end.isKnown || changed.contains(end.path) else {
+                continue
+            }
+            wantedEnds[place].isKnown = true
+            guard let unrest = unrest(end.path, end.gateway, end.peer) else {
+                wantedEnds[place].unrestSince = nil
+                continue
+            }
+            let since = end.unrestSince ?? now
+            wantedEnds[place].unrestSince = since
+            if now - since > World.unrestLimit {
+                fail(.rest, "\(end.path) at g\(end.gateway): \(unrest) for too long")
             }
         }
     }
@@ -158,8 +159,27 @@ extension World {
     }
 }
 
-/// A tunnel at one of its ends.
-struct Unrest: Hashable {
+/// One end of a tunnel that is to be up.
+struct WantedEnd {
     let path: TunnelPath
     let gateway: Int
+    let peer: Int
+    /// Whether it has been looked at.
+    var isKnown = false
+    /// Since when it has had other SAs than it should.
+    var unrestSince: UInt64?
+
+    static func all(of scenario: Scenario) -> [WantedEnd] {
+        scenario.peerings.filter { $0.mismatch == .none }.flatMap { peering in
+            peering.tunnels.flatMap { tunnel in
+                peering.gateways.map { gateway in
+                    WantedEnd(
+                        path: TunnelPath(connection: peering.name, tunnel: tunnel.name),
+                        gateway: gateway,
+                        peer: peering.other(than: gateway)
+                    )
+                }
+            }
+        }
+    }
 }

@@ -8,10 +8,16 @@ struct ApartKeyEncapsulation: KeyEncapsulationProvider {
 
     init(of provider: any KeyEncapsulationProvider) { self.provider = provider }
 
+    func carries(_ method: KeyExchangeMethod) -> Bool { provider.carries(method) }
+
     func decapsulationKey(
         _ method: KeyExchangeMethod,
         random: inout any RandomSource
     ) throws(CryptoError) -> any DecapsulationKey {
+        // For a curve as much is drawn as the library does.
+        guard method.isKeyEncapsulation else {
+            return try provider.decapsulationKey(method, random: &random)
+        }
         var own = Self.branch(of: &random)
         return try provider.decapsulationKey(method, random: &own)
     }
@@ -21,6 +27,9 @@ struct ApartKeyEncapsulation: KeyEncapsulationProvider {
         to publicValue: [UInt8],
         random: inout any RandomSource
     ) throws(CryptoError) -> KeyExchangeAnswer {
+        guard method.isKeyEncapsulation else {
+            return try provider.encapsulate(method, to: publicValue, random: &random)
+        }
         var own = Self.branch(of: &random)
         return try provider.encapsulate(method, to: publicValue, random: &own)
     }

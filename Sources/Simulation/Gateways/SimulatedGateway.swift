@@ -48,10 +48,7 @@ final class SimulatedGateway {
                 life: life,
                 purpose: 1
             ),
-            keyEncapsulation: ApartKeyEncapsulation(
-                of: scenario.usesLibraryKeyEncapsulation
-                    ? LibraryKeyEncapsulation() : ReproducibleKeyEncapsulation()
-            )
+            keyEncapsulation: scenario.keyExchange
         )
         controller.installationObserver = observer
         // The clock on the wall goes on, and the secret is on the disk: both outlive a crash.

@@ -4,7 +4,9 @@ internal import IPsecPrimitives
 struct Internet {
     /// What becomes of one datagram: each copy with its delay in nanoseconds.
     struct Passage {
-        var copies: [(datagram: WireDatagram, delay: UInt64)] = []
+        /// At most two.
+        var first: (datagram: WireDatagram, delay: UInt64)?
+        var second: (datagram: WireDatagram, delay: UInt64)?
         /// It was longer than a link that cannot fragment it; octets that pass.
         var tooLongFor: Int?
     }
@@ -124,11 +126,15 @@ struct Internet {
             if link.dropsFragments { return passage }
         }
         let copies = dice[way].chance(perMille: link.duplicationPerMille) ? 2 : 1
-        for _ in 0..<copies {
+        for number in 0..<copies {
             guard !dice[way].chance(perMille: link.lossPerMille) else { continue }
             var copy = datagram
             damage(&copy, link, way)
-            passage.copies.append((copy, delay(link, way)))
+            if number == 0 {
+                passage.first = (copy, delay(link, way))
+            } else {
+                passage.second = (copy, delay(link, way))
+            }
         }
         return passage
     }

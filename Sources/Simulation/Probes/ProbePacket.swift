@@ -38,16 +38,24 @@ enum ProbePacket {
         return packet.bytes
     }
 
+    /// Puts another sequence number into a packet.
+    static func renumber(_ packet: inout [UInt8], _ sequence: UInt32) {
+        for place in 0..<4 {
+            packet[packet.count - 1 - place] = UInt8(
+                truncatingIfNeeded: sequence >> (8 * UInt32(place))
+            )
+        }
+    }
+
     static func parse(_ packet: [UInt8], mark: [UInt8]) -> (flow: Int, sequence: UInt32)? {
         guard let first = packet.first else { return nil }
         let start = (first >> 4 == 4 ? 20 : 40) + 8
-        guard packet.count >= start + 16, Array(packet[start..<start + 8]) == mark else {
-            return nil
+        guard packet.count >= start + 16,
+            mark.indices.allSatisfy({ packet[start + $0] == mark[$0] })
+        else { return nil }
+        func word(_ start: Int) -> UInt32 {
+            (start..<start + 4).reduce(0) { $0 << 8 | UInt32(packet[$1]) }
         }
-        var reader = ByteReader(packet[(start + 8)...])
-        guard let flow = try? reader.readUInt32(), let sequence = try? reader.readUInt32() else {
-            return nil
-        }
-        return (Int(flow), sequence)
+        return (Int(word(start + 8)), word(start + 12))
     }
 }

@@ -14,6 +14,8 @@ struct ProbeTraffic {
         let port: UInt16
         /// The longest way that a probe takes when nothing is wrong, in nanoseconds.
         let longestDelay: UInt64
+        /// The last packet, but for its number the same as all of them; empty before the first.
+        var packet: [UInt8] = []
         var lastSequence: UInt32 = 0
         /// Numbered one after the other, the oldest first.
         var pending: [Pending] = []
@@ -109,7 +111,17 @@ struct ProbeTraffic {
         flows[index].pending.append(
             Pending(sequence: sequence, sentAt: now, isGuarded: isGuarded)
         )
-        return ProbePacket.bytes(flows[index], number: index, sequence: sequence, mark: mark)
+        if flows[index].packet.isEmpty {
+            flows[index].packet = ProbePacket.bytes(
+                flows[index],
+                number: index,
+                sequence: sequence,
+                mark: mark
+            )
+        } else {
+            ProbePacket.renumber(&flows[index].packet, sequence)
+        }
+        return flows[index].packet
     }
 
     /// Nil when it is no probe of ours, or comes out where it should not.

@@ -1,3 +1,4 @@
+internal import IPsecCrypto
 package import IPsecPrimitives
 
 /// Everything that is decided before a run begins; a seed gives one, always the same.
@@ -25,8 +26,17 @@ package struct Scenario: Sendable {
     /// Nanoseconds between the probes of one flow.
     package var probeInterval: UInt64
     package var hasAttackers = true
-    /// ML-KEM as the daemon has it, which draws randomness of its own, rather than a stand-in.
+
+    /// ML-KEM and the curves as the daemon has them, rather than a stand-in that costs little and draws
+    /// no randomness of its own.
     package var usesLibraryKeyEncapsulation = false
+
+    var keyExchange: any KeyEncapsulationProvider {
+        ApartKeyEncapsulation(
+            of: usesLibraryKeyEncapsulation
+                ? LibraryKeyEncapsulation() : ReproducibleKeyEncapsulation(standsInForCurves: true)
+        )
+    }
 
     /// Whether all ways are one, because there are too many.
     var isCrowd: Bool { conditions.count == 1 && gateways.count > 1 }

@@ -62,7 +62,8 @@ extension World {
         case .report(let report):
             coverage.count(report)
             trace.note(at: now) { "\(gateway.plan.name): \(report.summary)" }
-            trace.mix(report.summary)
+            trace.mix(report.event.coverageName)
+            trace.mix(report.connection ?? "")
             fail(checks.report(report, at: gateway.index, now))
         case .requestProgress, .countersReady: break
         case .requestEnded(_, let outcome):

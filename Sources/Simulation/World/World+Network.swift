@@ -29,7 +29,8 @@ extension World {
         attackers.overhear(datagram, from: gateway.index)
         tellStrangers(datagram)
         let passage = internet.carry(datagram, from: gateway.index, at: now)
-        for copy in passage.copies { schedule(.arrival(copy.datagram), at: now + copy.delay) }
+        if let copy = passage.first { schedule(.arrival(copy.datagram), at: now + copy.delay) }
+        if let copy = passage.second { schedule(.arrival(copy.datagram), at: now + copy.delay) }
         if let octets = passage.tooLongFor {
             let delay = dice.span(milliseconds: 1...50)
             schedule(

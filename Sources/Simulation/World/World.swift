@@ -22,8 +22,7 @@ package final class World {
     var dice: Dice
     private(set) var phase = Phase.turmoil
     private var lastDatagram: UInt64 = 0
-    /// Since when a tunnel has had other than one pair of SAs.
-    var unrestSince: [Unrest: UInt64] = [:]
+    var wantedEnds: [WantedEnd]
     var attackers: Attackers
     package private(set) var violation: Violation?
 
@@ -49,6 +48,7 @@ package final class World {
         checks = Checks(scenario)
         dice = Dice(seed: scenario.seed, stream: 3)
         attackers = Attackers(scenario)
+        wantedEnds = WantedEnd.all(of: scenario)
     }
 
     /// Runs to the end, or to the first violation.

@@ -46,35 +46,23 @@ struct SearchCommand: ParsableCommand {
     }
 
     func run() throws {
-        var ledger = ledger.map(Ledger.init)
+        let ledger = try ledger.map { try LedgerFile(path: $0, commit: commit ?? "") }
         var first = UInt64(from) ?? UInt64(Date().timeIntervalSince1970) * 1000
         let end = first + UInt64(count)
-        if let ledger, let commit { first = ledger.next(from: first, commit: commit) }
+        if let ledger { first = ledger.next(from: first) }
         guard first < end else { return print("the ledger has all of these seeds") }
         let search = Search(
             first: first,
             count: Int(end - first),
             workers: workers,
-            violationLimit: violations
+            violationLimit: violations,
+            onProgress: { range, failures in ledger?.add(range, failures.map(\.seed)) }
         )
         let interrupts = search.stopOnInterrupt()
         let found = search.run()
-        interrupts.cancel()
-        if let commit, found.seeds > 0 {
-            try ledger?.add(
-                Ledger.Row(
-                    first: first,
-                    count: UInt64(found.seeds),
-                    commit: commit,
-                    result: found.failures.isEmpty
-                        ? "no violation"
-                        : "violations: "
-                            + found.failures.map { "\($0.seed)" }.joined(separator: " "),
-                    date: Date().formatted(.iso8601.year().month().day())
-                )
-            )
-        }
+        for interrupt in interrupts { interrupt.cancel() }
         show(found)
+        if let ledger { print(try ledger.summary()) }
         if !found.failures.isEmpty { throw ExitCode(1) }
     }
 

@@ -17,6 +17,8 @@ struct WorkCommand: ParsableCommand {
     var count: Int
 
     func run() throws {
+        // Ctrl-C reaches all processes; the one that searches decides when to end.
+        signal(SIGINT, SIG_IGN)
         var coverage = Coverage()
         for seed in first..<first + UInt64(count) {
             // Named before it runs: of a worker that dies, the last one is the culprit.

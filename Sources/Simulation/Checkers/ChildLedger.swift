@@ -140,8 +140,7 @@ extension SelectorPlan {
     /// thinks of it is to be checked.
     func holds(_ selector: TrafficSelector) -> Bool {
         guard selector.first.version == network.version else { return false }
-        guard network.first.bits <= selector.first.bits, selector.last.bits <= network.last.bits
-        else { return false }
+        guard first <= selector.first.bits, selector.last.bits <= last else { return false }
         guard ipProtocol == 0 || ipProtocol == selector.ipProtocol else { return false }
         return port == 0 || (selector.ports.lower == port && selector.ports.upper == port)
     }

@@ -70,6 +70,7 @@ package struct Coverage: Sendable {
         switch report.event {
         case .initiationFailed(let failure): count("initiation failed", failure.subject.rawValue)
         case .refused(let failure): count("refused", failure.subject.rawValue)
+        case .ikeSAClosed(.peerRestarted): count("closed", "by a proof of restart")
         default: break
         }
     }

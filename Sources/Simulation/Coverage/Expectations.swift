@@ -7,6 +7,9 @@ package enum Expectations {
     static var all: [String] {
         exchanges + reports + notifies
             + CollisionWatch.names.map { "collision \($0)" }
+            + VarietyGenerator.Form.allCases.map { "selectors \($0.rawValue)" }
+            + ["closed by a proof of restart", "network loses a fragment"]
+            + ["tells an address", "tells an old address", "has no answer"].map { "dns \($0)" }
             + faults.map { "fault \($0)" } + attacks.map { "attack \($0)" }
             + Mismatch.allCases.filter { $0 != .none }.map { "mismatch \($0.rawValue)" }
     }
@@ -37,7 +40,7 @@ package enum Expectations {
 
     private static let faults = [
         "partition", "crash", "restart", "rebind", "move", "burst", "take-down", "bring-up",
-        "wear-out", "reload",
+        "wear-out", "reload", "crash with state", "drop fragments",
     ]
 
     private static let attacks = [

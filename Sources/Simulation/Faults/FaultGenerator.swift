@@ -30,7 +30,7 @@ struct FaultGenerator {
             !peering.gateways.contains(gateway)
                 || peering.gateways.contains { scenario.gateways[$0].nat == nil }
         }
-        let move = mayMove ? FaultKind.move(gateway) : .crash(gateway)
+        let move = mayMove ? FaultKind.move(gateway) : .crash(gateway, keepsState: true)
         let peering = dice.pick(scenario.peerings)
         let tunnel = dice.below(peering.tunnels.count)
         let isForward = dice.chance(perMille: 500)
@@ -47,7 +47,7 @@ struct FaultGenerator {
         case .stormy, .hostile:
             return dice.pick([
                 wearOut, wearOut, .partition(from: from, to: to), .partition(from: from, to: to),
-                .crash(gateway), .crash(gateway), move, move,
+                .crash(gateway, keepsState: true), .crash(gateway, keepsState: true), move, move,
                 .reload(from, peering: peering.number, dice.pick(FaultKind.Change.allCases)),
                 .reload(from, peering: peering.number, dice.pick(FaultKind.Change.allCases)),
                 .restart(gateway), mayMove ? .rebind(gateway) : .restart(gateway),

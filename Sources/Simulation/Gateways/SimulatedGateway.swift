@@ -11,6 +11,8 @@ final class SimulatedGateway {
     var index: Int { plan.index }
     /// How often it has been started.
     private(set) var life = 0
+    /// How often it has lost its disk.
+    private var disk = 0
     /// Nil while it does not run.
     private(set) var controller: ConnectionController?
     private(set) var path: PacketPath?
@@ -51,14 +53,16 @@ final class SimulatedGateway {
             keyEncapsulation: scenario.keyExchange
         )
         controller.installationObserver = observer
-        // The clock on the wall goes on, and the secret is on the disk: both outlive a crash.
-        var seal = GatewayRandomness(seed: scenario.seed, gateway: index, life: 0, purpose: 3)
+        // The clock on the wall goes on, and the secret is on the disk: both outlive a crash, if the
+        // disk does.
+        var seal = GatewayRandomness(seed: scenario.seed, gateway: index, life: disk, purpose: 3)
         let sealer = TicketSealer(
             secret: SecretBytes(seal.bytes(32)),
             secondsSince1970: 1_900_000_000 + now.nanoseconds / 1_000_000_000,
             at: now
         )
         if let sealer { controller.useTicketSealer(sealer) }
+        if plan.detectsCrashes { controller.useCrashSecret(crashSecret(scenario)) }
         let credentials = credentials(configuration, scenario)
         self.configuration = configuration
         self.controller = controller
@@ -113,6 +117,19 @@ final class SimulatedGateway {
         settings.exposesKeys = true
         return settings
     }
+
+    /// What the daemon keeps on its disk from life to life (RFC 6290 §5.1).
+    private func crashSecret(_ scenario: Scenario) -> SecretBytes {
+        var random = GatewayRandomness(
+            seed: scenario.seed,
+            gateway: index,
+            life: disk,
+            purpose: 2
+        )
+        return SecretBytes(random.bytes(32))
+    }
+
+    func loseState() { disk += 1 }
 
     /// Everything is gone at once.
     func halt() {

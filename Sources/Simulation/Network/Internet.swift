@@ -9,6 +9,8 @@ struct Internet {
         var second: (datagram: WireDatagram, delay: UInt64)?
         /// It was longer than a link that cannot fragment it; octets that pass.
         var tooLongFor: Int?
+        /// It was fragmented, and fragments do not arrive.
+        var isFragmentLost = false
     }
 
     private(set) var addresses: [IPAddress]
@@ -123,7 +125,10 @@ struct Internet {
                 passage.tooLongFor = link.mtu
                 return passage
             }
-            if link.dropsFragments { return passage }
+            if link.dropsFragments {
+                passage.isFragmentLost = true
+                return passage
+            }
         }
         let copies = dice[way].chance(perMille: link.duplicationPerMille) ? 2 : 1
         for number in 0..<copies {

@@ -24,6 +24,7 @@ package struct LinkConditions: Equatable, Sendable {
         result.detourPerMille = 0
         result.corruptionPerMille = 0
         result.truncationPerMille = 0
+        result.dropsFragments = false
         return result
     }
 

@@ -30,7 +30,7 @@ enum ProbePacket {
             packet.write(flow.source.bytes)
             packet.write(flow.destination.bytes)
         }
-        packet.write(UInt16(7000))
+        packet.write(flow.sourcePort)
         packet.write(flow.port)
         packet.write(UInt16(octets))
         packet.write(UInt16(0))

@@ -11,6 +11,7 @@ struct ProbeTraffic {
         let source: IPAddress
         let destination: IPAddress
         let ipProtocol: UInt8
+        let sourcePort: UInt16
         let port: UInt16
         /// The longest way that a probe takes when nothing is wrong, in nanoseconds.
         let longestDelay: UInt64
@@ -81,6 +82,10 @@ struct ProbeTraffic {
         _ place: Int
     ) -> Flow {
         let end = tunnel.ends[place]
+        // Where a tunnel has several selectors, one way goes by the first and one by the last.
+        let local = place == 0 ? end.local[0] : end.local[end.local.count - 1]
+        let remote = place == 0 ? end.remote[0] : end.remote[end.remote.count - 1]
+        let ipProtocol = remote.ipProtocol == 0 ? local.ipProtocol : remote.ipProtocol
         let from = peering.gateways[place]
         let to = peering.gateways[1 - place]
         let link = scenario.conditions[
@@ -92,10 +97,11 @@ struct ProbeTraffic {
             tunnel: index,
             from: from,
             to: to,
-            source: end.local[0].host(7),
-            destination: end.remote[0].host(9),
-            ipProtocol: end.remote[0].ipProtocol == 0 ? 17 : end.remote[0].ipProtocol,
-            port: end.remote[0].port == 0 ? 7777 : end.remote[0].port,
+            source: local.host(7),
+            destination: remote.host(9),
+            ipProtocol: ipProtocol == 0 ? 17 : ipProtocol,
+            sourcePort: local.port == 0 ? 7000 : local.port,
+            port: remote.port == 0 ? 7777 : remote.port,
             longestDelay: link.longestDelay
         )
     }

@@ -6,7 +6,7 @@ enum ConfigurationText {
         let plan = scenario.gateways[gateway]
         var lines = [
             "gateway:", "  default-policy: discard", "  cookie-threshold: \(plan.cookieThreshold)",
-            "connections:",
+            "  crash-detection: \(plan.detectsCrashes)", "connections:",
         ]
         for peering in scenario.peerings where peering.gateways.contains(gateway) {
             lines += connection(peering, gateway, scenario)
@@ -21,7 +21,8 @@ enum ConfigurationText {
     ) -> [String] {
         let end = peering.end(of: gateway)
         let other = scenario.gateways[peering.other(than: gateway)]
-        let remote = end.knowsPeer ? "address: \"\(other.publicAddress)\", " : ""
+        let address = end.peerName ?? "\"\(other.publicAddress)\""
+        let remote = end.knowsPeer ? "address: \(address), " : ""
         var lines = [
             "  \(peering.name):", "    local: {id: \(end.localIdentity)}",
             "    remote: {\(remote)id: \(end.remoteIdentity)}",
@@ -31,7 +32,7 @@ enum ConfigurationText {
             "    retransmission: {initial: \(end.firstRetransmission)ms, factor: 1.8, "
                 + "tries: \(end.tries)}",
             "    ike-lifetime: \(end.ikeLifetime)s", "    keepalive: \(end.keepalive)s",
-            "    window: \(end.window)", "    fragment-size: \(end.fragmentSize)", "    tunnels:",
+            "    window: \(end.window)", "    fragment-size: \(end.fragmentSize.map(String.init) ?? "off")", "    tunnels:",
         ]
         if end.resumes { lines.insert("    resumption: true", at: lines.count - 1) }
         let place = gateway == peering.gateways[0] ? 0 : 1

@@ -60,6 +60,8 @@ package struct GatewayPlan: Sendable {
     package var address: IPAddress
     package var nat: NATPlan?
     package var cookieThreshold: Int
+    /// Gives peers tokens that prove its restart, made of a secret on its disk (RFC 6290).
+    var detectsCrashes = false
 
     package var name: String { "g\(index)" }
     /// Whether others may begin: not behind a box that lets nobody in.
@@ -104,17 +106,21 @@ package struct EndPlan: Sendable {
     var tries: Int
     /// Requests at once that it takes from the peer.
     var window: Int
-    /// Octets of an IKE message from which on it is cut.
-    var fragmentSize: Int
+    /// Octets of an IKE message from which on it is cut; nil: never.
+    var fragmentSize: Int?
     /// Whether it has the peer's address, and so may begin.
     var knowsPeer: Bool
     /// Whether it asks for tickets and gives them (RFC 5723).
     var resumes = false
+    /// By which it knows the peer instead of an address.
+    var peerName: String?
 }
 
 package struct TunnelPlan: Sendable {
     package let name: String
     package var ends: [TunnelEndPlan]
+    /// What is special about its selectors, for the coverage.
+    var selectorForm: String?
 }
 
 package struct TunnelEndPlan: Sendable {
@@ -132,21 +138,31 @@ package struct TunnelEndPlan: Sendable {
 /// A network with a protocol and a port, as a configuration names it; zero is any.
 package struct SelectorPlan: Sendable, Equatable {
     var network: IPPrefix
+    /// Addresses of the network that do not belong to it, at either end.
+    var leftOutBefore = 0
+    var leftOutBehind = 0
     var ipProtocol: UInt8 = 0
     var port: UInt16 = 0
 
+    var first: UInt128 { network.first.bits + UInt128(leftOutBefore) }
+    var last: UInt128 { network.last.bits - UInt128(leftOutBehind) }
+
     var text: String {
-        guard ipProtocol != 0 else { return "\"\(network)\"" }
-        let name = ipProtocol == 17 ? "udp" : ipProtocol == 6 ? "tcp" : "\(ipProtocol)"
-        return port == 0 ? "\"\(network)[\(name)]\"" : "\"\(network)[\(name)/\(port)]\""
+        let isRange = leftOutBefore + leftOutBehind > 0
+        let addresses = isRange ? "\(address(first))-\(address(last))" : "\(network)"
+        guard ipProtocol != 0 else { return "\"\(addresses)\"" }
+        let names: [UInt8: String] = [6: "tcp", 17: "udp", 132: "sctp"]
+        let name = names[ipProtocol] ?? "\(ipProtocol)"
+        return port == 0 ? "\"\(addresses)[\(name)]\"" : "\"\(addresses)[\(name)/\(port)]\""
     }
 
     /// An address within, to send from or to.
     func host(_ number: Int) -> IPAddress {
-        IPAddress(
-            version: network.version,
-            bits: network.first.bits + UInt128(network.first == network.last ? 0 : number)
-        )
+        address(first + UInt128(first == last ? 0 : number))
+    }
+
+    private func address(_ bits: UInt128) -> IPAddress {
+        IPAddress(version: network.version, bits: bits)
     }
 }
 
@@ -172,20 +188,23 @@ package struct PlannedFault: Sendable {
     let time: UInt64
     /// When it is over; for those that last.
     let end: UInt64
-    let kind: FaultKind
+    var kind: FaultKind
 }
 
 package enum FaultKind: Sendable {
     /// Nothing passes from one gateway to another.
     case partition(from: Int, to: Int)
-    /// Ends without a word and comes back without a memory.
-    case crash(Int)
+    /// Ends without a word and comes back without a memory, but for what is on its disk, if that
+    /// is not lost too.
+    case crash(Int, keepsState: Bool)
     /// Tells its peers, ends, and comes back.
     case restart(Int)
     /// A NAT box forgets its mappings.
     case rebind(Int)
     /// The public address changes: of the gateway, or of its NAT box.
     case move(Int)
+    /// Fragments of IP packets are lost, all of them.
+    case dropFragments(from: Int, to: Int)
     /// A bad time: so much more is lost.
     case burst(from: Int, to: Int, lossPerMille: Int)
     /// Somebody says `cygnet down` and, when it is over, `cygnet up`.
@@ -209,10 +228,11 @@ package enum FaultKind: Sendable {
     var name: String {
         switch self {
         case .partition: "partition"
-        case .crash: "crash"
+        case .crash(_, let keepsState): keepsState ? "crash with state" : "crash"
         case .restart: "restart"
         case .rebind: "rebind"
         case .move: "move"
+        case .dropFragments: "drop fragments"
         case .burst: "burst"
         case .takeDown: "take-down"
         case .bringUp: "bring-up"

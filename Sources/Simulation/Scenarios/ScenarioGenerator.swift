@@ -40,6 +40,8 @@ package struct ScenarioGenerator {
         scenario.peerings = peerings(scenario)
         var faults = FaultGenerator(seed: seed)
         scenario.faults = faults.faults(for: scenario)
+        var varieties = VarietyGenerator(seed: seed)
+        varieties.vary(&scenario)
         return scenario
     }
 

@@ -13,14 +13,17 @@ extension World {
         }
         switch fault.kind {
         case .partition(let from, let to): internet.block(from: from, to: to, true)
-        case .crash(let gateway):
+        case .crash(let gateway, let keepsState):
             if gateways[gateway].isRunning { stop(gateway) }
+            if !keepsState { gateways[gateway].loseState() }
         case .restart(let gateway):
             if gateways[gateway].isRunning { close(gateway) }
         case .rebind(let gateway): internet.boxes[gateway]?.rebind()
         case .move(let gateway): move(gateway, fault)
         case .reload(let gateway, let peering, let change):
             reload(gateway, peering, change, isOver: false)
+        case .dropFragments(let from, let to):
+            internet.change(from: from, to: to) { $0.dropsFragments = true }
         case .burst(let from, let to, let loss):
             internet.change(from: from, to: to) { $0.lossPerMille += loss }
         case .takeDown(let gateway, let peering, let tunnel):
@@ -43,11 +46,13 @@ extension World {
     func end(_ fault: PlannedFault) {
         switch fault.kind {
         case .partition(let from, let to): internet.block(from: from, to: to, false)
-        case .crash(let gateway): boot(gateway)
+        case .crash(let gateway, _): boot(gateway)
         case .restart(let gateway):
             // The daemon does not wait for ever.
             if gateways[gateway].isRunning, gateways[gateway].isClosing { stop(gateway) }
             boot(gateway)
+        case .dropFragments(let from, let to):
+            internet.change(from: from, to: to) { $0.dropsFragments = false }
         case .burst(let from, let to, let loss):
             internet.change(from: from, to: to) { $0.lossPerMille = max(0, $0.lossPerMille - loss) }
         case .takeDown(let gateway, let peering, let tunnel):

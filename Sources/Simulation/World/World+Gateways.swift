@@ -55,7 +55,8 @@ extension World {
                 at: gateway.index
             )
         case .resolve(let name):
-            control(.resolved(name: name, addresses: [], lifetime: nil), at: gateway.index)
+            let delay = nameDice.span(milliseconds: 1...200)
+            schedule(.lookup(gateway.index, life: gateway.life, name: name), at: now + delay)
         case .findRoute(let remote):
             let address = internet.addresses[gateway.index]
             control(.routeFound(remote: remote, local: address), at: gateway.index)

@@ -31,6 +31,7 @@ extension World {
         let passage = internet.carry(datagram, from: gateway.index, at: now)
         if let copy = passage.first { schedule(.arrival(copy.datagram), at: now + copy.delay) }
         if let copy = passage.second { schedule(.arrival(copy.datagram), at: now + copy.delay) }
+        if passage.isFragmentLost { coverage.count("network", "loses a fragment") }
         if let octets = passage.tooLongFor {
             let delay = dice.span(milliseconds: 1...50)
             schedule(

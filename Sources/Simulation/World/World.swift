@@ -20,6 +20,8 @@ package final class World {
     var coverage = Coverage()
     var trace: Trace
     var dice: Dice
+    /// Of the DNS.
+    var nameDice: Dice
     private(set) var phase = Phase.turmoil
     private var lastDatagram: UInt64 = 0
     var wantedEnds: [WantedEnd]
@@ -47,6 +49,7 @@ package final class World {
         traffic = ProbeTraffic(scenario)
         checks = Checks(scenario)
         dice = Dice(seed: scenario.seed, stream: 3)
+        nameDice = Dice(seed: scenario.seed, stream: 7)
         attackers = Attackers(scenario)
         wantedEnds = WantedEnd.all(of: scenario)
     }
@@ -86,6 +89,9 @@ package final class World {
         for peering in scenario.peerings where peering.mismatch != .none {
             coverage.count("mismatch", peering.mismatch.rawValue)
         }
+        for tunnel in scenario.peerings.flatMap(\.tunnels) {
+            if let form = tunnel.selectorForm { coverage.count("selectors", form) }
+        }
         for gateway in gateways {
             queue.schedule(.boot(gateway.index), at: now + dice.span(milliseconds: 0...2000))
         }
@@ -119,6 +125,7 @@ package final class World {
         case .pathMTU(let gateway, let life, let remote, let octets):
             guard gateways[gateway].life == life else { return }
             control(.pathMTU(remote: remote, octets: octets), at: gateway)
+        case .lookup(let gateway, let life, let name): answerLookup(gateway, life, name)
         case .probe(let flow): sendProbe(flow)
         case .faultBegins(let index): begin(scenario.faults[index])
         case .faultEnds(let index): end(scenario.faults[index])

@@ -10,6 +10,8 @@ enum WorldEvent {
     /// The packet path of one life of a gateway tells control something.
     case packetPath(Int, life: Int, PacketPathEvent)
     case pathMTU(Int, life: Int, remote: IPAddress, octets: Int)
+    /// The DNS answers one life of a gateway.
+    case lookup(Int, life: Int, name: String)
     case probe(flow: Int)
     case faultBegins(Int)
     case faultEnds(Int)

@@ -40,8 +40,7 @@ package struct Coverage: Sendable {
             switch payload {
             case .notify(let notify): count(.notify, notify.type.rawValue, message)
             case .delete(let delete):
-                named[delete.isIKESA ? "delete of an IKE SA" : "delete of Child SAs", default: 0]
-                    += 1
+                count("delete", delete.isIKESA ? "of an IKE SA" : "of Child SAs")
             default: count(.payload, UInt16(payload.type.rawValue), message)
             }
         }

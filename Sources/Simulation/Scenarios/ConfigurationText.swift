@@ -32,7 +32,8 @@ enum ConfigurationText {
             "    retransmission: {initial: \(end.firstRetransmission)ms, factor: 1.8, "
                 + "tries: \(end.tries)}",
             "    ike-lifetime: \(end.ikeLifetime)s", "    keepalive: \(end.keepalive)s",
-            "    window: \(end.window)", "    fragment-size: \(end.fragmentSize.map(String.init) ?? "off")", "    tunnels:",
+            "    window: \(end.window)",
+            "    fragment-size: \(end.fragmentSize.map(String.init) ?? "off")", "    tunnels:",
         ]
         if end.resumes { lines.insert("    resumption: true", at: lines.count - 1) }
         let place = gateway == peering.gateways[0] ? 0 : 1

@@ -97,9 +97,7 @@ extension SelectorPlan {
     /// Another network, which no tunnel has.
     fileprivate var neighbour: SelectorPlan {
         var result = self
-        let offset = UInt128(network.version == .v4 ? 100 << 16 : 0x1000) << (
-            network.version == .v4 ? 0 : 80
-        )
+        let offset: UInt128 = network.version == .v4 ? 100 << 16 : 0x1000 << 80
         result.network = IPPrefix(
             address: IPAddress(version: network.version, bits: network.first.bits + offset),
             length: network.length

@@ -16,11 +16,11 @@ extension World {
             addresses = [isOld ? sought.publicAddress : internet.publicAddress(of: sought.index)]
         }
         let present = sought.map { internet.publicAddress(of: $0.index) }
-        let what =
-            addresses.isEmpty
-            ? "has no answer" : addresses[0] == present ? "tells an address" : "tells an old address"
+        let isTrue = addresses.first == present
+        let answer = isTrue ? "tells an address" : "tells an old address"
+        let what = addresses.isEmpty ? "has no answer" : answer
         coverage.count("dns", what)
-        trace.note(at: now) { "the DNS \(what) to \(self.gateways[index].plan.name): \(addresses)" }
+        trace.note(at: now) { "the DNS \(what) to g\(index): \(addresses)" }
         control(.resolved(name: name, addresses: addresses, lifetime: lifetime), at: index)
     }
 }

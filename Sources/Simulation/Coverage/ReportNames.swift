@@ -32,6 +32,8 @@ extension IKEReport.Event {
         case .probingPaths: "report probingPaths"
         case .addressesRefused: "report addressesRefused"
         case .errorFromPeer: "report errorFromPeer"
+        // Slower, for those that are rare.
+        default: "report " + String(describing: self).prefix { $0 != "(" }
         }
     }
 }

@@ -8,7 +8,7 @@ package enum Expectations {
         exchanges + reports + notifies
             + CollisionWatch.names.map { "collision \($0)" }
             + VarietyGenerator.Form.allCases.map { "selectors \($0.rawValue)" }
-            + ["closed by a proof of restart", "network loses a fragment"]
+            + ["network loses a fragment"]
             + ["tells an address", "tells an old address", "has no answer"].map { "dns \($0)" }
             + faults.map { "fault \($0)" } + attacks.map { "attack \($0)" }
             + Mismatch.allCases.filter { $0 != .none }.map { "mismatch \($0.rawValue)" }

@@ -75,18 +75,22 @@ extension IKEMessage {
     }
 
     /// One fragment of a message (RFC 7383 §2.5).
+    ///
+    /// - Parameter clear: payloads before it, which stand in the first fragment alone
+    ///   (RFC 7383 §2.5.3).
     package static func serialiseFragment<CipherFailure: Error>(
         _ header: MessageHeader,
         chunk: ArraySlice<UInt8>,
         of content: ProtectedContent,
         number: UInt16,
         total: UInt16,
+        clear: [Payload] = [],
         lengths: SealingLengths,
         seal: (_ plaintext: [UInt8], _ associatedData: [UInt8]) throws(CipherFailure) -> [UInt8]
     ) throws(CipherFailure) -> [UInt8] {
         try serialise(
             header,
-            clear: [],
+            clear: number == 1 ? clear : [],
             .encryptedFragment,
             firstPayload: number == 1 ? content.firstPayload : .none,
             fields: [number, total],

@@ -155,7 +155,7 @@ extension IKEEngine {
     }
 
     /// RFC 8019 §7.1.1.2: a function that the initiator offers and we have.
-    private func commonFunction(_ content: MessageContent) -> PseudorandomFunction? {
+    func commonFunction(_ content: MessageContent) -> PseudorandomFunction? {
         let offered = (content.securityAssociation?.proposals ?? []).flatMap {
             $0.proposal.transforms.filter { $0.type == .pseudorandomFunction }
         }

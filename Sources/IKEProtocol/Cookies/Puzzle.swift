@@ -35,6 +35,11 @@ struct Puzzle: Hashable {
         )
     }
 
+    /// What a puzzle for IKE_AUTH is about: Nr | SPIr (RFC 8019 §7.2.3).
+    static func authText(nonce: [UInt8], responderSPI: IKESPI) -> [UInt8] {
+        nonce + responderSPI.bytes
+    }
+
     /// Whether four different keys of one length give results with enough zero bits
     /// (RFC 8019 §7.1.4: "MUST check all of the four returned keys").
     func isSolved(by solution: PuzzleSolutionPayload, over text: [UInt8]) -> Bool {

@@ -104,6 +104,7 @@ extension IKEEngine {
         } catch {
             return counters.drop(.malformed)
         }
+        guard showsWork(message, sa) else { return counters.drop(.puzzleRequired) }
         do {
             let received: ReceivedMessage?
             switch message.protection {
@@ -122,7 +123,9 @@ extension IKEEngine {
             if let received { receiveAuthentic(received, datagram, header, sa, at: now) }
         } catch {
             switch error {
-            case .cipher: counters.drop(.unauthentic)
+            case .cipher:
+                counters.drop(.unauthentic)
+                noteForgery(of: sa)
             case .message(let fault): receiveFaulty(fault, datagram, header, sa, at: now)
             }
         }
@@ -175,8 +178,8 @@ extension IKEEngine {
             respond(to: Request(nil, datagram, header, at: now), of: sa, [.notify(notify)])
         }
         // RFC 7296 §2.21.3: a fault of syntax is fatal to the IKE SA; an unknown critical payload
-        // only to its exchange.
-        if case .unsupportedCriticalPayload = fault, !header.isResponse { return }
+        // only to its exchange, and in IKE_AUTH to what it was to make (§2.21.2).
+        if case .unsupportedCriticalPayload = fault, !header.isResponse, !sa.isHalfOpen { return }
         fail(
             sa,
             NegotiationFailure(

@@ -19,6 +19,8 @@ final class SATable {
     private struct FirstRequest {
         let spi: IKESPI
         let solvedCookie: [UInt8]?
+        /// Something has come for the half-open SA that was not authentic.
+        var isSpoilt = false
     }
 
     private var byFirstRequest: [HalfOpenKey: FirstRequest] = [:]
@@ -27,6 +29,8 @@ final class SATable {
     private var spentCookies: Set<[UInt8]> = []
     private var byInboundSPI: [SPI: IKESPI] = [:]
     private(set) var halfOpenCount = 0
+    /// Half-open SAs for which something came that was not authentic.
+    private(set) var spoiltCount = 0
 
     subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }
 
@@ -126,8 +130,15 @@ final class SATable {
     func forgetHalfOpen(_ key: HalfOpenKey) {
         guard let request = byFirstRequest.removeValue(forKey: key) else { return }
         halfOpenCount -= 1
+        if request.isSpoilt { spoiltCount -= 1 }
         if let address = IPAddress(bytes: key.address) { halfOpen.remove(address) }
         if let cookie = request.solvedCookie { spentCookies.remove(cookie) }
+    }
+
+    mutating func markSpoilt(_ key: HalfOpenKey) {
+        guard byFirstRequest[key]?.isSpoilt == false else { return }
+        byFirstRequest[key]?.isSpoilt = true
+        spoiltCount += 1
     }
 
     // MARK: Peers

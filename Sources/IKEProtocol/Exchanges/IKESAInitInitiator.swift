@@ -152,13 +152,16 @@ extension IKEEngine {
             return counters.drop(.unexpectedExchange)
         }
         guard datagram.remote == sa.path.remote else { return counters.drop(.unexpectedSource) }
+        // An answer is there, and its puzzle is worked on.
+        guard state.answer == nil else { return counters.drop(.repeatedResponse) }
         guard let message = try? IKEMessage(reading: datagram.bytes), message.protection == .none,
             let content = MessageContent(message.payloads)
         else { return counters.drop(.malformed) }
         if content.securityAssociation == nil {
             return receiveInitNotify(content, sa, state, at: now)
         }
-        receiveInitAnswer(content, datagram, header, sa, state, at: now)
+        let answer = InitAnswer(content: content, datagram: datagram, header: header)
+        receiveInitAnswer(answer, sa, state, at: now)
     }
 
     /// A COOKIE, another method, or an error.
@@ -220,7 +223,7 @@ extension IKEEngine {
 
     /// RFC 7296 §2.21.1: an error in IKE_SA_INIT is not authentic; "the initiator SHOULD continue
     /// to wait for a while" for an answer that is better.
-    private func refuse(
+    func refuse(
         _ failure: NegotiationFailure,
         _ sa: IKESA,
         _ initiating: Initiating,
@@ -240,14 +243,14 @@ extension IKEEngine {
         )
     }
 
-    private func receiveInitAnswer(
-        _ content: MessageContent,
-        _ datagram: IKEDatagram,
-        _ header: MessageHeader,
+    func receiveInitAnswer(
+        _ response: InitAnswer,
         _ sa: IKESA,
         _ state: Initiating,
         at now: Instant
     ) {
+        let (content, datagram) = (response.content, response.datagram)
+        let header = response.header
         guard header.responderSPI != .zero, let answer = content.securityAssociation,
             let keyExchange = content.keyExchange, let nonce = content.nonce
         else { return counters.drop(.malformed) }
@@ -257,6 +260,9 @@ extension IKEEngine {
             suite.additionalKeyExchanges.isEmpty
                 || content.notify(.intermediateExchangeSupported) != nil
         else { return refuse(InitRefusal.strangeAnswer(sa.connection), sa, state, at: now) }
+        if sa.authSolution == nil, let puzzle = content.notify(.puzzle) {
+            return receiveAuthPuzzle(puzzle, response, nonce, sa, state, at: now)
+        }
         guard suite.keyExchange == keyExchange.method, keyExchange.method == state.keyPair.method,
             let secret = try? state.keyPair.sharedSecret(with: keyExchange.data),
             let keys = SAKeys(

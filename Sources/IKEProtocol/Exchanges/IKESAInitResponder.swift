@@ -28,16 +28,18 @@ extension IKEEngine {
         do {
             message = try IKEMessage(reading: datagram.bytes)
         } catch {
-            counters.drop(.malformed)
-            if let notify = error.notify { answerUnprotected(datagram, header, notify, now) }
-            return
+            return dropMalformed(error, datagram, header, at: now)
         }
         guard message.protection == .none, let content = MessageContent(message.payloads),
             let offer = content.securityAssociation, let keyExchange = content.keyExchange,
             let nonce = content.nonce
         else {
             counters.drop(.malformed)
-            return answerUnprotected(datagram, header, NotifyPayload(.invalidSyntax), now)
+            return refuseFirstRequest(
+                .malformedInit("lacks a payload, or has one twice"),
+                datagram,
+                at: now
+            )
         }
         let first = FirstRequest(
             content: content,
@@ -79,6 +81,22 @@ extension IKEEngine {
         counters.answeredAgain += 1
         send(state.transcript.responderMessage, from: datagram.local, to: datagram.remote)
         return true
+    }
+
+    /// RFC 7296 §3.10.1: INVALID_SYNTAX "may only be returned for and in an encrypted packet", and
+    /// so our log alone hears of it (§2.21.1); a critical payload that is unknown is told in any
+    /// case (§2.5).
+    private func dropMalformed(
+        _ error: MessageError,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) {
+        counters.drop(.malformed)
+        if case .unsupportedCriticalPayload = error, let notify = error.notify {
+            return answerUnprotected(datagram, header, notify, now)
+        }
+        refuseFirstRequest(.malformedInit("cannot be read: \(error)"), datagram, at: now)
     }
 
     private func answer(
@@ -158,6 +176,8 @@ extension IKEEngine {
             )
         else {
             counters.drop(.malformed)
+            // RFC 6989 §2.5: for a value that is none of its group the responder "MAY send an
+            // INVALID_SYNTAX error notification back".
             return answerUnprotected(datagram, header, NotifyPayload(.invalidSyntax), now)
         }
         let path = IKEPath(local: datagram.local, remote: datagram.remote)
@@ -171,7 +191,10 @@ extension IKEEngine {
         let (agreed, notifies) = agree(on: first.content, connection)
         let answer = header.answering(responderSPI: spi)
         let payload = KeyExchangePayload(method: suite.keyExchange, data: keyExchange.publicValue)
-        let payloads = answerPayloads(choice, payload, nonce, answer, path, nat) + notifies
+        let puzzle = authPuzzle(first.content, suite, hasSolved: first.solvedCookie != nil)
+        let demand = puzzle.map { [Payload.notify($0.notify)] } ?? []
+        let payloads =
+            answerPayloads(choice, payload, nonce, answer, path, nat) + notifies + demand
         let response = IKEMessage.serialise(answer, payloads: payloads)
         let transcript = InitTranscript(
             initiatorMessage: datagram.bytes,
@@ -182,6 +205,7 @@ extension IKEEngine {
         )
         var state = HalfOpen(keys: keys, transcript: transcript, key: key)
         state.remaining = suite.additionalKeyExchanges[...]
+        state.puzzle = puzzle
         let sa = IKESA(
             localSPI: spi,
             peerSPI: header.initiatorSPI,
@@ -193,13 +217,22 @@ extension IKEEngine {
         )
         sa.nat = nat
         sa.agreed = agreed
+        keep(sa, key, first, at: now)
+        send(response, from: datagram.local, to: datagram.remote)
+    }
+
+    private func keep(
+        _ sa: IKESA,
+        _ key: HalfOpenKey,
+        _ first: FirstRequest,
+        at now: Instant
+    ) {
         sa.signatureHashes = SignatureHashes.read(first.content)
         sa.supportsRedirect = first.content.supportsRedirect
         sa.responses = ResponseWindow(nextMessageID: 1)
         sas.insert(sa)
         sas.rememberHalfOpen(key, sa, solvedCookie: first.solvedCookie)
         arm(.halfOpenExpiry, of: sa, at: now + halfOpenPatience)
-        send(response, from: datagram.local, to: datagram.remote)
     }
 
     private func answerPayloads(
@@ -257,6 +290,16 @@ extension IKEEngine {
                     event: .refused(failure)
                 )
             )
+        )
+    }
+}
+
+extension NegotiationFailure {
+    fileprivate static func malformedInit(_ what: String) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .malformedMessage,
+            explanation: "A first request (IKE_SA_INIT) \(what).",
+            remedy: "Its sender errs, or somebody tries what happens; nothing is answered."
         )
     }
 }

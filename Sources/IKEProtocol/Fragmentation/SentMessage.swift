@@ -43,15 +43,24 @@ extension IKEEngine {
         of sa: IKESA,
         threshold: Int? = nil
     ) -> SentMessage? {
+        let isAuthRequest = header.exchangeType == .ikeAuth && !header.isResponse
+        let solution = isAuthRequest ? sa.authSolution : nil
         guard sa.agreed.contains(.fragmentation), let limit = threshold ?? sa.fragmentThreshold
         else {
-            return keys.seal(header, content, messageOctets: .max, random: &random)
-                .map { SentMessage(datagrams: $0, source: nil) }
+            let datagrams = keys.seal(
+                header,
+                content,
+                solution: solution,
+                messageOctets: .max,
+                random: &random
+            )
+            return datagrams.map { SentMessage(datagrams: $0, source: nil) }
         }
         let overhead = sa.path.datagramOverhead(natTraversalPort: settings.natTraversalPort)
         let datagrams = keys.seal(
             header,
             content,
+            solution: solution,
             messageOctets: limit - overhead,
             random: &random
         )

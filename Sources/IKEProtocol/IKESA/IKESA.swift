@@ -1,3 +1,4 @@
+internal import IKEMessages
 internal import IPsecPrimitives
 
 /// One IKE SA, from its first message to its end.
@@ -32,6 +33,9 @@ final class IKESA {
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []
+    /// What the first IKE_AUTH request brings, in clear, to a responder that wants to see work
+    /// before it looks into it (RFC 8019 §7.2).
+    var authSolution: PuzzleSolutionPayload?
     /// The keys come from a postquantum preshared key as well (RFC 8784).
     var usesPPK = false
     /// Hash functions that the peer verifies signatures with (RFC 7427 §4).
@@ -81,6 +85,8 @@ final class IKESA {
     var established: Established? {
         if case .established(let state) = state { state } else { nil }
     }
+
+    var isHalfOpen: Bool { if case .halfOpen = state { true } else { false } }
 
     var isEncapsulated: Bool {
         nat.isLocalTranslated || nat.isRemoteTranslated || nat.isForced

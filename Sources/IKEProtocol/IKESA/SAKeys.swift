@@ -86,9 +86,12 @@ final class SAKeys {
 
     /// The message as a whole, or its fragments where it has more than `messageOctets`
     /// (RFC 7383 §2.5); nil when the library fails.
+    ///
+    /// - Parameter solution: of a puzzle, in clear before what is sealed (RFC 8019 §7.2.2).
     func seal(
         _ header: MessageHeader,
         _ content: ProtectedContent,
+        solution: PuzzleSolutionPayload? = nil,
         messageOctets: Int,
         random: inout any RandomSource
     ) -> [[UInt8]]? {
@@ -99,12 +102,18 @@ final class SAKeys {
         )
         let plan = FragmentPlan(
             contentOctets: content.octets.count,
-            messageOctets: messageOctets,
+            messageOctets: messageOctets - (solution.map { $0.data.count + 4 } ?? 0),
             lengths: lengths
         )
+        let clear = solution.map { [Payload.puzzleSolution($0)] } ?? []
         guard plan.total > 1, let total = UInt16(exactly: plan.total) else {
             let iv = initialisationVector(random: &random)
-            let message = try? IKEMessage.serialise(header, content: content, lengths: lengths) {
+            let message = try? IKEMessage.serialise(
+                header,
+                content: content,
+                clear: clear,
+                lengths: lengths
+            ) {
                 (plaintext, associatedData) throws(CryptoError) in
                 try outbound.seal(plaintext, associatedData: associatedData, iv: iv)
             }
@@ -120,6 +129,7 @@ final class SAKeys {
                 of: content,
                 number: number,
                 total: total,
+                clear: clear,
                 lengths: lengths
             ) { (plaintext, associatedData) throws(CryptoError) in
                 try outbound.seal(plaintext, associatedData: associatedData, iv: iv)

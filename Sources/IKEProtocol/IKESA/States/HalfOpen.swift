@@ -12,6 +12,8 @@ struct HalfOpen {
     var authentication = IntermediateAuthentication()
     /// What the ticket holds that the initiator resumes a session with (RFC 5723).
     var resumption: TicketContent?
+    /// What has to come, solved, with the first IKE_AUTH request (RFC 8019 §7.2).
+    var puzzle: Puzzle?
     /// Under which the engine finds the SA when the first request comes again.
     let key: HalfOpenKey
 }

@@ -12,6 +12,9 @@ struct Initiating {
     /// The puzzle that came with it, while it is not solved (RFC 8019 §7.1.2).
     var search: PuzzleSearch?
     var solution: PuzzleSolutionPayload?
+    /// The answer that goes on once `search` is over: it came with a puzzle for IKE_AUTH
+    /// (RFC 8019 §7.2.1).
+    var answer: InitAnswer?
     /// The request as it is on the wire, which AUTH will cover.
     var request: [UInt8]
     /// What this end wants, the child of IKE_AUTH first.
@@ -20,4 +23,11 @@ struct Initiating {
     var restarts = 0
     /// An error that nobody vouches for: believed when no better answer comes (RFC 7296 §2.21.1).
     var refusal: NegotiationFailure?
+}
+
+/// The peer's answer to IKE_SA_INIT.
+struct InitAnswer {
+    let content: MessageContent
+    let datagram: IKEDatagram
+    let header: MessageHeader
 }

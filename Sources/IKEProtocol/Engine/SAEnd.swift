@@ -3,6 +3,9 @@ internal import IPsecPrimitives
 
 /// The ways in which an IKE SA ends.
 extension IKEEngine {
+    /// Sendings of one request without an answer after which a peer is not expected to answer the
+    /// next one soon.
+    private static let silentAttempts = 3
     /// An answer is repeated for so long after the SA's end.
     private static let closedMemory: Duration = .seconds(30)
 
@@ -166,7 +169,15 @@ extension IKEEngine {
         isShuttingDown = true
         // Where the window is full, the Delete follows the answer to what is under way
         // (RFC 7296 §2.3).
-        for sa in sas.all() { close(sa, because: .requested, at: now) }
+        for sa in sas.all() {
+            // Whoever has not answered so many sendings is told where its window has room, and not
+            // waited for.
+            let isSilent = sa.requests.outstanding.contains {
+                $0.attempts >= IKEEngine.silentAttempts
+            }
+            close(sa, because: .requested, at: now)
+            if isSilent { discard(sa) }
+        }
     }
 }
 

@@ -135,7 +135,7 @@ final class SATable {
         if let cookie = request.solvedCookie { spentCookies.remove(cookie) }
     }
 
-    mutating func markSpoilt(_ key: HalfOpenKey) {
+    func markSpoilt(_ key: HalfOpenKey) {
         guard byFirstRequest[key]?.isSpoilt == false else { return }
         byFirstRequest[key]?.isSpoilt = true
         spoiltCount += 1

@@ -207,7 +207,7 @@ extension IKEEngine {
 
     /// The old child still carries traffic: another try before it expires.
     func retryRekey(of old: SPI, _ sa: IKESA, at now: Instant) {
-        arm(.retry(.rekeyChild(inboundSPI: old)), of: sa, at: now + .seconds(30))
+        retry(.rekeyChild(inboundSPI: old), of: sa, after: .seconds(30), at: now)
     }
 
     private func sharedSecret(

@@ -12,7 +12,7 @@ extension IKEEngine {
     ) {
         let content = request.content
         guard let offer = content.securityAssociation, let theirNonce = content.nonce else {
-            return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+            return refuseSyntax(of: request, sa, "lacks a proposal or a nonce", at: now)
         }
         adoptIfCandidate(sa, state, at: now)
         // RFC 7296 §2.8.2: an IKE SA that another has replaced is as good as closed.
@@ -59,6 +59,7 @@ extension IKEEngine {
             respond(to: request, of: sa, [.notify(error.notify)])
             if error.notify.type == .invalidKEPayload { return }
             report(.refused(error.failure), of: sa, child: old?.policy.name)
+            if error.notify.type == .invalidSyntax { fail(sa, error.failure, at: now) }
         }
     }
 

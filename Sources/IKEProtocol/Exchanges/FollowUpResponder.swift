@@ -103,8 +103,7 @@ extension IKEEngine {
         else {
             release(awaited)
             report(.refused(FollowUpFailure.wrongValue(sa.connection)), of: sa)
-            respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
-            return startTasks(of: sa, at: now)
+            return refuseSyntax(of: request, sa, "lacks a right key exchange value", at: now)
         }
         var payloads: [Payload] = [
             .keyExchange(KeyExchangePayload(method: method, data: answer.publicValue))

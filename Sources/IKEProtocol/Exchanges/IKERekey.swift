@@ -172,7 +172,7 @@ extension IKEEngine {
             )
         report(.initiationFailed(failure), of: sa)
         // The old SA still works: another try before it expires.
-        arm(.retry(.rekeyIKESA), of: sa, at: now + .seconds(60))
+        retry(.rekeyIKESA, of: sa, after: .seconds(60), at: now)
     }
 
     func receiveIKERekeyRequest(
@@ -204,7 +204,7 @@ extension IKEEngine {
         }
         guard let suite = IKESuite(choice.transforms), choice.peerSPI.count == 8,
             let theirs = request.content.keyExchange
-        else { return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))]) }
+        else { return refuseSyntax(of: request, sa, "lacks an SPI or a key exchange", at: now) }
         guard theirs.method == suite.keyExchange else {
             return respond(to: request, of: sa, [.notify(.invalidKE(wanted: suite.keyExchange))])
         }
@@ -212,7 +212,11 @@ extension IKEEngine {
         let peerSPI = IKESPI(rawValue: choice.peerSPI.reduce(0) { $0 << 8 | UInt64($1) })
         let nonce = freshNonce()
         guard peerSPI != .zero, let answer = try? freshAnswer(suite.keyExchange, to: theirs.data)
-        else { return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))]) }
+        else {
+            // RFC 6989 §2.5: "the Responder MUST reply with an INVALID_SYNTAX error notification and
+            // drop the IKE SA".
+            return refuseSyntax(of: request, sa, "has a value that is none of its group", at: now)
+        }
         let payloads: [Payload] =
             [
                 .securityAssociation(choice.answer(spi: spi.bytes)),
@@ -260,7 +264,7 @@ extension IKEEngine {
             additional: additional
         )
         guard let keys else {
-            return respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+            return refuseSyntax(of: request, sa, "makes no keys", at: now)
         }
         respond(to: request, of: sa, payloads)
         let new = successor(

@@ -85,7 +85,42 @@ extension IKESA {
     }
 }
 
+extension IKEEngine {
+    /// A request that is authentic and makes no sense: INVALID_SYNTAX, which ends the IKE SA at
+    /// both ends (RFC 7296 §2.21.3).
+    func refuseSyntax(of request: Request, _ sa: IKESA, _ what: String, at now: Instant) {
+        respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+        fail(sa, InformationalFailure.malformed(request.header, what, sa.connection), at: now)
+    }
+}
+
 enum InformationalFailure {
+    static func malformed(
+        _ header: MessageHeader,
+        _ what: String,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .malformedMessage,
+            explanation: "The peer's \(header.exchangeType) request \(what).",
+            source: connection.source,
+            remedy: "One of the two implementations errs; a capture with keys shows which."
+        )
+    }
+
+    static func calledMalformed(
+        _ exchange: IKEExchange,
+        _ connection: IKEConnection
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .refusedByPeer,
+            explanation: "The peer finds our request malformed (INVALID_SYNTAX to "
+                + "\(exchange.name)), which ends the IKE SA.",
+            source: connection.source,
+            remedy: "One of the two implementations errs; a capture with keys shows which."
+        )
+    }
+
     static func disbelieved(_ connection: IKEConnection) -> NegotiationFailure {
         NegotiationFailure(
             subject: .refusedByPeer,

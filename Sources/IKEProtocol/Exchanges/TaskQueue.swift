@@ -4,6 +4,8 @@ internal import IPsecPrimitives
 /// What this end wants to ask for, in order, as far as the window and what is under way allow.
 extension IKEEngine {
     private static let refusalPatience: Duration = .seconds(300)
+    /// RFC 7296 §2.25: "the peer MUST NOT immediately retry".
+    private static let shortestRetry: Duration = .milliseconds(100)
 
     func enqueue(_ task: IKETask, of sa: IKESA, at now: Instant) {
         guard let state = sa.established, !state.isReplaced else { return }
@@ -71,7 +73,20 @@ extension IKEEngine {
     func retryLater(_ task: IKETask, of sa: IKESA, at now: Instant) {
         let shortest: Int64 = task == .rekeyIKESA ? 2500 : 500
         let wait = Duration.milliseconds(shortest + Int64(random.next32() % 1500))
-        arm(.retry(task), of: sa, at: now + wait)
+        retry(task, of: sa, after: wait, at: now)
+    }
+
+    /// Tries again after `wait`, or sooner where what the task is to replace would be gone by then:
+    /// in the middle of the time that is left, so that a few tries fit in.
+    func retry(_ task: IKETask, of sa: IKESA, after wait: Duration, at now: Instant) {
+        let end: Instant? =
+            switch task {
+            case .rekeyIKESA: sa.timers[.expiry]
+            case .rekeyChild(let spi): sa.timers[.childExpiry(spi)]
+            default: nil
+            }
+        let left = end.map { max(IKEEngine.shortestRetry, ($0 - now) / 2) }
+        arm(.retry(task), of: sa, at: now + min(wait, left ?? wait))
     }
 
     /// TEMPORARY_FAILURE. RFC 7296 §2.25: "the peer MUST NOT immediately retry"; after "several
@@ -102,6 +117,13 @@ extension IKEEngine {
         guard let outstanding = sa.requests[header.messageID] else { return }
         guard outstanding.exchange.type == header.exchangeType else {
             return counters.drop(.unexpectedExchange)
+        }
+        if content.notify(.invalidSyntax) != nil, sa.established != nil {
+            // RFC 7296 §2.21.3: "fatal in both peers, meaning that the IKE SA is deleted without
+            // needing an explicit Delete payload".
+            let failure = InformationalFailure.calledMalformed(outstanding.exchange, sa.connection)
+            report(.errorFromPeer(notify: NotifyType.invalidSyntax.description), of: sa)
+            return fail(sa, failure, at: now)
         }
         sa.requests.remove(header.messageID)
         disarm(.retransmission(header.messageID), of: sa)
@@ -162,7 +184,7 @@ extension IKEEngine {
             counters.drop(.unexpectedExchange)
             // A half-open SA waits on for IKE_AUTH; elsewhere the peer, which is authentic, is told.
             if sa.established != nil {
-                respond(to: request, of: sa, [.notify(NotifyPayload(.invalidSyntax))])
+                refuseSyntax(of: request, sa, "is of an exchange that has no place here", at: now)
             }
         }
     }

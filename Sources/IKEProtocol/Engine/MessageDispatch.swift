@@ -43,7 +43,8 @@ extension IKEEngine {
         }
         guard let sa = find(header) else {
             counters.drop(.unknownSPI)
-            if !header.isResponse {
+            // A request in an SA that we have asked for comes again when the answer is there.
+            if !header.isResponse, !sas.isOffered(header.initiatorSPI) {
                 answerUnprotected(
                     datagram,
                     header,

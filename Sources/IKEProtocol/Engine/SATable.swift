@@ -32,7 +32,26 @@ final class SATable {
     /// Half-open SAs for which something came that was not authentic.
     private(set) var spoiltCount = 0
 
+    /// SPIs that this end has offered for IKE SAs that are to replace others.
+    private var offered: Set<IKESPI> = []
+
     subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }
+
+    /// Whether `spi` is of an SA of ours that the peer may know already, and we do not: its answer
+    /// to our rekey may be lost, or overtaken by a request in the new SA.
+    func isOffered(_ spi: IKESPI) -> Bool { offered.contains(spi) }
+
+    /// `spi` stays known until another is offered, or `sa` goes.
+    func offer(_ spi: IKESPI, replacing sa: IKESA) {
+        withdrawOffer(of: sa)
+        sa.offeredSPI = spi
+        offered.insert(spi)
+    }
+
+    private func withdrawOffer(of sa: IKESA) {
+        if let spi = sa.offeredSPI { offered.remove(spi) }
+        sa.offeredSPI = nil
+    }
 
     var count: Int { byLocalSPI.count }
 
@@ -90,6 +109,7 @@ final class SATable {
         if let key = sa.refusedKey { forgetHalfOpen(key) }
         for spi in sa.inboundSPIs { byInboundSPI[spi] = nil }
         sa.inboundSPIs = []
+        withdrawOffer(of: sa)
         forgetPeer(of: sa)
         forgetBeginning(sa)
         byConnection[sa.connection.name]?.remove(sa.localSPI)

@@ -26,6 +26,7 @@ extension IKEEngine {
         let chosen = methods.contains(method) ? method : methods.first ?? method
         guard let keyPair = try? freshKeyPair(chosen) else { return }
         let spi = freshIKESPI()
+        sas.offer(spi, replacing: sa)
         let exchange = IKERekeyExchange(
             localSPI: spi,
             nonce: freshNonce(),

@@ -53,6 +53,8 @@ final class IKESA {
     /// Inbound SPIs of Child SAs that are this one's, or reserved for it; the engine's table of IKE
     /// SAs keeps them.
     var inboundSPIs: SmallSet<SPI> = []
+    /// Our SPI of the IKE SA that we have last asked to replace this one; the table keeps it too.
+    var offeredSPI: IKESPI?
     /// Local SPIs of IKE SAs that this one replaces as soon as it has all that they have.
     var retires: [IKESPI] = []
     /// When an authentic message or packet came last.

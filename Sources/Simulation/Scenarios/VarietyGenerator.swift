@@ -3,9 +3,8 @@ internal import IPsecPrimitives
 /// Kinds of things that came later than others: decided by dice of their own, so that a seed's other
 /// decisions stay what they were.
 struct VarietyGenerator {
-    /// Gateways that give out tokens of crash detection: none, for a gateway shows the token of an
-    /// IKE SA that it is about to make when a request of the peer there overtakes the answer.
-    private static let tokensPerMille = 0
+    /// Gateways that give out tokens of crash detection.
+    private static let tokensPerMille = 500
 
     private var dice: Dice
 

@@ -79,6 +79,26 @@ struct CrashDetectionTests {
         #expect(hasNoticed(dialogue))
     }
 
+    @Test("a request that overtakes the answer to a rekey is no sign of a restart")
+    func overtakenAnswer() {
+        let dialogue = connect()
+        var near = Setup()
+        near.ikeLifetime = SALifetime(rekeyAfter: .seconds(60), jitterPercent: 0)
+        dialogue.configure(dialogue.left, near)
+        dialogue.pass(.seconds(60))
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        // The answer is lost; what the right end asks in the new SA is not.
+        dialogue.right.outbox = []
+        dialogue.handle(.probe(connection: "site"), at: dialogue.right)
+        #expect(dialogue.right.outbox.count == 1)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        #expect(dialogue.left.outbox.isEmpty)
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.right.count { $0 == .ikeSAClosed(.peerRestarted) } == 0)
+        #expect(dialogue.left.count { if case .ikeSARekeyed = $0 { true } else { false } } == 1)
+        #expect(dialogue.agree())
+    }
+
     @Test("an SA that is there never has its token told, whatever a stranger changes")
     func tokenOfLivingSA() throws {
         let dialogue = connect()

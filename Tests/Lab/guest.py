@@ -3,6 +3,7 @@ host's kernel need not have any. It boots in about two seconds and stands beside
 
 import json
 import os
+import shutil
 import signal
 import socket
 
@@ -12,7 +13,17 @@ from Tests.Lab.strongswan import CHARON, PLUGINS, SETTINGS, StrongSwan
 from Tests.Lab.vici import Vici
 
 AGENT_PORT, VICI_PORT = 4999, 4502
-INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest_init.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+INIT = os.path.join(HERE, "guest_init.py")
+
+
+def registers_library(folder):
+    """The guest kernel's ptrace, for processors with more registers than it knows."""
+    library = os.path.join(folder, "guest_registers.so")
+    compiler = shutil.which("cc") or "clang"
+    run(compiler, "-shared", "-fPIC", "-O2", "-o", library, os.path.join(HERE, "guest_registers.c"),
+        "-ldl")
+    return library
 
 
 class Guest:
@@ -39,8 +50,13 @@ class Guest:
             "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={launcher}",
             f"vec0:transport=tap,ifname={self.tap},depth=128,gro=1",
             "con=null", "con0=null,fd:1", "quiet", f"lab_port={AGENT_PORT}", *addresses,
-        ), os.path.join(folder, "console"), {"TMPDIR": "/dev/shm"})
-        wait_until(self._answers, "the guest kernel's start", seconds=30, every=0.1)
+        ), os.path.join(folder, "console"), {
+            "TMPDIR": "/dev/shm", "LD_PRELOAD": registers_library(folder)})
+        try:
+            wait_until(self._answers, "the guest kernel's start", seconds=30, every=0.1)
+        except Failure:
+            self.close()
+            raise
 
     def connect(self, port, seconds=2.0):
         stream = self.network.router.socket(socket.AF_INET, socket.SOCK_STREAM)

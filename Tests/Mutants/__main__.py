@@ -10,7 +10,7 @@ from . import page
 from .checks import BuildFailure, simulate, unit_tests
 from .ledger import Ledger
 from .mutant import Mutant, all_mutants
-from .tree import Tree
+from .tree import Tree, applies
 
 CHECKS = ("simulation", "tests")
 
@@ -22,14 +22,14 @@ def main() -> int:
         for mutant in mutants:
             print(f"{mutant.name}: {mutant.fault} ({mutant.origin})")
         return 0
-    tree = Tree()
-    tree.prepare()
     if arguments.check:
-        stale = [mutant.name for mutant in mutants if not tree.applies(mutant.path)]
+        stale = [mutant.name for mutant in mutants if not applies(mutant.path)]
         for name in stale:
             print(f"{name}: does not apply")
         print(f"{len(mutants) - len(stale)} passed, {len(stale)} failed")
         return 1 if stale else 0
+    tree = Tree()
+    tree.prepare()
     ledger = Ledger(tree.sources)
     for number, mutant in enumerate(mutants, 1):
         patch = hashlib.sha256(mutant.path.read_bytes()).hexdigest()

@@ -30,18 +30,10 @@ class Tree:
         _output(["git", "checkout", "--quiet", "--force", "--detach", self.commit], self.path)
         _output(["git", "clean", "--quiet", "-d", "--force"], self.path)
 
-    def applies(self, patch: Path) -> bool:
-        return self._apply(patch, "--check").returncode == 0
-
     def plant(self, patch: Path) -> str | None:
         """Why the patch does not apply, if it does not."""
-        result = self._apply(patch)
+        result = _apply(self.path, patch)
         return None if result.returncode == 0 else result.stderr.strip()
-
-    def _apply(self, patch: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["git", "apply", *options, str(patch)], cwd=self.path, text=True, capture_output=True
-        )
 
     def run(self, command: list[str], seconds: int) -> tuple[int, str]:
         """Exit status and output; 124 when it took longer than it may."""
@@ -60,6 +52,17 @@ class Tree:
             text = output if isinstance(output, str) else output.decode(errors="replace")
             return 124, text
         return result.returncode, result.stdout
+
+
+def applies(patch: Path) -> bool:
+    """Whether a patch fits the project as it stands here, committed or not."""
+    return _apply(ROOT, patch, "--check").returncode == 0
+
+
+def _apply(folder: Path, patch: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", "apply", *options, str(patch)], cwd=folder, text=True, capture_output=True
+    )
 
 
 def _output(command: list[str], folder: Path) -> str:

@@ -42,6 +42,10 @@ extension IKEEngine {
             markReplaced(new, by: winner, of: sa, state)
             return enqueue(.deleteChild(inboundSPI: new), of: sa, at: now)
         }
+        if exchange.crossing != nil, let old = exchange.replaces {
+            // The peer knows the four nonces too, and goes no further.
+            releaseFollowUps(of: state, replacing: old)
+        }
         install(plan, of: sa, state, isUsedOutboundAtOnce: true)
         if let rival = exchange.crossing?.inboundSPI, state.children[rival]?.stage == .current {
             markReplaced(rival, by: new, of: sa, state)

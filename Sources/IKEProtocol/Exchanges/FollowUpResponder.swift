@@ -15,6 +15,10 @@ struct AwaitedFollowUp {
     let remaining: ArraySlice<KeyExchangeMethod>
     let secrets: [SecretBytes]
     let deadline: Instant
+
+    func replaces(_ spi: SPI) -> Bool {
+        if case .child(_, _, _, replacing: spi) = purpose { true } else { false }
+    }
 }
 
 /// A CREATE_CHILD_SA exchange of the peer's that replaces the IKE SA, as far as it has come.
@@ -172,6 +176,12 @@ extension IKEEngine {
         state.followUps = []
     }
 
+    /// Forgets the series by which the peer wanted to replace `child`.
+    func releaseFollowUps(of state: Established, replacing child: SPI) {
+        for awaited in state.followUps where awaited.replaces(child) { release(awaited) }
+        state.followUps.removeAll { $0.replaces(child) }
+    }
+
     private func release(_ awaited: AwaitedFollowUp) {
         guard case .child(let child, _, _, _) = awaited.purpose else { return }
         sas.releaseChild(child.inboundSPI)
@@ -188,9 +198,7 @@ extension Established {
     /// It may not have our answer yet, and would not see that the two cross.
     func awaitsRekey(insteadOf task: IKETask) -> Bool {
         guard case .rekeyChild(let spi) = task else { return false }
-        return followUps.contains { awaited in
-            if case .child(_, _, _, replacing: spi) = awaited.purpose { true } else { false }
-        }
+        return followUps.contains { $0.replaces(spi) }
     }
 }
 

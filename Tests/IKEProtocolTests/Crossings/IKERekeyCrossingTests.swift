@@ -74,7 +74,7 @@ struct IKERekeyCrossingTests {
         Order("against the closing, which comes first", "L.ike R.end R> L> R>", endsWith: .nothing),
         Order(
             "against the closing, the answer is lost",
-            "L.ike L> R- R.end R> L> @3",
+            "L.ike L> R- R.end R> @3",
             endsWith: .nothing
         ),
         Order("closed by the end that rekeys", "L.ike L.end L> R> L> R>", endsWith: .nothing),

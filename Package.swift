@@ -101,7 +101,8 @@ var targets: [Target] = [
     module(
         "Gateway",
         [
-            "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "PacketProtection",
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+            "PacketProtection",
             "Configuration", "ConnectionControl", "DataPlane", "LinuxIO", "Management",
             .product(name: "Logging", package: "swift-log"),
         ]
@@ -199,7 +200,10 @@ var targets: [Target] = [
     .target(name: "AllocationCounting", path: "Tests/AllocationCounting"),
     tests(
         "GatewayTests",
-        ["IPsecPrimitives", "Configuration", "LinuxIO", "Gateway", "NamespaceTesting"]
+        [
+            "IPsecPrimitives", "IKEMessages", "IKEProtocol", "Configuration", "LinuxIO", "Gateway",
+            "NamespaceTesting",
+        ]
     ),
     tests("SimulationTests", ["Simulation", "cygnet-simulate"]),
     tests("TidyTests", []),

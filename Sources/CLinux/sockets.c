@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "addresses.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -11,7 +12,7 @@
 // Room for packet information, segment size, traffic class and queue errors together.
 enum { control_room = 256 };
 
-static socklen_t to_socket_address(const struct cygnet_address *from, struct sockaddr_storage *to) {
+socklen_t cygnet_to_socket_address(const struct cygnet_address *from, struct sockaddr_storage *to) {
     if (from->version == 4) {
         struct sockaddr_in *in = (struct sockaddr_in *)to;
         memset(in, 0, sizeof *in);
@@ -29,7 +30,7 @@ static socklen_t to_socket_address(const struct cygnet_address *from, struct soc
     return sizeof *in6;
 }
 
-static void from_socket_address(const struct sockaddr_storage *from, struct cygnet_address *to) {
+void cygnet_from_socket_address(const struct sockaddr_storage *from, struct cygnet_address *to) {
     memset(to, 0, sizeof *to);
     if (from->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)from;
@@ -56,7 +57,7 @@ int cygnet_set_option(int fd, int level, int name, int value) {
 
 int cygnet_bind(int fd, const struct cygnet_address *address) {
     struct sockaddr_storage storage;
-    socklen_t length = to_socket_address(address, &storage);
+    socklen_t length = cygnet_to_socket_address(address, &storage);
     return bind(fd, (struct sockaddr *)&storage, length);
 }
 
@@ -65,7 +66,7 @@ int cygnet_local_address(int fd, struct cygnet_address *address) {
     socklen_t length = sizeof storage;
     memset(&storage, 0, sizeof storage);
     if (getsockname(fd, (struct sockaddr *)&storage, &length) != 0) return -1;
-    from_socket_address(&storage, address);
+    cygnet_from_socket_address(&storage, address);
     return 0;
 }
 
@@ -123,7 +124,7 @@ int cygnet_receive(int fd, struct cygnet_datagram *datagrams, uint32_t count) {
         datagram->interface_index = 0;
         datagram->is_truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
         memset(&datagram->local, 0, sizeof datagram->local);
-        from_socket_address(&names[i], &datagram->remote);
+        cygnet_from_socket_address(&names[i], &datagram->remote);
         read_control(&messages[i].msg_hdr, datagram);
     }
     return received;
@@ -171,7 +172,7 @@ static void prepare(const struct cygnet_datagram *datagram, struct msghdr *messa
     memset(control, 0, control_room);
     *message = (struct msghdr){
         .msg_name = name,
-        .msg_namelen = to_socket_address(&datagram->remote, name),
+        .msg_namelen = cygnet_to_socket_address(&datagram->remote, name),
         .msg_iov = vector,
         .msg_iovlen = 1,
         .msg_control = control,
@@ -219,7 +220,7 @@ int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
     if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return 0;
     *error = 0;
     *mtu = 0;
-    from_socket_address(&name, remote);
+    cygnet_from_socket_address(&name, remote);
     int level = version == 4 ? IPPROTO_IP : IPPROTO_IPV6;
     int type = version == 4 ? IP_RECVERR : IPV6_RECVERR;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {

@@ -27,6 +27,11 @@ extension ConnectionController {
             case .updateEndpoints(let inboundSPI, let path):
                 update(inboundSPI, to: path, into: &effects)
             case .redirected(let redirection): follow(redirection, at: now, into: &effects)
+            case .openStream(let attempt, let local, let remote):
+                effects.append(.openStream(attempt, local: local, remote))
+            case .abandonStream(let attempt): effects.append(.abandonStream(attempt))
+            case .closeStream(let local, let remote):
+                effects.append(.closeStream(local: local, remote: remote))
             case .findRoute(let remote): effects.append(.findRoute(remote: remote))
             case .report(let report): handle(report, at: now, into: &effects)
             }
@@ -212,7 +217,9 @@ extension ConnectionController {
                 else { continue }
                 failed(path, failure, at: now, into: &effects)
             }
-        case .ikeSAEstablished: connections[connection]?.search.reset()
+        case .ikeSAEstablished:
+            connections[connection]?.search.reset()
+            connections[connection]?.transport.answered()
         case .resourcesExhausted:
             if let child = report.child {
                 resourcesAreExhausted(TunnelPath(connection: connection, tunnel: child))

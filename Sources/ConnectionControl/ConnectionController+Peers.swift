@@ -82,7 +82,21 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
+        guard let paths = connections[name]?.configuration.paths else { return }
+        let transport = connections[name]?.transport.begin(paths, at: now)
+        call(name, from: local, to: remote, by: transport, at: now, into: &effects)
+    }
+
+    private func call(
+        _ name: String,
+        from local: IPAddress,
+        to remote: IPAddress,
+        by transport: IKETransport?,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
         connections[name]?.search.stage = .calling(remote)
+        connections[name]?.search.callingFrom = local
         let wishes = connections[name]?.search.waiting ?? []
         connections[name]?.search.waiting = []
         connections[name]?.search.called = wishes
@@ -91,7 +105,15 @@ extension ConnectionController {
         where tunnels[wish.path]?.isInitiating == true
             && connections[name]?.search.stage == .calling(remote)
         {
-            engineInitiate(wish.path, from: local, to: remote, wish.packet, at: now, into: &effects)
+            engineInitiate(
+                wish.path,
+                from: local,
+                to: remote,
+                by: transport,
+                wish.packet,
+                at: now,
+                into: &effects
+            )
         }
         if !engine.isReaching(name), connections[name]?.search.stage == .calling(remote) {
             connections[name]?.search.reset()
@@ -102,17 +124,19 @@ extension ConnectionController {
         _ path: TunnelPath,
         from local: IPAddress?,
         to remote: IPAddress?,
+        by transport: IKETransport? = nil,
         _ packet: PacketTuple?,
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        let wish = IKEEvent.Initiation(
+        var wish = IKEEvent.Initiation(
             connection: path.connection,
             child: path.tunnel,
             localAddress: local,
             remoteAddress: remote,
             packet: packet.map(PacketSelector.init)
         )
+        wish.transport = transport
         absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
     }
 
@@ -136,10 +160,21 @@ extension ConnectionController {
         {
             return true
         }
-        guard case .calling = search.stage, !engine.isReaching(name) else { return false }
+        guard case .calling(let remote) = search.stage, !engine.isReaching(name) else {
+            return false
+        }
         for path in paths(name, nil) where tunnels[path]?.isInitiating == true {
             let packet = search.called.first { $0.path == path }?.packet
             connections[name]?.search.waiting.append((path, packet))
+        }
+        // RFC 9329 §5.1: the same address by TCP, with a new SPI.
+        if failure.subject == .peerUnresponsive, let local = search.callingFrom,
+            let paths = connections[name]?.configuration.paths,
+            connections[name]?.transport.unanswered(paths, at: now) == true
+        {
+            connections[name]?.failure = RecordedFailure(failure: failure, at: now)
+            call(name, from: local, to: remote, by: .tcp, at: now, into: &effects)
+            return true
         }
         searchOn(name, because: failure, isReported: true, at: now, into: &effects)
         return true

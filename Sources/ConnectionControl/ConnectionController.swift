@@ -105,6 +105,14 @@ package final class ConnectionController {
             absorb(engine.handle(.datagram(datagram), at: now), at: now, into: &effects)
         case .timeout:
             absorb(engine.handle(.timeout, at: now), at: now, into: &effects)
+        case .streamOpened(let attempt, let local, let remote):
+            let event = IKEEvent.streamOpened(attempt, local: local, remote: remote)
+            absorb(engine.handle(event, at: now), at: now, into: &effects)
+        case .streamFailed(let attempt, let reason):
+            absorb(engine.handle(.streamFailed(attempt, reason), at: now), at: now, into: &effects)
+        case .streamClosed(let local, let remote):
+            let event = IKEEvent.streamClosed(local: local, remote: remote)
+            absorb(engine.handle(event, at: now), at: now, into: &effects)
         case .packetPath(let event):
             handle(event, at: now, into: &effects)
         case .pathMTU(let remote, let octets):
@@ -115,6 +123,8 @@ package final class ConnectionController {
             resolved(host, addresses, lifetime: lifetime, at: now, into: &effects)
             redirectionResolved(host, addresses, at: now, into: &effects)
         case .localAddressesChanged(let addresses):
+            // RFC 9329 §5.1: what is known of UDP is known of the network of before.
+            for name in connections.keys { connections[name]?.transport.forget() }
             let event = IKEEvent.localAddressesChanged(addresses)
             absorb(engine.handle(event, at: now), at: now, into: &effects)
         case .routeFound(let remote, let local):
@@ -135,6 +145,9 @@ package final class ConnectionController {
         afterwards(at: now, into: &effects)
         return effects
     }
+
+    /// The TCP connections that IKE SAs go by or keep.
+    package var streamsInUse: Set<StreamEnds> { engine.streamsInUse }
 
     /// When `ControlEvent.timeout` is due; nil: never.
     package var nextTimeout: Instant? {

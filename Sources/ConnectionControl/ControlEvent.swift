@@ -5,6 +5,12 @@ package import PacketProtection
 /// What connection control learns from outside.
 package enum ControlEvent: Sendable {
     case datagram(IKEDatagram)
+    /// Answers `ControlEffect.openStream`: the prefix of RFC 9329 §4 is on its way.
+    case streamOpened(StreamAttempt, local: Endpoint, remote: Endpoint)
+    /// Answers `ControlEffect.openStream`, with the reason in words.
+    case streamFailed(StreamAttempt, String)
+    /// A TCP connection, whoever opened it, has ended otherwise than by `ControlEffect.closeStream`.
+    case streamClosed(local: Endpoint, remote: Endpoint)
     /// `nextTimeout` has come. Harmless when it has not.
     case timeout
     case packetPath(PacketPathEvent)
@@ -45,6 +51,12 @@ package enum ControlEffect: Sendable {
     case send(IKEDatagram)
     /// One octet 0xFF from the NAT traversal port (RFC 3948 §2.3).
     case sendKeepalive(local: Endpoint, remote: Endpoint)
+    /// Open a TCP connection and send the prefix of RFC 9329 §4; from any address where `local` is
+    /// unspecified.
+    case openStream(StreamAttempt, local: IPAddress, Endpoint)
+    case abandonStream(StreamAttempt)
+    /// Close it once everything sent before is out.
+    case closeStream(local: Endpoint, remote: Endpoint)
     case packetPath(PacketPathCommand)
     /// Which local address does the routing table take towards `remote`?
     case findLocalAddress(connection: String, remote: IPAddress)

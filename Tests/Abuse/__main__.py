@@ -3,7 +3,7 @@ import sys
 
 from Tests.Abuse import (
     answers, authentication, beginnings, deletes, floods, fragments, good_order, headers, insider,
-    intermediates, movements, outsider, packets, protection, resumption)
+    intermediates, movements, outsider, packets, protection, resumption, streams)
 from Tests.Abuse.laboratory import AbuseLaboratory
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.processes import Failure
@@ -17,7 +17,7 @@ CHAPTERS = (
     good_order.register, floods.register_first, headers.register, beginnings.register,
     authentication.register, protection.register, fragments.register, intermediates.register,
     resumption.register, insider.register, deletes.register, outsider.register, answers.register, packets.register,
-    movements.register, floods.register_last, floods.register)
+    movements.register, streams.register, floods.register_last, floods.register)
 
 
 def main():

@@ -15,6 +15,8 @@ from Tests.Lab.processes import Background, Failure, expect, run, wait_until
 HONEST, FIRST, LAST = 3, 10, 900
 # Peers whose connection lets them move are the last ones.
 MOBILE = 860
+# Those behind them may come by TCP (RFC 9329).
+STREAM, END = 900, 930
 # What the daemon may grow by, in KiB, whatever is done to it.
 GROWTH = 24_576
 
@@ -28,6 +30,7 @@ class AbuseLaboratory:
         self.process = None
         self.numbers = iter(range(FIRST, MOBILE))
         self.mobile_numbers = iter(range(MOBILE, LAST))
+        self.stream_numbers = iter(range(STREAM, END))
         self.peers, self.running = [], []
         # When one address had all its half-open SAs, and which.
         self.first_half_open = None
@@ -53,7 +56,7 @@ class AbuseLaboratory:
     def configuration(self, gateway):
         lines = ["gateway:", f"  control-socket: {self.socket}",
                  *[f"  {line}" for line in gateway], "connections:"]
-        for number in (HONEST, *range(FIRST, LAST)):
+        for number in (HONEST, *range(FIRST, END)):
             lines += [
                 f"  peer-{number}:",
                 f"    local: {{address: {GATEWAY}, id: {GATEWAY_IDENTITY}}}",
@@ -65,7 +68,8 @@ class AbuseLaboratory:
                 "    encapsulation: udp",
                 "    liveness: off",
                 "    resumption: true",
-                f"    mobike: {'true' if number >= MOBILE else 'false'}",
+                f"    mobike: {'true' if MOBILE <= number < STREAM else 'false'}",
+                f"    transport: {'auto' if number >= STREAM else 'udp'}",
                 "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",
                 "    tunnels:",
                 "      net:",
@@ -166,6 +170,12 @@ class AbuseLaboratory:
     def mobile(self):
         """A peer that may move (RFC 4555)."""
         made = Peer(self, next(self.mobile_numbers))
+        self.peers.append(made)
+        return made
+
+    def caller(self):
+        """A peer that may come by TCP."""
+        made = Peer(self, next(self.stream_numbers))
         self.peers.append(made)
         return made
 

@@ -63,7 +63,8 @@ enum SampleStatus {
         ppk: true,
         fragmentSize: 1280,
         extensions: ["fragmentation", "mobike"],
-        window: 8
+        window: 8,
+        transport: .udp
     )
 
     private static let tunnel = TunnelStatus(

@@ -22,6 +22,7 @@ extension SampleStatus {
                 "remoteIdentity" : "b.example",
                 "responderSPI" : "fedcba9876543210",
                 "role" : "initiator",
+                "transport" : "udp",
                 "window" : 8
               },
               "lastFailure" : {

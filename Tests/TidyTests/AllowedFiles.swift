@@ -53,6 +53,7 @@ enum AllowedFiles {
         "Sources/LinuxIO/Service/ServiceNotifier.swift",
         "Sources/LinuxIO/Sockets/SocketAddress.swift",
         "Sources/LinuxIO/Sockets/SocketSetup.swift",
+        "Sources/LinuxIO/Sockets/TCPSocket.swift",
         "Sources/LinuxIO/Sockets/UDPSocket.swift",
         "Sources/LinuxIO/Sockets/UnixListener.swift",
         "Sources/Management/Client/ManagementClient.swift",

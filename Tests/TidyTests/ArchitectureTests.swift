@@ -30,8 +30,9 @@ enum Architecture {
             "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "LinuxIO", "CLinux",
         ],
         "Gateway": [
-            "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "PacketProtection",
-            "Configuration", "ConnectionControl", "DataPlane", "LinuxIO", "Management", "CLinux",
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
+            "PacketProtection", "Configuration", "ConnectionControl", "DataPlane", "LinuxIO",
+            "Management", "CLinux",
         ],
         "Benchmarking": [
             "IPsecPrimitives", "IPsecCrypto", "IKECredentials", "IKEProtocol", "LinuxIO",

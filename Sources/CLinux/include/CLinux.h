@@ -46,6 +46,20 @@ int cygnet_send_many(int fd, const struct cygnet_datagram *datagrams, uint32_t c
 int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
                          struct cygnet_address *remote);
 
+// MARK: Streams
+
+/// A TCP socket of `version` that does not wait. -1 and errno.
+int cygnet_open_stream(int version);
+int cygnet_listen(int fd, int backlog);
+/// 0, also while the connection is being made; -1 and errno.
+int cygnet_connect(int fd, const struct cygnet_address *address);
+/// The next connection that waits, which does not wait either. -1 and errno.
+int cygnet_accept(int fd, struct cygnet_address *remote);
+/// What became of a connection that was being made: 0, or an error number.
+int cygnet_stream_error(int fd);
+/// Lets the process have up to so many descriptors, as far as it may.
+void cygnet_allow_descriptors(uint64_t count);
+
 // MARK: Unix sockets
 
 int cygnet_unix_listen(const char *path, uint32_t mode, int backlog);

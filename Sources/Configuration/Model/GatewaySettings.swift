@@ -32,6 +32,8 @@ package struct GatewaySettings: Equatable, Sendable {
     package var ikePort: UInt16 = 500
     /// RFC 3948: 4500.
     package var natPort: UInt16 = 4500
+    /// TCP ports to answer on where a connection may go by TCP (RFC 9329 §2: 4500).
+    package var tcpPorts: [UInt16] = [4500]
 
     /// Half-open IKE SAs above which a cookie is demanded (RFC 7296 §2.6).
     package var cookieThreshold = 32

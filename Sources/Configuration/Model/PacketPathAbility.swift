@@ -8,19 +8,23 @@ package struct PacketPathAbility: Hashable, Sendable {
     package var laterFragments: Bool
     /// Addresses of the inside that the peer gives.
     package var internalAddresses: Bool
+    /// ESP along a TCP connection (RFC 9329 §3.2).
+    package var streams: Bool
 
     package init(
         transportMode: Bool,
         authenticationHeader: Bool,
         compression: Bool,
         laterFragments: Bool,
-        internalAddresses: Bool
+        internalAddresses: Bool,
+        streams: Bool
     ) {
         self.transportMode = transportMode
         self.authenticationHeader = authenticationHeader
         self.compression = compression
         self.laterFragments = laterFragments
         self.internalAddresses = internalAddresses
+        self.streams = streams
     }
 
     /// The worker of this gateway.
@@ -29,7 +33,8 @@ package struct PacketPathAbility: Hashable, Sendable {
         authenticationHeader: false,
         compression: false,
         laterFragments: false,
-        internalAddresses: false
+        internalAddresses: false,
+        streams: false
     )
 
     /// For negotiating only.
@@ -38,6 +43,7 @@ package struct PacketPathAbility: Hashable, Sendable {
         authenticationHeader: true,
         compression: true,
         laterFragments: true,
-        internalAddresses: true
+        internalAddresses: true,
+        streams: true
     )
 }

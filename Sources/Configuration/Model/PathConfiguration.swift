@@ -23,6 +23,19 @@ package struct PathConfiguration: Equatable, Sendable {
         case name(String)
     }
 
+    /// By what IKE travels (RFC 9329).
+    package enum Transport: String, CaseIterable, Sendable {
+        /// UDP, and TCP where UDP does not get through.
+        case automatic = "auto"
+        case udp
+        case tcp
+    }
+
+    package var transport: Located<Transport>
+    /// Where the peer listens for TCP.
+    package var tcpPort: Located<UInt16>
+    /// How often an IKE SA that had to take TCP tries UDP again.
+    package var udpRetry: Located<Duration>
     /// MOBIKE (RFC 4555).
     package var mobility: Located<Mobility>
     /// Local addresses that the peer is told of besides the one in use; nil in `value`: all.
@@ -34,6 +47,9 @@ package struct PathConfiguration: Equatable, Sendable {
     package var redirectMoment: Located<RedirectMoment>
 
     package init(location: SourceLocation) {
+        transport = Located(.udp, at: location)
+        tcpPort = Located(4500, at: location)
+        udpRetry = Located(.seconds(600), at: location)
         mobility = Located(.automatic, at: location)
         additionalAddresses = Located(nil, at: location)
         followsRedirects = Located(true, at: location)

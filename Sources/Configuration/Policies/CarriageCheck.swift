@@ -18,6 +18,7 @@ enum CarriageCheck {
                     hint: "remove request-address, and write this end's networks in local"
                 )
             }
+            checkTransport(connection, ability, problems)
             for tunnel in connection.tunnels {
                 checkAbility(tunnel, ability, problems)
                 if tunnel.carriage.mode.value == .transport {
@@ -25,6 +26,33 @@ enum CarriageCheck {
                 }
                 checkHeader(tunnel, connection, problems)
             }
+        }
+    }
+
+    /// IKE alone by TCP is of use while UDP is expected back; never to have packets is not.
+    private static func checkTransport(
+        _ connection: ConnectionConfiguration,
+        _ ability: PacketPathAbility,
+        _ problems: Problems
+    ) {
+        let transport = connection.paths.transport
+        guard !ability.streams else { return }
+        switch transport.value {
+        case .udp: break
+        case .automatic:
+            problems.warning(
+                at: transport.location,
+                "while UDP is blocked, connection \"\(connection.name)\" comes up by TCP, but this "
+                    + "gateway carries no packets of its tunnels there",
+                hint: "see that UDP gets through to the peer; packets wait for it, guarded"
+            )
+        case .tcp:
+            problems.error(
+                at: transport.location,
+                "connection \"\(connection.name)\" wants TCP alone, by which this gateway carries "
+                    + "IKE but no packets of its tunnels",
+                hint: "write `transport: auto`, so that packets go where UDP gets through"
+            )
         }
     }
 

@@ -4,6 +4,7 @@ internal import IPsecPrimitives
 extension ConnectionSection {
     static let pathKeys = [
         "mobike", "additional-addresses", "follow-redirects", "redirect-to", "redirect-when",
+        "transport", "tcp-port", "udp-retry",
     ]
 
     func readPaths(_ reader: MappingReader, into connection: inout ConnectionConfiguration) {
@@ -14,6 +15,7 @@ extension ConnectionSection {
         )
         connection.paths.mobility = mobility
         readRedirects(reader, into: &connection)
+        readTransport(reader, into: &connection)
         guard let node = reader.node("additional-addresses") else { return }
         let location = reader.location(of: "additional-addresses")
         if case .scalar("none") = node.content {
@@ -27,6 +29,38 @@ extension ConnectionSection {
                 at: location,
                 "additional-addresses has no effect with mobike: false",
                 hint: "remove one of the two"
+            )
+        }
+    }
+
+    private func readTransport(
+        _ reader: MappingReader,
+        into connection: inout ConnectionConfiguration
+    ) {
+        let transport = reader.value(
+            "transport",
+            default: connection.paths.transport.value,
+            WordText.oneOf(PathConfiguration.Transport.self)
+        )
+        connection.paths.transport = transport
+        connection.paths.tcpPort = reader.value(
+            "tcp-port",
+            default: connection.paths.tcpPort.value,
+            NumberText.integer(1...65_535)
+        )
+        connection.paths.udpRetry = reader.value(
+            "udp-retry",
+            default: connection.paths.udpRetry.value,
+            NumberText.duration(.seconds(10)...(.seconds(86_400)))
+        )
+        for (key, needed) in [("tcp-port", "transport: auto"), ("udp-retry", "transport: auto")]
+        where reader.node(key) != nil
+            && (transport.value == .udp || (key == "udp-retry" && transport.value == .tcp))
+        {
+            problems.warning(
+                at: reader.location(of: key),
+                "\(key) has no effect with transport: \(transport.value.rawValue)",
+                hint: "write `\(needed)`, or remove \(key)"
             )
         }
     }

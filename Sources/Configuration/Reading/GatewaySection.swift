@@ -9,7 +9,7 @@ enum GatewaySection {
         "link-mtu", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
     ]
-    static let listenKeys = ["addresses", "ike-port", "nat-port"]
+    static let listenKeys = ["addresses", "ike-port", "nat-port", "tcp-ports"]
 
     static func read(_ node: YAMLNode, _ problems: Problems) -> GatewaySettings {
         var settings = GatewaySettings(location: node.location)
@@ -152,11 +152,35 @@ enum GatewaySection {
             reader.value("ike-port", default: 500, NumberText.integer(1...65_535)).value
         settings.natPort =
             reader.value("nat-port", default: 4500, NumberText.integer(1...65_535)).value
+        readTCPPorts(reader, &settings)
         if settings.ikePort == settings.natPort {
             problems.error(
                 at: reader.location(of: "nat-port"),
                 "ike-port and nat-port are both \(settings.natPort)",
                 hint: "messages on nat-port carry a marker (RFC 3948 §2.2): use two ports"
+            )
+        }
+    }
+}
+
+extension GatewaySection {
+    private static func readTCPPorts(_ reader: MappingReader, _ settings: inout GatewaySettings) {
+        guard
+            let ports = reader.list(
+                "tcp-ports",
+                atMost: 8,
+                { text throws(Complaint) -> UInt16 in
+                    try NumberText.integer(1...65_535)(text)
+                }
+            )
+        else { return }
+        settings.tcpPorts = ports.map(\.value)
+        for (index, port) in ports.enumerated()
+        where ports[..<index].contains(where: { $0.value == port.value }) {
+            reader.problems.error(
+                at: port.location,
+                "\(port.value) stands twice in \"tcp-ports\"",
+                hint: "remove one"
             )
         }
     }

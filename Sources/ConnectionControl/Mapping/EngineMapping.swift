@@ -58,6 +58,7 @@ extension IKEConnection {
             case .force: .force
             }
         mobility = MobilityPolicy(connection)
+        transport = TransportPolicy(connection.paths)
         redirection = RedirectPolicy(connection.paths)
         reauthenticateAfter = connection.reauthenticateAfter.value
         duplicates =

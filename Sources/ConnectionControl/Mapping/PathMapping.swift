@@ -35,3 +35,15 @@ extension RedirectPolicy {
         )
     }
 }
+
+extension TransportPolicy {
+    init(_ paths: PathConfiguration) {
+        let choice: Choice =
+            switch paths.transport.value {
+            case .automatic: .automatic
+            case .udp: .udp
+            case .tcp: .tcp
+            }
+        self.init(choice, port: paths.tcpPort.value, udpRetryInterval: paths.udpRetry.value)
+    }
+}

@@ -7,7 +7,7 @@ internal import PacketProtection
 extension OuterPath {
     init(_ path: ChildSAPath) {
         self.init(
-            encapsulation: path.isEncapsulated ? .udp : .esp,
+            encapsulation: path.transport == .tcp ? .tcp : path.isEncapsulated ? .udp : .esp,
             local: path.local,
             remote: path.remote
         )
@@ -80,7 +80,7 @@ struct SAMapping {
         )
         parameters.lifetime = lifetime
         parameters.replayWindow = tunnel.replayWindow.value
-        parameters.followsPeer = child.path.isEncapsulated
+        parameters.followsPeer = child.path.isEncapsulated && child.path.transport == .udp
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)

@@ -28,6 +28,8 @@ struct PeerSearch {
     var waiting: [(path: TunnelPath, packet: PacketTuple?)] = []
     /// Those that wait for the address that is called.
     var called: [(path: TunnelPath, packet: PacketTuple?)] = []
+    /// Our address towards the one that is called.
+    var callingFrom: IPAddress?
     /// Places in the list of the configuration, and among what a name stands for.
     private var entry = 0
     private var address = 0

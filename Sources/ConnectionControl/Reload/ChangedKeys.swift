@@ -38,6 +38,9 @@ extension ConnectionConfiguration {
         )
         compare("follow-redirects", paths.followsRedirects == pathsBefore.followsRedirects)
         compare("redirect-to", paths.redirectTarget == pathsBefore.redirectTarget)
+        compare("transport", paths.transport == pathsBefore.transport)
+        compare("tcp-port", paths.tcpPort == pathsBefore.tcpPort)
+        compare("udp-retry", paths.udpRetry == pathsBefore.udpRetry)
         compare("redirect-when", paths.redirectMoment == pathsBefore.redirectMoment)
         compare(
             "request-address",
@@ -101,6 +104,7 @@ extension GatewaySettings {
         compare("replay-window", replayWindow == old.replayWindow)
         compare("link-mtu", linkMTU == old.linkMTU)
         compare("mtu", mtu == old.mtu)
+        compare("listen.tcp-ports", tcpPorts == old.tcpPorts)
         keys += fixedKeys(changedFrom: old).map(\.key)
         return keys.isEmpty ? ["settings"] : keys
     }

@@ -48,6 +48,9 @@ extension IKEReport {
         case .movedTo(let local, let remote): "this end moved: now \(local) to \(remote)"
         case .probingPaths(let count): "the peer is silent, trying \(count) other paths to it"
         case .addressesRefused(let why): why.text
+        case .streamLost: "the TCP connection is lost, opening another"
+        case .streamReopened: "goes on by another TCP connection"
+        case .udpStillBlocked: "tried UDP again: it does not get through, staying with TCP"
         case .peerMoved(let from, let to): "peer moved from \(from) to \(to)"
         case .errorFromPeer(let notify): "the peer reports \(notify)"
         }

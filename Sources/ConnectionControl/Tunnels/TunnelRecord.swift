@@ -9,6 +9,7 @@ struct ConnectionRecord {
     /// Its tunnels, in the order of the file.
     var paths: [TunnelPath]
     var search = PeerSearch()
+    var transport = TransportChoice()
     /// Traffic that comes by SAs of before does not count until then.
     var strayTrafficHeedAt: Instant = .origin
     /// The last thing that went wrong.

@@ -133,7 +133,8 @@ struct TooLongReport {
         }
         var destination = Destination()
         destination.generation = generation
-        destination.socket = index.map { Int32($0) } ?? -2
+        // No socket of the packet path is for TCP: such packets count as not sent.
+        destination.socket = path.encapsulation == .tcp ? -2 : index.map { Int32($0) } ?? -2
         destination.remote = cygnet_address(path.remote)
         // A raw socket over IPv6 takes a port for a protocol number.
         if isRaw { destination.remote.port = 0 }

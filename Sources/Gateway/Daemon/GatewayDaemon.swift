@@ -27,6 +27,7 @@ package final class GatewayDaemon {
     private let names: NameResolver
     let sockets: ListeningSockets
     private let room = DatagramRoom()
+    let streams: StreamPool
     let device: TUNDevice
     var deviceMTU: Int
     let dataPlane: DataPlane
@@ -93,6 +94,10 @@ package final class GatewayDaemon {
         try network.apply(plans.routing)
         try PacketGuard.set(plans.packetGuard)
         sockets = try ListeningSockets(settings)
+        let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
+        streams = try StreamPool(loop: loop, mark: mark)
+        let ports = ListeningSockets.streamEndpoints(configuration)
+        if let refused = streams.listen(at: ports).first { throw refused }
         device = try TUNDevice(name: settings.interfaceName)
         deviceMTU = TunnelDeviceMTU.octets(for: configuration)
         try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
@@ -138,6 +143,7 @@ package final class GatewayDaemon {
         notifier.ready(status: "\(configuration.connections.count) connections")
         try loop.run()
         management.stop()
+        streams.stop()
         dataPlane.stop()
         logger.notice("stopped; the guard stays: protected traffic cannot leave or enter in clear")
         if let failure { throw failure }
@@ -156,6 +162,7 @@ package final class GatewayDaemon {
             keepHouse()
         }
         try registerNetworkWatch()
+        registerStreams()
         for socket in sockets.ike {
             try loop.add(socket.number) { [unowned self] _ in receive(from: socket) }
         }
@@ -180,6 +187,12 @@ package final class GatewayDaemon {
 
     private func perform(_ effect: ControlEffect) {
         switch effect {
+        case .send(let datagram) where datagram.transport == .tcp: streams.send(datagram)
+        case .openStream(let attempt, let local, let remote):
+            streams.open(attempt, from: local, to: remote)
+        case .abandonStream(let attempt): streams.abandon(attempt)
+        case .closeStream(let local, let remote):
+            streams.close(StreamEnds(local: local, remote: remote))
         case .send(let datagram):
             do throws(SystemCallFailure) { try sockets.send(datagram) } catch {
                 logger.debug("cannot send to \(datagram.remote): \(error)")

@@ -12,14 +12,15 @@ extension Logger {
             case .initiationFailed, .refused: .error
             case .peerUnresponsive, .cookieDemanded, .encapsulationDiffers: .warning
             case .puzzleDeclined, .addressesRefused, .probingPaths: .warning
-            case .errorFromPeer: .warning
             case .notResumed: .notice
+            case .errorFromPeer, .streamLost: .warning
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
             case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved, .movedTo: .notice
-            case .redirected, .redirecting: .notice
+            case .redirected, .redirecting, .streamReopened: .notice
             case .configurationReceived, .addressesAssigned: .notice
             case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
-                .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted:
+                .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted,
+                .udpStillBlocked:
                 .info
             }
         log(level: level, "\(report.summary)")

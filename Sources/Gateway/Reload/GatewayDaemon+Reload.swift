@@ -102,6 +102,7 @@ extension GatewayDaemon {
             at: now
         )
         setDeviceMTU()
+        listenForStreams()
         logger.notice(
             """
             \(new.file) is in force: \(change.added.count) added, \(change.changed.count) changed, \

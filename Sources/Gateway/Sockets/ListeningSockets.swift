@@ -65,6 +65,21 @@ final class ListeningSockets {
         try socket?.send([0xFF], from: local.address, to: remote)
     }
 
+    /// Where peers may come by TCP; nowhere unless a connection is for it.
+    static func streamEndpoints(_ configuration: GatewayConfiguration) -> [Endpoint] {
+        guard configuration.connections.contains(where: { $0.paths.transport.value != .udp }),
+            let versions = try? ListeningSockets.versions(configuration.settings)
+        else { return [] }
+        let settings = configuration.settings
+        return versions.flatMap { version in
+            let named = settings.listenAddresses.filter { $0.version == version }
+            let addresses = named.isEmpty ? [.unspecified(version)] : named
+            return addresses.flatMap { address in
+                settings.tcpPorts.map { Endpoint(address: address, port: $0) }
+            }
+        }
+    }
+
     func mayReceive(on local: Endpoint) -> Bool {
         allowed.isEmpty || allowed.contains(local.address)
     }

@@ -119,7 +119,8 @@ struct StatusReport {
             ppk: ikeSA.usesPPK,
             fragmentSize: ikeSA.fragmentSize,
             extensions: ikeSA.extensions,
-            window: Int(ikeSA.window)
+            window: Int(ikeSA.window),
+            transport: ikeSA.transport == .tcp ? .tcp : .udp
         )
     }
 
@@ -161,7 +162,7 @@ struct StatusReport {
             outboundSPI: pair.outboundSPI.description,
             algorithms: child?.suite ?? "",
             udpEncapsulation: child?.isEncapsulated ?? false,
-            traits: child.flatMap { $0.traits.isEmpty ? nil : $0.traits },
+            traits: child.flatMap { traits($0, of: pair) },
             isOutbound: pair.isOutboundActive,
             localSelectors: (child?.localSelectors ?? []).map(\.description),
             remoteSelectors: (child?.remoteSelectors ?? []).map(\.description),
@@ -170,6 +171,15 @@ struct StatusReport {
             ageSeconds: child?.age.inSeconds ?? 0,
             rekeyInSeconds: child?.rekeyIn?.inSeconds
         )
+    }
+
+    /// What is not ordinary; of a pair that nothing passes by, that first.
+    private func traits(_ child: IKEProtocol.ChildSAStatus, of pair: ChildSAPair) -> [String]? {
+        let isByTCP = engine.ikeSAs.contains { sa in
+            sa.transport == .tcp && sa.children.contains { $0.inboundSPI == pair.inboundSPI }
+        }
+        let traits = (isByTCP ? ["TCP, by which no packets are carried"] : []) + child.traits
+        return traits.isEmpty ? nil : traits
     }
 
     private func count(_ identifier: SAIdentifier) -> TrafficCount {

@@ -9,11 +9,19 @@ package struct ChildSAPath: Hashable, Sendable {
     package var remote: Endpoint
     /// ESP in UDP (RFC 3948) rather than IP protocol 50.
     package var isEncapsulated: Bool
+    /// By TCP, packets go along the connection between the two endpoints (RFC 9329 §3.2).
+    package var transport: IKETransport
 
-    package init(local: Endpoint, remote: Endpoint, isEncapsulated: Bool) {
+    package init(
+        local: Endpoint,
+        remote: Endpoint,
+        isEncapsulated: Bool,
+        transport: IKETransport = .udp
+    ) {
         self.local = local
         self.remote = remote
         self.isEncapsulated = isEncapsulated
+        self.transport = transport
     }
 }
 

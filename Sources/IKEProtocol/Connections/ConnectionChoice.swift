@@ -73,13 +73,19 @@ enum ConnectionChoice {
 
 extension IKEConnection {
     func mayMeet(_ datagram: IKEDatagram) -> Bool {
-        mayMeet(IKEPath(local: datagram.local, remote: datagram.remote))
+        mayMeet(IKEPath(datagram))
     }
 
     /// Whether the peer may come from, and find us at, these addresses.
     func mayMeet(_ path: IKEPath) -> Bool {
         if let localAddress, localAddress != path.local.address { return false }
+        guard transport.allows(path.transport) else { return false }
         return mayComeFrom(path.remote.address)
+    }
+
+    /// RFC 9329 §6.5: by TCP, there is nothing to encapsulate in UDP.
+    func forcesUDP(along path: IKEPath) -> Bool {
+        encapsulation == .udp && path.transport == .udp
     }
 
     /// Whether the peer may be found at, or come from, an address.

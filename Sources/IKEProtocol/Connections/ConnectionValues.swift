@@ -36,6 +36,7 @@ struct ConnectionValues: Sendable {
     var childlessSource: String
     var keepaliveInterval: Duration? = .seconds(20)
     var mobility: MobilityPolicy = MobilityPolicy()
+    var transport: TransportPolicy = TransportPolicy()
     var redirection: RedirectPolicy = RedirectPolicy()
     var resumption: ResumptionPolicy?
     var children: [ChildPolicy]

@@ -156,6 +156,10 @@ package struct IKEConnection: Sendable {
         get { shared.values.mobility }
         set { values.mobility = newValue }
     }
+    package var transport: TransportPolicy {
+        get { shared.values.transport }
+        set { values.transport = newValue }
+    }
     package var redirection: RedirectPolicy {
         get { shared.values.redirection }
         set { values.redirection = newValue }

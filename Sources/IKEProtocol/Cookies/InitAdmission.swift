@@ -43,6 +43,11 @@ extension IKEEngine {
         isResumption: Bool = false,
         at now: Instant
     ) -> InitAdmission {
+        // RFC 9329 §6.1: "Multiple IKE SAs MUST NOT share a single TCP connection".
+        guard datagram.transport == .udp || sas.onStream(IKEPath(datagram)).isEmpty else {
+            counters.drop(.unexpectedExchange)
+            return .refused
+        }
         let address = datagram.remote.address
         var demand = demand(from: address)
         if sas.halfOpenCount < settings.cookieThreshold { isCookieDemandReported = false }

@@ -175,6 +175,7 @@ extension IKEConnection {
     fileprivate func serves(_ sa: IKESA) -> Bool {
         let old = sa.connection
         if encapsulation != old.encapsulation { return false }
+        if !transport.allows(sa.path.transport) { return false }
         if let state = sa.established {
             if localIdentity != state.localIdentity { return false }
             if !remoteIdentity.matches(state.remoteIdentity) { return false }

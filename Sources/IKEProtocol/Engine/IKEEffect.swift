@@ -6,6 +6,13 @@ package enum IKEEffect: Sendable {
     case send(IKEDatagram)
     /// One octet 0xFF without a marker, from the NAT traversal port (RFC 3948 §2.3).
     case sendKeepalive(local: Endpoint, remote: Endpoint)
+    /// Open a TCP connection and send the prefix (RFC 9329 §4, §6.1), from any address where
+    /// `local` is unspecified.
+    case openStream(StreamAttempt, local: IPAddress, Endpoint)
+    /// The connection is not wanted any more; should it open all the same, it is closed.
+    case abandonStream(StreamAttempt)
+    /// Close it once everything sent before is out.
+    case closeStream(local: Endpoint, remote: Endpoint)
     indirect case installChildSA(ChildSAInstallation)
     /// Traffic moves to the outbound half of this SA, away from the SA that it replaces.
     case useChildSAOutbound(inboundSPI: SPI)

@@ -45,6 +45,9 @@ package final class IKEEngine {
     /// Answers and reports to those who have proven nothing.
     var unprotectedAnswers: RateLimit
     var unprotectedReports: RateLimit
+    var lastStreamAttempt: UInt64 = 0
+    /// TCP connections that are being opened, for which IKE SA.
+    var streamAttempts: [StreamAttempt: IKESPI] = [:]
     /// What the event at hand leads to.
     var effects: [IKEEffect] = []
 
@@ -96,6 +99,11 @@ package final class IKEEngine {
         case .localAddressesChanged(let addresses):
             localAddressesChanged(addresses, at: now)
         case .routeFound(let remote, let local): routeFound(to: remote, from: local, at: now)
+        case .streamOpened(let attempt, let local, let remote):
+            streamOpened(attempt, local, remote, now)
+        case .streamFailed(let attempt, let reason):
+            streamFailed(attempt, because: reason, at: now)
+        case .streamClosed(let local, let remote): streamClosed(local, remote, at: now)
         case .shutDown: shutDown(at: now)
         }
         return takeEffects()

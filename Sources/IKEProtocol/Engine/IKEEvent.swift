@@ -25,6 +25,12 @@ package enum IKEEvent: Sendable {
     case localAddressesChanged([IPAddress])
     /// Answers `IKEEffect.findRoute`; a local address of nil: no route leads there.
     case routeFound(remote: IPAddress, local: IPAddress?)
+    /// Answers `IKEEffect.openStream`: the prefix of RFC 9329 §4 is on its way.
+    case streamOpened(StreamAttempt, local: Endpoint, remote: Endpoint)
+    /// Answers `IKEEffect.openStream`, with the reason in words.
+    case streamFailed(StreamAttempt, String)
+    /// A TCP connection, whoever opened it, has ended otherwise than by `IKEEffect.closeStream`.
+    case streamClosed(local: Endpoint, remote: Endpoint)
     /// Ends all SAs, telling each peer once.
     case shutDown
 
@@ -51,6 +57,9 @@ package enum IKEEvent: Sendable {
         package var resource: Int?
         /// Nothing but the packet's addresses, because the peer wants it so (SINGLE_PAIR_REQUIRED).
         var isOnlyPair = false
+        /// By what the first message travels; nil: as the connection says, UDP where it leaves it
+        /// open.
+        package var transport: IKETransport?
         /// The gateway that sent us to this one, as `IKEEffect.redirected` told.
         package var redirectedFrom: IPAddress?
 

@@ -150,7 +150,7 @@ extension IKEEngine {
         let isLatest =
             header.isResponse
             ? sa.requests.isLatest(header.messageID) : sa.responses.isLatest(header.messageID)
-        if isLatest { followPeer(of: sa, datagram) }
+        if isLatest { followPeer(of: sa, datagram, at: now) }
         if header.isResponse {
             adoptProbedPath(of: sa, IKEPath(datagram), answered: header.messageID, at: now)
             receiveResponse(content, header, received.opened, sa, at: now)
@@ -204,8 +204,7 @@ extension IKEEngine {
         let answer = header.answering(responderSPI: header.responderSPI)
         send(
             IKEMessage.serialise(answer, payloads: [.notify(notify)] + others),
-            from: datagram.local,
-            to: datagram.remote
+            along: IKEPath(datagram)
         )
     }
 }

@@ -11,6 +11,7 @@ extension IKEEngine {
 
     /// Forgets an SA. Its children must be gone or have moved.
     func discard(_ sa: IKESA) {
+        leaveStreams(of: sa)
         sas.remove(sa)
         sa.timers = [:]
         sa.state = .closed
@@ -61,6 +62,12 @@ extension IKEEngine {
         of sa: IKESA,
         wanted: [IKEEvent.Initiation]
     ) {
+        // A trial has failed, and no more: the IKE SA that it was to replace is there.
+        if sa.path.transport == .udp,
+            sa.retires.contains(where: { sas[$0]?.path.transport == .tcp })
+        {
+            return report(.udpStillBlocked, of: sa)
+        }
         for initiation in wanted {
             report(.initiationFailed(failure), of: sa, child: initiation.child)
         }
@@ -157,6 +164,7 @@ extension IKEEngine {
     /// Keeps the last answer for a while, in case the peer asks again.
     func remember(_ sa: IKESA, at now: Instant) {
         guard sa.responses.hasAnswers else { return discard(sa) }
+        leaveStreams(of: sa)
         sas.forgetPeer(of: sa)
         sa.timers = [:]
         sa.requests.removeAll()

@@ -34,6 +34,8 @@ final class SATable {
 
     /// SPIs that this end has offered for IKE SAs that are to replace others.
     private var offered: Set<IKESPI> = []
+    /// IKE SAs that go by a TCP connection or keep it.
+    private var byStream: [IKEPath: SmallSet<IKESPI>] = [:]
 
     subscript(spi: IKESPI) -> IKESA? { byLocalSPI[spi] }
 
@@ -84,6 +86,7 @@ final class SATable {
 
     func insert(_ sa: IKESA) {
         byLocalSPI[sa.localSPI] = sa
+        joinStream(sa.path, sa)
         byConnection[sa.connection.name, default: []].insert(sa.localSPI)
         switch sa.state {
         case .initiating, .resuming:
@@ -112,6 +115,7 @@ final class SATable {
         withdrawOffer(of: sa)
         forgetPeer(of: sa)
         forgetBeginning(sa)
+        leaveStreams(sa)
         byConnection[sa.connection.name]?.remove(sa.localSPI)
         if byConnection[sa.connection.name]?.isEmpty == true {
             byConnection[sa.connection.name] = nil
@@ -174,6 +178,64 @@ final class SATable {
         let peer = Peer(local: state.localIdentity, remote: state.remoteIdentity)
         byPeer[peer]?.remove(sa.localSPI)
         if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
+    }
+
+    // MARK: Streams
+
+    /// IKE SAs of one TCP connection, the oldest first.
+    func onStream(_ path: IKEPath) -> [IKESA] {
+        ordered((byStream[path] ?? []).compactMap { byLocalSPI[$0] })
+    }
+
+    var streamsInUse: Set<StreamEnds> {
+        Set(byStream.keys.map { StreamEnds(local: $0.local, remote: $0.remote) })
+    }
+
+    func move(_ sa: IKESA, to path: IKEPath) {
+        let former = sa.path
+        sa.path = path
+        guard byLocalSPI[sa.localSPI] != nil else { return }
+        if former != sa.stream?.standby { leaveStream(former, sa) }
+        joinStream(path, sa)
+    }
+
+    /// - Returns: the one that stood by before.
+    func setStandby(_ path: IKEPath?, of sa: IKESA) -> IKEPath? {
+        let former = sa.stream?.standby
+        guard former != path else { return nil }
+        sa.streamUse.standby = path
+        // Those that remember the same as this one, too.
+        if let former {
+            for other in onStream(former) where other.path != former { leaveStream(former, other) }
+        }
+        if let path { joinStream(path, sa) }
+        return former
+    }
+
+    /// An IKE SA shares what its predecessor remembers of connections.
+    func keepStandby(of sa: IKESA) {
+        if let standby = sa.stream?.standby { joinStream(standby, sa) }
+    }
+
+    /// - Returns: those that it was on.
+    @discardableResult
+    func leaveStreams(_ sa: IKESA) -> [IKEPath] {
+        let paths = [sa.path, sa.stream?.standby].compactMap(\.self).filter {
+            byStream[$0]?.contains(sa.localSPI) == true
+        }
+        for path in paths { leaveStream(path, sa) }
+        return paths
+    }
+
+    private func joinStream(_ path: IKEPath, _ sa: IKESA) {
+        guard path.transport == .tcp, path.local.port != 0 else { return }
+        byStream[path, default: []].insert(sa.localSPI)
+    }
+
+    private func leaveStream(_ path: IKEPath, _ sa: IKESA) {
+        guard path.transport == .tcp else { return }
+        byStream[path]?.remove(sa.localSPI)
+        if byStream[path]?.isEmpty == true { byStream[path] = nil }
     }
 
     // MARK: Children

@@ -2,6 +2,9 @@ internal import IKEMessages
 internal import IPsecPrimitives
 
 extension IKESA {
+    /// Whether there is a way for messages at the moment.
+    var canSend: Bool { path.transport == .udp || stream?.isLost != true }
+
     /// The keys, in the states that have any.
     var keys: SAKeys? {
         switch state {
@@ -16,9 +19,18 @@ extension IKESA {
 }
 
 extension IKEEngine {
-    func send(_ bytes: [UInt8], from local: Endpoint, to remote: Endpoint) {
+    func send(_ bytes: [UInt8], along path: IKEPath) {
         counters.sent += 1
-        effects.append(.send(IKEDatagram(bytes: bytes, local: local, remote: remote)))
+        effects.append(
+            .send(
+                IKEDatagram(
+                    bytes: bytes,
+                    local: path.local,
+                    remote: path.remote,
+                    transport: path.transport
+                )
+            )
+        )
     }
 
     /// Sends a protected request, as soon as the peer's window has room for it.
@@ -49,7 +61,8 @@ extension IKEEngine {
     }
 
     private func start(_ request: RequestWindow.Outstanding, of sa: IKESA, at now: Instant) {
-        send(request.message, from: sa.path.local, to: sa.path.remote)
+        // Where the connection is gone, it leaves as soon as there is another.
+        if sa.canSend { send(request.message, along: sa.path) }
         armRetransmission(request.messageID, of: sa, attempt: 1, at: now)
     }
 
@@ -94,7 +107,8 @@ extension IKEEngine {
                 content,
                 with: keys,
                 of: sa,
-                threshold: threshold(for: request, of: sa)
+                threshold: threshold(for: request, of: sa),
+                transport: request.datagram.transport
             )
         else { return }
         sa.responses.answered(
@@ -104,7 +118,7 @@ extension IKEEngine {
             at: request.receivedAt
         )
         rememberAnswers(of: sa, at: request.receivedAt)
-        send(message, from: request.datagram.local, to: request.datagram.remote)
+        send(message, along: IKEPath(request.datagram))
     }
 
     /// RFC 7383 §2.5.1: the responder may go by "the maximum size of the received IKE Fragment
@@ -113,7 +127,7 @@ extension IKEEngine {
         guard let largest = request.largestFragment, let ours = sa.fragmentThreshold else {
             return nil
         }
-        let path = IKEPath(local: request.datagram.local, remote: request.datagram.remote)
+        let path = IKEPath(request.datagram)
         return min(
             ours,
             largest + path.datagramOverhead(natTraversalPort: settings.natTraversalPort)
@@ -127,7 +141,11 @@ extension IKEEngine {
         at now: Instant
     ) {
         let schedule = sa.connection.retransmission
-        let wait = schedule.wait(afterAttempt: attempt, random: &random)
+        // RFC 9329 §6.2: on a reliable transport, a request is sent once, and "if no response is
+        // received within some reasonable period of time, the IKE SA is deleted".
+        let wait =
+            sa.path.transport == .tcp
+            ? schedule.total : schedule.wait(afterAttempt: attempt, random: &random)
         arm(.retransmission(messageID), of: sa, at: now + wait)
     }
 
@@ -144,7 +162,7 @@ extension IKEEngine {
                 at: now
             )
         }
-        guard outstanding.attempts < tries(of: sa) else {
+        guard outstanding.attempts < tries(of: sa), sa.path.transport == .udp else {
             return giveUp(outstanding.exchange, of: sa, at: now)
         }
         var message = outstanding.message
@@ -164,8 +182,8 @@ extension IKEEngine {
             ),
             of: sa
         )
-        send(message, from: sa.path.local, to: sa.path.remote)
-        probePaths(of: sa, message, attempt: attempt)
+        send(message, along: sa.path)
+        probePaths(of: sa, message, attempt: attempt, at: now)
         armRetransmission(messageID, of: sa, attempt: attempt, at: now)
     }
 
@@ -177,9 +195,10 @@ extension IKEEngine {
             sa,
             NegotiationFailure(
                 subject: .peerUnresponsive,
-                explanation: "\(sa.path.remote) did not answer "
-                    + "\(tries(of: sa)) sendings of "
-                    + "\(exchange.name).",
+                explanation: sa.path.transport == .tcp
+                    ? "\(sa.path.remote) did not answer \(exchange.name) by TCP."
+                    : "\(sa.path.remote) did not answer \(tries(of: sa)) sendings of "
+                        + "\(exchange.name).",
                 source: sa.connection.source,
                 remedy: "See that the peer runs, that its address at \(sa.connection.source) is "
                     + "right, and that UDP ports \(settings.ikePort) and "

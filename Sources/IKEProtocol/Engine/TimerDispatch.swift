@@ -33,6 +33,8 @@ extension IKEEngine {
         case .overtaken: closeOvertaken(sa, at: now)
         case .reauthentication: reauthenticate(sa, at: now)
         case .liveness: checkLiveness(of: sa, at: now)
+        case .stream: streamTimeout(of: sa, at: now)
+        case .udpTrial: tryUDP(sa, at: now)
         case .keepalive: sendKeepalive(for: sa, at: now)
         case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         case .childExpiry(let spi): expireChild(spi, of: sa, at: now)
@@ -56,7 +58,8 @@ extension IKEEngine {
 
     private func sendKeepalive(for sa: IKESA, at now: Instant) {
         guard let state = sa.established, !state.isReplaced, sa.nat.isLocalTranslated,
-            let interval = sa.connection.keepaliveInterval
+            // RFC 9329 §6.6: none over TCP.
+            sa.path.transport == .udp, let interval = sa.connection.keepaliveInterval
         else { return }
         effects.append(.sendKeepalive(local: sa.path.local, remote: sa.path.remote))
         arm(.keepalive, of: sa, at: now + interval)

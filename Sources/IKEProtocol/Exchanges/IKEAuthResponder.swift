@@ -287,7 +287,10 @@ extension IKEEngine {
         if let interval = sa.connection.livenessInterval {
             arm(.liveness, of: sa, at: now + interval)
         }
-        if sa.nat.isLocalTranslated, let interval = sa.connection.keepaliveInterval {
+        armUDPTrial(of: sa, at: now)
+        if sa.nat.isLocalTranslated, sa.path.transport == .udp,
+            let interval = sa.connection.keepaliveInterval
+        {
             arm(.keepalive, of: sa, at: now + interval)
         }
     }

@@ -194,7 +194,7 @@ extension IKEEngine {
         }
         state.tasks = oldState.tasks.filter { $0 != .rekeyIKESA && $0 != .checkLiveness }
         oldState.tasks = []
-        inheritMobility(new, state, from: old)
+        inheritMobility(new, state, from: old, at: now)
         oldState.standing = .replaced(by: new.localSPI)
         old.timers = old.timers.filter { $0.key.isOfMessages }
         armLifetime(of: new, state, at: now)

@@ -18,15 +18,22 @@ extension IKEEngine {
         _ connection: IKEConnection,
         insteadOf old: IKESA? = nil,
         mayResume: Bool = true,
+        isUDPTried: Bool = false,
         at now: Instant
     ) {
         let path: IKEPath
         let keyPair: KeyExchangeKeyPair
         do {
-            path = if let old { old.path } else { try self.path(for: initiation, connection) }
+            path =
+                if let old {
+                    self.path(insteadOf: old, isUDPTried: isUDPTried)
+                } else {
+                    try self.path(for: initiation, connection)
+                }
             try requireSecret(connection, remote: path.remote.address)
-            // A new proof of identity, or another gateway, is nothing to be resumed.
-            if mayResume, old == nil, initiation.redirectedFrom == nil,
+            // A new proof of identity, or another gateway, is nothing to be resumed; and by TCP, which
+            // stands in for UDP, all begins from scratch.
+            if mayResume, old == nil, path.transport == .udp, initiation.redirectedFrom == nil,
                 let ticket = usableTicket(connection, to: path.remote.address, at: now)
             {
                 return startResumption(
@@ -59,10 +66,30 @@ extension IKEEngine {
             now: now
         )
         // An address that we do not know arrives changed: the same as a forged one.
-        sa.nat.isForced = connection.encapsulation == .udp || path.local.address.isUnspecified
+        sa.nat.isForced =
+            path.transport == .udp
+            && (connection.encapsulation == .udp || path.local.address.isUnspecified)
         if let old { sa.retires = [old.localSPI] }
         sas.insert(sa)
+        // RFC 9329 §6.5: what the first message says of ports is known once it is open.
+        if path.transport == .tcp {
+            return openStream(for: sa, from: path.local.address, at: now)
+        }
         sendInitRequest(sa, state, at: now)
+    }
+
+    /// From one end to the other as an IKE SA goes; by TCP, along a connection of its own.
+    private func path(insteadOf old: IKESA, isUDPTried: Bool) -> IKEPath {
+        var path = old.path
+        if isUDPTried {
+            path.transport = .udp
+            path.remote.port = settings.ikePort
+            path.local.port = settings.ikePort
+        } else if path.transport == .tcp {
+            path.local.port = 0
+            path.remote.port = old.connection.transport.port
+        }
+        return path
     }
 
     private func path(
@@ -79,6 +106,15 @@ extension IKEEngine {
         }
         let local =
             initiation.localAddress ?? connection.localAddress ?? .unspecified(remote.version)
+        let transport =
+            initiation.transport ?? (connection.transport.choice == .tcp ? .tcp : .udp)
+        if transport == .tcp {
+            return IKEPath(
+                local: Endpoint(address: local, port: 0),
+                remote: Endpoint(address: remote, port: connection.transport.port),
+                transport: .tcp
+            )
+        }
         return IKEPath(
             local: Endpoint(address: local, port: settings.ikePort),
             remote: Endpoint(address: remote, port: settings.ikePort)
@@ -151,7 +187,9 @@ extension IKEEngine {
         guard header.exchangeType == .ikeSAInit, header.isResponse, header.messageID == 0 else {
             return counters.drop(.unexpectedExchange)
         }
-        guard datagram.remote == sa.path.remote else { return counters.drop(.unexpectedSource) }
+        guard datagram.remote == sa.path.remote, datagram.transport == sa.path.transport else {
+            return counters.drop(.unexpectedSource)
+        }
         // An answer is there, and its puzzle is worked on.
         guard state.answer == nil else { return counters.drop(.repeatedResponse) }
         guard let message = try? IKEMessage(reading: datagram.bytes), message.protection == .none,
@@ -231,6 +269,8 @@ extension IKEEngine {
     ) {
         var state = initiating
         guard state.refusal == nil else { return }
+        // RFC 9329 §6.4: over TCP, no better answer is to be waited for.
+        if sa.path.transport == .tcp { return fail(sa, failure, at: now) }
         state.refusal = failure
         sa.state = .initiating(state)
         arm(
@@ -301,15 +341,21 @@ extension IKEEngine {
 
     /// Our true address, the NATs between, and the port for all that follows.
     func learnPath(of sa: IKESA, _ content: MessageContent, _ datagram: IKEDatagram) {
-        sa.path.local.address = datagram.local.address
+        var path = sa.path
+        path.local.address = datagram.local.address
         let isForced = sa.nat.isForced
         sa.nat = NATDetection.situation(
             content,
             initiatorSPI: sa.initiatorSPI,
             responderSPI: sa.responderSPI,
-            path: IKEPath(local: datagram.local, remote: datagram.remote)
+            path: IKEPath(datagram)
         )
         sa.nat.isForced = isForced && sa.nat.isSupported
+        if sa.path.transport == .tcp {
+            sa.stream?.failures = 0
+            return reportTranslation(of: sa)
+        }
+        setPath(path, of: sa)
         reportNAT(of: sa)
         // RFC 4555 §3.3: with MOBIKE also where no NAT is, lest the ports change later.
         guard sa.isEncapsulated || (sa.connection.mobility.isOffered && sa.nat.isSupported) else {
@@ -320,7 +366,7 @@ extension IKEEngine {
         sa.path.remote.port = settings.natTraversalPort
     }
 
-    func reportNAT(of sa: IKESA) {
+    private func reportTranslation(of sa: IKESA) {
         if sa.nat.isLocalTranslated || sa.nat.isRemoteTranslated {
             report(
                 .networkAddressTranslation(
@@ -330,6 +376,12 @@ extension IKEEngine {
                 of: sa
             )
         }
+    }
+
+    func reportNAT(of sa: IKESA) {
+        reportTranslation(of: sa)
+        // RFC 9329 §6.5: by TCP, encapsulation is not in question.
+        guard sa.path.transport == .udp else { return }
         let connection = sa.connection
         if connection.encapsulation == .esp, sa.isEncapsulated {
             report(

@@ -79,7 +79,7 @@ extension IKEEngine {
             return true
         }
         counters.answeredAgain += 1
-        send(state.transcript.responderMessage, from: datagram.local, to: datagram.remote)
+        send(state.transcript.responderMessage, along: IKEPath(datagram))
         return true
     }
 
@@ -180,14 +180,14 @@ extension IKEEngine {
             // INVALID_SYNTAX error notification back".
             return answerUnprotected(datagram, header, NotifyPayload(.invalidSyntax), now)
         }
-        let path = IKEPath(local: datagram.local, remote: datagram.remote)
+        let path = IKEPath(datagram)
         var nat = NATDetection.situation(
             first.content,
             initiatorSPI: header.initiatorSPI,
             responderSPI: .zero,
             path: path
         )
-        nat.isForced = connection.encapsulation == .udp && nat.isSupported
+        nat.isForced = nat.isSupported && connection.forcesUDP(along: path)
         let (agreed, notifies) = agree(on: first.content, connection)
         let answer = header.answering(responderSPI: spi)
         let payload = KeyExchangePayload(method: suite.keyExchange, data: keyExchange.publicValue)
@@ -218,7 +218,7 @@ extension IKEEngine {
         sa.nat = nat
         sa.agreed = agreed
         keep(sa, key, first, at: now)
-        send(response, from: datagram.local, to: datagram.remote)
+        send(response, along: path)
     }
 
     private func keep(
@@ -270,8 +270,7 @@ extension IKEEngine {
     ) {
         send(
             IKEMessage.serialise(header.answering(responderSPI: .zero), payloads: payloads),
-            from: datagram.local,
-            to: datagram.remote
+            along: IKEPath(datagram)
         )
     }
 

@@ -107,7 +107,7 @@ extension IKEEngine {
         sas.rememberHalfOpen(key, sa, solvedCookie: nil)
         notePresentation(ticket, for: sa, at: now)
         arm(.halfOpenExpiry, of: sa, at: now + halfOpenPatience)
-        send(response, from: datagram.local, to: datagram.remote)
+        send(response, along: IKEPath(datagram))
     }
 
     /// The connection and identity that the ticket gives and AUTH proves; IDi and IDr "MUST be

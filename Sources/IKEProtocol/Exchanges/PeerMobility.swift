@@ -4,13 +4,17 @@ internal import IPsecPrimitives
 extension IKEEngine {
     /// Follows an authentic message. What came before, and comes again, never gets here: its
     /// message ID has passed.
-    func followPeer(of sa: IKESA, _ datagram: IKEDatagram) {
-        let path = IKEPath(local: datagram.local, remote: datagram.remote)
-        guard path != sa.path else { return }
+    func followPeer(of sa: IKESA, _ datagram: IKEDatagram, at now: Instant) {
+        let path = IKEPath(datagram)
+        if path.transport == .tcp { sa.stream?.failures = 0 }
+        // RFC 9329 §5: an IKE SA stays with its transport "until the SA is deleted or" MOBIKE
+        // changes it.
+        guard path != sa.path, path.transport == sa.path.transport else { return }
+        if path.transport == .tcp { return followStream(sa, path, at: now) }
         switch sa.state {
         case .halfOpen:
             // The initiator moves to port 4500 with IKE_AUTH, behind a NAT or not.
-            sa.path = path
+            setPath(path, of: sa)
         case .established(let state):
             // RFC 4555 §3.8: with MOBIKE, "the host not behind a NAT MUST NOT use these dynamic
             // updates for IKEv2 packets, but MAY use them for ESP packets".
@@ -20,9 +24,24 @@ extension IKEEngine {
         }
     }
 
+    /// RFC 9329 §6.1: the responder "SHOULD choose the TCP connection on which it last received a
+    /// valid and decryptable" message, from whatever address it comes.
+    private func followStream(_ sa: IKESA, _ path: IKEPath, at now: Instant) {
+        guard !sa.isSessionInitiator else { return }
+        switch sa.state {
+        case .halfOpen, .closing: setPath(path, of: sa)
+        case .established(let state): move(sa, state, to: path)
+        case .initiating, .resuming, .exchangingKeys, .authenticating, .closed: return
+        }
+        sa.stream?.isLost = false
+        // RFC 9329 §6.2: whoever waits for a response "MUST retransmit its request over this
+        // connection".
+        sendAgain(of: sa, at: now)
+    }
+
     func followPeer(ofChild spi: SPI, to remote: Endpoint) {
         guard let sa = sas.owner(ofChild: spi), let state = sa.established, sa.mayFollow,
-            sa.path.remote != remote
+            sa.path.remote != remote, sa.path.transport == .udp
         else { return }
         move(sa, state, to: IKEPath(local: sa.path.local, remote: remote))
     }
@@ -31,17 +50,22 @@ extension IKEEngine {
         if path.remote != sa.path.remote {
             report(.peerMoved(from: sa.path.remote, to: path.remote), of: sa)
         }
-        sa.path = path
+        setPath(path, of: sa)
         sa.mobility?.packetPath = path
+        updateEndpoints(of: sa, state)
+    }
+
+    func updateEndpoints(of sa: IKESA, _ state: Established) {
         for spi in state.children.keys.sorted() {
             guard let child = state.children[spi] else { continue }
             effects.append(
                 .updateEndpoints(
                     inboundSPI: spi,
                     path: ChildSAPath(
-                        local: path.local,
-                        remote: path.remote,
-                        isEncapsulated: child.isEncapsulated
+                        local: sa.path.local,
+                        remote: sa.path.remote,
+                        isEncapsulated: child.isEncapsulated,
+                        transport: sa.path.transport
                     )
                 )
             )

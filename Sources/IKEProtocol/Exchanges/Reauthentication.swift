@@ -19,7 +19,14 @@ extension IKEEngine {
     }
 
     /// Begins a new IKE SA that is to do all that `sa` does; nothing if that is under way.
-    func replaceFromScratch(_ sa: IKESA, _ state: Established, at now: Instant) {
+    ///
+    /// - Parameter isUDPTried: whether the new one goes by UDP, however the old one does.
+    func replaceFromScratch(
+        _ sa: IKESA,
+        _ state: Established,
+        isUDPTried: Bool = false,
+        at now: Instant
+    ) {
         let isUnderWay = replacements(for: sa).contains {
             $0.retires.contains(sa.localSPI)
         }
@@ -33,6 +40,7 @@ extension IKEEngine {
             for: IKEEvent.Initiation(connection: sa.connection.name, child: first),
             sa.connection,
             insteadOf: sa,
+            isUDPTried: isUDPTried,
             at: now
         )
     }

@@ -123,13 +123,13 @@ extension IKEEngine {
         guard let answer = sa.responses.repeatAnswer(to: messageID) else { return }
         counters.answeredAgain += 1
         var message = answer.message
-        if answer.repetitions >= IKEEngine.sendingsOfASize,
+        if answer.repetitions >= IKEEngine.sendingsOfASize, datagram.transport == .udp,
             let smaller = cutSmaller(message, of: sa)
         {
             sa.responses.replaceAnswer(to: messageID, with: smaller)
             message = smaller
         }
-        send(message, from: datagram.local, to: datagram.remote)
+        send(message, along: IKEPath(datagram))
     }
 
     /// How often one size is tried before a smaller one.

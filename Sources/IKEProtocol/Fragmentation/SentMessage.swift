@@ -29,19 +29,22 @@ struct SentMessage {
 }
 
 extension IKEEngine {
-    func send(_ message: SentMessage, from local: Endpoint, to remote: Endpoint) {
-        for datagram in message.datagrams { send(datagram, from: local, to: remote) }
+    func send(_ message: SentMessage, along path: IKEPath) {
+        for datagram in message.datagrams { send(datagram, along: path) }
     }
 
     /// Seals a message whole, or in fragments where it is too large and the peer takes them.
     ///
-    /// - Parameter threshold: the largest IP datagram; nil: that of the SA.
+    /// - Parameters:
+    ///   - threshold: the largest IP datagram; nil: that of the SA.
+    ///   - transport: by which it leaves; nil: that of the SA.
     func seal(
         _ header: MessageHeader,
         _ content: ProtectedContent,
         with keys: SAKeys,
         of sa: IKESA,
-        threshold: Int? = nil
+        threshold: Int? = nil,
+        transport: IKETransport? = nil
     ) -> SentMessage? {
         let isAuthRequest = header.exchangeType == .ikeAuth && !header.isResponse
         let solution = isAuthRequest ? sa.authSolution : nil
@@ -55,6 +58,16 @@ extension IKEEngine {
                 random: &random
             )
             return datagrams.map { SentMessage(datagrams: $0, source: nil) }
+        }
+        // RFC 9329 §7.5: "an implementation SHOULD NOT send fragments when going over a TCP
+        // connection"; should the SA go on by UDP, it may still be cut.
+        if (transport ?? sa.path.transport) == .tcp {
+            return keys.seal(header, content, messageOctets: .max, random: &random).map {
+                SentMessage(
+                    datagrams: $0,
+                    source: .init(header: header, content: content, keys: keys, threshold: .max)
+                )
+            }
         }
         let overhead = sa.path.datagramOverhead(natTraversalPort: settings.natTraversalPort)
         let datagrams = keys.seal(
@@ -90,7 +103,8 @@ extension IKEEngine {
                 source.content,
                 with: source.keys,
                 of: sa,
-                threshold: next
+                threshold: next,
+                transport: .udp
             ),
             // "the sender MUST ensure that the value in the Total Fragments field is really
             // increased".

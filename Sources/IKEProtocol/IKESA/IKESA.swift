@@ -30,6 +30,8 @@ final class IKESA {
     var ticket: SessionTicket?
     /// Seconds since 1970 at which the last ticket that this end gave for the SA expires.
     var ticketsExpireAt: UInt64?
+    /// Set where it goes, or may go, by TCP.
+    var stream: StreamUse?
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []
@@ -94,28 +96,39 @@ final class IKESA {
         nat.isLocalTranslated || nat.isRemoteTranslated || nat.isForced
     }
 
+    /// Where packets of a new Child SA go: while another path is being tried for messages, along the
+    /// one that carries the others.
     var childPath: ChildSAPath {
-        ChildSAPath(
+        let path = mobility?.packetPath ?? path
+        return ChildSAPath(
             local: path.local,
             remote: path.remote,
-            isEncapsulated: isEncapsulated
+            isEncapsulated: isEncapsulated,
+            transport: path.transport
         )
     }
 }
 
-/// The endpoints that messages travel between.
+/// The endpoints that messages travel between, and by what. With TCP, they name one connection;
+/// while it is not open, the local port is zero.
 struct IKEPath: Hashable {
     var local: Endpoint
     var remote: Endpoint
+    var transport: IKETransport
 
-    init(local: Endpoint, remote: Endpoint) {
+    init(local: Endpoint, remote: Endpoint, transport: IKETransport = .udp) {
         self.local = local
         self.remote = remote
+        self.transport = transport
     }
 
     /// The one that a datagram came along.
     init(_ datagram: IKEDatagram) {
-        self.init(local: datagram.local, remote: datagram.remote)
+        self.init(
+            local: datagram.local,
+            remote: datagram.remote,
+            transport: datagram.transport
+        )
     }
 }
 

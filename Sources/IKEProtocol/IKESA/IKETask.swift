@@ -74,6 +74,10 @@ enum SATimer: Hashable {
     case expiry
     case liveness
     case keepalive
+    /// A TCP connection does not open, or may be tried once more.
+    case stream
+    /// An IKE SA that goes by TCP tries UDP.
+    case udpTrial
     /// The end of the memory of a closed SA.
     case oblivion
     /// Another IKE SA with the same peer has come, and this one is to go.
@@ -89,7 +93,7 @@ enum SATimer: Hashable {
     /// Whether it outlives the end of an SA, as long as the last exchanges of the SA do.
     var isOfMessages: Bool {
         switch self {
-        case .retransmission, .answerMemory, .reassembly: true
+        case .retransmission, .answerMemory, .reassembly, .stream: true
         default: false
         }
     }

@@ -29,11 +29,23 @@ extension IKEEngine {
 
     /// Without MOBIKE, an SA dies with its address: its initiator begins anew from another one.
     private func watchAddress(of sa: IKESA, at now: Instant) {
+        // Another connection can begin at another address (RFC 9329 §6.1).
+        if sa.path.transport == .tcp {
+            if !isLocal(sa.path.local.address) { abandonStream(of: sa, at: now) }
+            return
+        }
         let end = SATimer.retry(.deleteIKESA(.addressLost))
         guard sa.isSessionInitiator, sa.connection.localAddress == nil,
             !isLocal(sa.path.local.address)
         else { return disarm(end, of: sa) }
         if sa.timers[end] == nil { arm(end, of: sa, at: now + IKEEngine.addressPatience) }
+    }
+
+    /// A connection whose address is gone may seem open for long.
+    private func abandonStream(of sa: IKESA, at now: Instant) {
+        guard sa.stream?.isLost != true, sa.isSessionInitiator else { return }
+        effects.append(.closeStream(local: sa.path.local, remote: sa.path.remote))
+        streamClosed(sa.path.local, sa.path.remote, at: now)
     }
 
     /// The routing table leads to `remote` from this address of ours; nil: not at all.
@@ -49,11 +61,19 @@ extension IKEEngine {
             }
             var path = sa.path
             path.local.address = local
+            // RFC 9329 §7.1: from another address, "first over UDP before attempting over TCP".
+            if path != sa.path, path.transport == .tcp,
+                sa.connection.transport.choice == .automatic
+            {
+                path = pathByUDP(sa, from: local)
+            }
             if path == sa.path {
                 announce(sa, mobility, at: now)
+            } else if path.transport == .tcp {
+                if !isOldThere { abandonStream(of: sa, at: now) }
             } else if mobility.isInitiator {
                 changePath(of: sa, to: path, packetsFollowAtOnce: !isOldThere, at: now)
-            } else if !isOldThere {
+            } else if !isOldThere, sa.path.transport == .udp {
                 moveHere(sa, path, state, mobility, at: now)
             }
         }
@@ -75,7 +95,7 @@ extension IKEEngine {
         _ mobility: Mobility,
         at now: Instant
     ) {
-        sa.path = path
+        setPath(path, of: sa)
         movePackets(of: sa, state, mobility)
         report(.movedTo(local: path.local, remote: path.remote), of: sa)
         sendAgain(of: sa, at: now)
@@ -93,7 +113,9 @@ extension IKEEngine {
         guard sa.mobility != nil else { return }
         let additional = additionalAddresses(of: sa.connection, besides: sa.path.local.address)
         var payloads = MobilityNotifies.additional(additional, saysNone: true)
-        if !sa.nat.isSupported { payloads.append(MobilityNotifies.noNATs(sa.path)) }
+        if !sa.nat.isSupported, sa.path.transport == .udp {
+            payloads.append(MobilityNotifies.noNATs(sa.path))
+        }
         request(.announceAddresses(additional), .informational, payloads, of: sa, at: now)
     }
 

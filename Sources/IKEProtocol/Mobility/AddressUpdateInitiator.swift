@@ -22,7 +22,13 @@ extension IKEEngine {
         guard let mobility = sa.mobility, let state = sa.established, path != sa.path else {
             return
         }
-        sa.path = path
+        let former = sa.path
+        // While UDP is tried, the connection stays: packets go by it, and messages may have to.
+        if former.transport == .tcp, path.transport == .udp, sa.stream?.isLost != true {
+            setStandby(former, of: sa)
+        }
+        setPath(path, of: sa)
+        if path == sa.stream?.standby { setStandby(nil, of: sa) }
         mobility.natDetections = 0
         if packetsFollowAtOnce, path != mobility.packetPath {
             movePackets(of: sa, state, mobility)
@@ -55,12 +61,14 @@ extension IKEEngine {
     /// NAT_DETECTION_*_IP, or NO_NATS_ALLOWED where the peer does not know NAT traversal
     /// (RFC 4555 §3.9).
     func natDetection(of sa: IKESA, mayForge: Bool) -> [Payload] {
-        guard sa.nat.isSupported else { return [MobilityNotifies.noNATs(sa.path)] }
+        guard sa.nat.isSupported else {
+            return sa.path.transport == .tcp ? [] : [MobilityNotifies.noNATs(sa.path)]
+        }
         return NATDetection.notifies(
             initiatorSPI: sa.initiatorSPI,
             responderSPI: sa.responderSPI,
             path: sa.path,
-            isForged: mayForge && sa.nat.isForced,
+            isForged: mayForge && sa.nat.isForced && sa.path.transport == .udp,
             random: &random
         )
     }
@@ -94,6 +102,7 @@ extension IKEEngine {
         learnMapping(of: sa, content, mobility)
         let hasMoved = mobility.packetPath != sa.path
         movePackets(of: sa, state, mobility)
+        endStandby(of: sa)
         rearmKeepalive(of: sa, at: now)
         if hasMoved { report(.movedTo(local: sa.path.local, remote: sa.path.remote), of: sa) }
     }
@@ -128,7 +137,8 @@ extension IKEEngine {
             return changePath(of: sa, to: next, packetsFollowAtOnce: isOldGone, at: now)
         }
         mobility.refused = []
-        sa.path = mobility.packetPath
+        setPath(mobility.packetPath, of: sa)
+        if sa.path == sa.stream?.standby { setStandby(nil, of: sa) }
     }
 
     /// Takes what the peer's hashes tell as the situation on the path of now.
@@ -181,7 +191,9 @@ extension IKEEngine {
 
     func rearmKeepalive(of sa: IKESA, at now: Instant) {
         disarm(.keepalive, of: sa)
-        guard sa.nat.isLocalTranslated, let interval = sa.connection.keepaliveInterval else {
+        guard sa.nat.isLocalTranslated, sa.path.transport == .udp,
+            let interval = sa.connection.keepaliveInterval
+        else {
             return
         }
         arm(.keepalive, of: sa, at: now + interval)

@@ -14,7 +14,7 @@ extension IKEEngine {
         var answer = MobilityAnswer()
         guard let mobility = sa.mobility else { return answer }
         let content = request.content
-        let path = IKEPath(local: request.datagram.local, remote: request.datagram.remote)
+        let path = IKEPath(request.datagram)
         let addresses = MobilityNotifies.additionalAddresses(content)
         let isUpdate = content.notify(.updateSAAddresses) != nil
         // RFC 4555 §3.7: "the recipient of an INFORMATIONAL request MUST copy the notification
@@ -56,6 +56,7 @@ extension IKEEngine {
     private func mayMove(_ sa: IKESA, to path: IKEPath) -> Bool {
         let connection = sa.connection
         if let local = connection.localAddress, local != path.local.address { return false }
+        guard connection.transport.allows(path.transport) else { return false }
         return connection.mobility.acceptsAnyAddress || connection.mayMeet(path)
             || path.remote.address == sa.path.remote.address
     }
@@ -66,7 +67,8 @@ extension IKEEngine {
         else { return }
         let now = request.receivedAt
         let from = mobility.packetPath.remote
-        sa.path = path
+        setPath(path, of: sa)
+        sa.stream?.isLost = false
         if sa.nat.isSupported, request.content.notify(.natDetectionSourceIP) != nil {
             let isForced = sa.nat.isForced
             sa.nat = NATDetection.situation(
@@ -79,9 +81,10 @@ extension IKEEngine {
         }
         rearmKeepalive(of: sa, at: now)
         sendAgain(of: sa, at: now)
+        // RFC 9329 §7.1: a TCP connection shows by itself that the address is real.
         // RFC 4555 §3.7: by default checked "before updating the IPsec SAs". The address that
         // packets go to already needs no check.
-        if path.remote.address != from.address {
+        if path.remote.address != from.address, path.transport == .udp {
             mobility.isPathUnproven = true
             return enqueue(.checkRoutability, of: sa, at: now)
         }
@@ -127,7 +130,7 @@ extension IKEEngine {
         guard let mobility = sa.mobility else { return }
         let known = mobility.peerAddresses + [path.remote.address]
         guard !known.contains(sa.path.remote.address) else { return }
-        let here = IKEPath(local: path.local, remote: path.remote)
+        let here = path
         guard mayMove(sa, to: here) else { return }
         changePath(of: sa, to: here, packetsFollowAtOnce: true, at: now)
     }

@@ -2,8 +2,19 @@ internal import IPsecPrimitives
 
 /// What a new IKE SA takes over of the ways to the peer.
 extension IKEEngine {
-    func inheritMobility(_ new: IKESA, _ state: Established, from old: IKESA) {
-        new.path = old.path
+    func inheritMobility(_ new: IKESA, _ state: Established, from old: IKESA, at now: Instant) {
+        new.stream = old.stream
+        sas.keepStandby(of: new)
+        // A trial of UDP is the old one's alone: what carries the packets must not end with it.
+        let standby = old.stream?.standby
+        let isTrial = standby != nil && standby == old.mobility?.packetPath
+        setPath(isTrial ? standby ?? old.path : old.path, of: new)
+        // However often it is rekeyed, UDP is tried in time.
+        if let due = old.timers[.udpTrial], new.path.transport == .tcp {
+            arm(.udpTrial, of: new, at: due)
+        } else {
+            armUDPTrial(of: new, at: now)
+        }
         new.nat = old.nat
         new.isLeaving = old.isLeaving
         state.tasks.removeAll { $0 == .tellCrashToken }

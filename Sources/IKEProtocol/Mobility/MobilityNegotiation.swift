@@ -12,7 +12,7 @@ extension IKEEngine {
             saysNone: false
         )
         // RFC 4555 §3.9: in "the first IKE_AUTH request" when NAT traversal is not enabled.
-        if sa.isOriginalInitiator, !sa.nat.isSupported {
+        if sa.isOriginalInitiator, !sa.nat.isSupported, sa.path.transport == .udp {
             payloads.append(MobilityNotifies.noNATs(sa.path))
         }
         return payloads

@@ -47,7 +47,10 @@ enum MobilityNotifies {
 
     /// Whether a NO_NATS_ALLOWED in a message that came along `path` finds its addresses changed.
     static func isSpoilt(_ content: MessageContent, along path: IKEPath) -> Bool {
-        guard let notify = content.notify(.noNATsAllowed) else { return false }
+        // RFC 9329 §7.1: with TCP, "the NO_NATS_ALLOWED notification SHOULD be ignored".
+        guard path.transport == .udp, let notify = content.notify(.noNATsAllowed) else {
+            return false
+        }
         return notify.data != endpoints(path.remote, path.local)
     }
 

@@ -8,6 +8,8 @@ extension IKEEngine {
     /// Sendings along the path of now before others are tried.
     private static let patience = 2
     private static let pathLimit = 8
+    /// Of a first message by UDP, where TCP may follow.
+    private static let sendingsBeforeFallback = 3
 
     /// Pairs of addresses other than the one in use, the nearest to it first.
     func candidatePaths(of sa: IKESA) -> [IKEPath] {
@@ -32,10 +34,15 @@ extension IKEEngine {
         var paths: [IKEPath] = []
         for remote in remotes {
             for local in locals where local.version == remote.version {
-                let port =
-                    remote == sa.path.remote.address ? sa.path.remote.port : standardPort(of: sa)
+                let isKnown =
+                    remote == sa.path.remote.address && sa.path.transport == .udp
+                let port = isKnown ? sa.path.remote.port : standardPort(of: sa)
                 let path = IKEPath(
-                    local: Endpoint(address: local, port: sa.path.local.port),
+                    local: Endpoint(
+                        address: local,
+                        port: sa.path.transport == .udp
+                            ? sa.path.local.port : settings.natTraversalPort
+                    ),
                     remote: Endpoint(address: remote, port: port)
                 )
                 if path != sa.path { paths.append(path) }
@@ -49,10 +56,11 @@ extension IKEEngine {
     }
 
     /// A request has been sent so often without an answer.
-    func probePaths(of sa: IKESA, _ message: SentMessage, attempt: Int) {
+    func probePaths(of sa: IKESA, _ message: SentMessage, attempt: Int, at now: Instant) {
         guard attempt > IKEEngine.patience, let mobility = sa.mobility, sa.established != nil else {
             return
         }
+        probeStream(of: sa, message, at: now)
         let paths = candidatePaths(of: sa)
         guard !paths.isEmpty else { return }
         if attempt == IKEEngine.patience + 1 { report(.probingPaths(count: paths.count), of: sa) }
@@ -64,7 +72,7 @@ extension IKEEngine {
                 })
         else { return }
         mobility.isProbing = true
-        for path in paths { send(message, from: path.local, to: path.remote) }
+        for path in paths { send(message, along: path) }
     }
 
     /// An authentic answer came along another path than the one in use: there is one that works.
@@ -78,8 +86,13 @@ extension IKEEngine {
     ) {
         guard let mobility = sa.mobility, mobility.isProbing else { return }
         mobility.isProbing = false
-        guard mobility.isInitiator, path != sa.path, candidatePaths(of: sa).contains(path)
-        else { return }
+        guard mobility.isInitiator, path != sa.path else { return endStandby(of: sa) }
+        if path == sa.stream?.standby {
+            if mobility.packetPath == path { report(.udpStillBlocked, of: sa) }
+            changePath(of: sa, to: path, packetsFollowAtOnce: true, answered: messageID, at: now)
+            return armUDPTrial(of: sa, at: now)
+        }
+        guard candidatePaths(of: sa).contains(path) else { return }
         changePath(of: sa, to: path, packetsFollowAtOnce: true, answered: messageID, at: now)
     }
 
@@ -89,7 +102,7 @@ extension IKEEngine {
         for outstanding in sa.requests.outstanding
         where outstanding.messageID != answered && !outstanding.isHeld {
             sa.requests.restart(outstanding.messageID)
-            send(outstanding.message, from: sa.path.local, to: sa.path.remote)
+            if sa.canSend { send(outstanding.message, along: sa.path) }
             armRetransmission(outstanding.messageID, of: sa, attempt: 1, at: now)
         }
     }
@@ -98,6 +111,11 @@ extension IKEEngine {
     /// time to find another path, "at least five minutes" with the usual schedule.
     func tries(of sa: IKESA) -> Int {
         let tries = sa.connection.retransmission.tries
+        // RFC 9329 §5.1: TCP may be tried before the last retransmission, and "the initial message
+        // over UDP" is to be "retransmitted at least once" before.
+        if case .initiating = sa.state, sa.connection.transport.choice == .automatic {
+            return min(tries, IKEEngine.sendingsBeforeFallback)
+        }
         guard let mobility = sa.mobility, !mobility.isInitiator else { return tries }
         return tries + 3
     }

@@ -64,6 +64,11 @@ package struct IKEReport: Hashable, Sendable {
         case redirecting(to: String)
         /// This end sends and receives along another path (RFC 4555).
         case movedTo(local: Endpoint, remote: Endpoint)
+        /// The TCP connection is gone, and this end opens another (RFC 9329 §6.1).
+        case streamLost
+        case streamReopened
+        /// UDP was tried beside TCP, and does not get through.
+        case udpStillBlocked
         /// The peer is silent, and so many other paths to it are tried.
         case probingPaths(count: Int)
         /// One end wanted to move, and the other cannot accept that.

@@ -33,14 +33,17 @@ package struct RetransmissionSchedule: Hashable, Sendable {
 
     /// How long a peer with the same schedule asks for an answer again: twice, for a peer that is
     /// somewhat more patient.
-    var patience: Duration {
+    var patience: Duration { total * 2 }
+
+    /// From the first sending to giving up.
+    var total: Duration {
         var wait = interval
         var total = Duration.zero
         for _ in 0..<max(tries, 1) {
             total += min(wait, Self.longestWait)
             if wait < Self.longestWait { wait = wait / 1000 * growthPerMille }
         }
-        return total * 2
+        return total
     }
 
     private static func jittered(

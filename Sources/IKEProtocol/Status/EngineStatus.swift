@@ -28,6 +28,7 @@ package struct IKESAStatus: Hashable, Sendable {
     package var responderSPI: IKESPI
     package var local: Endpoint
     package var remote: Endpoint
+    package var transport: IKETransport
     package var localIdentity: String
     /// Nil until it is proven.
     package var remoteIdentity: String?

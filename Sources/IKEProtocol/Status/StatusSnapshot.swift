@@ -47,6 +47,7 @@ extension IKESA {
             responderSPI: responderSPI,
             local: path.local,
             remote: path.remote,
+            transport: path.transport,
             localIdentity: connection.localIdentity.description,
             remoteIdentity: established?.remoteIdentity.description,
             suite: keys?.suite.description,

@@ -65,7 +65,8 @@ package struct StatusText {
         if let sa = connection.ikeSA {
             lines += [
                 "  here  \(connection.localIdentity), \(sa.localEndpoint), the \(sa.role.rawValue)",
-                "  there \(sa.remoteIdentity), \(sa.remoteEndpoint)" + nat(sa.nat),
+                "  there \(sa.remoteIdentity), \(sa.remoteEndpoint)" + nat(sa.nat)
+                    + (sa.transport == .tcp ? ", by TCP" : ""),
                 "  IKE   \(sa.algorithms), \(times(sa.ageSeconds, sa.rekeyInSeconds))"
                     + (sa.resumed == true ? ", resumed" : ""),
                 "        SPIs \(sa.initiatorSPI) \(sa.responderSPI)",

@@ -55,6 +55,12 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         case none, local, remote, both
     }
 
+    package enum Transport: String, Codable, Sendable {
+        case udp
+        /// RFC 9329.
+        case tcp
+    }
+
     /// Sixteen hexadecimal digits each.
     package var initiatorSPI: String
     package var responderSPI: String
@@ -82,6 +88,8 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
     package var extensions: [String]?
     /// Requests that the peer takes at once (RFC 7296 §2.3).
     package var window: Int?
+    /// What its messages travel by.
+    package var transport: Transport
 
     package init(
         initiatorSPI: String,
@@ -98,7 +106,8 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         ppk: Bool? = nil,
         fragmentSize: Int? = nil,
         extensions: [String]? = nil,
-        window: Int? = nil
+        window: Int? = nil,
+        transport: Transport
     ) {
         self.initiatorSPI = initiatorSPI
         self.responderSPI = responderSPI
@@ -115,6 +124,7 @@ package struct IKESAStatus: Codable, Equatable, Sendable {
         self.fragmentSize = fragmentSize
         self.extensions = extensions
         self.window = window
+        self.transport = transport
     }
 }
 

@@ -6,9 +6,11 @@ package enum Encapsulation: Hashable, Sendable {
     case esp
     /// ESP inside UDP (RFC 3948).
     case udp
+    /// ESP along a TCP connection (RFC 9329 §3.2).
+    case tcp
 }
 
-/// The outer addresses of an SA; ports are meaningful for UDP encapsulation only.
+/// The outer addresses of an SA; without encapsulation, ports mean nothing.
 package struct OuterPath: Hashable, Sendable {
     package var encapsulation: Encapsulation
     package var local: Endpoint
@@ -24,8 +26,15 @@ package struct OuterPath: Hashable, Sendable {
 
     package var version: IPVersion { remote.address.version }
 
-    /// Octets of the outer IP header, and of UDP where it is used.
+    /// Octets of the outer IP header, and of UDP, or of TCP with its timestamps and a packet's
+    /// length, where they are used.
     package var headerLength: Int {
-        (version == .v4 ? 20 : 40) + (encapsulation == .udp ? 8 : 0)
+        let carriage =
+            switch encapsulation {
+            case .esp: 0
+            case .udp: 8
+            case .tcp: 20 + 12 + 2
+            }
+        return (version == .v4 ? 20 : 40) + carriage
     }
 }

@@ -64,7 +64,7 @@ final class PacketPath {
                 )
                 sent.append(
                     WireDatagram(
-                        carrier: path.encapsulation == .udp ? .udp : .esp,
+                        carrier: WireDatagram.Carrier(path.encapsulation),
                         source: path.local,
                         destination: path.remote,
                         bytes: unsafe Array(bytes)
@@ -130,4 +130,15 @@ final class PacketPath {
 
     var outboundSnapshot: PacketPathSnapshot { outbound.snapshot() }
     var inboundSnapshot: PacketPathSnapshot { inbound.snapshot() }
+}
+
+extension WireDatagram.Carrier {
+    fileprivate init(_ encapsulation: Encapsulation) {
+        self =
+            switch encapsulation {
+            case .udp: .udp
+            case .esp: .esp
+            case .tcp: .tcp
+            }
+    }
 }

@@ -1,3 +1,4 @@
+internal import IKEProtocol
 internal import IPsecPrimitives
 
 /// What lies between the gateways: addresses, NAT boxes, and ways that are good or bad.
@@ -21,6 +22,8 @@ struct Internet {
     private let count: Int
     /// Ways that nothing passes: from a gateway to another.
     private var blocked: [Int]
+    /// Ways that no UDP and no ESP passes.
+    private var withoutUDP: [Int]
     /// Per way, so that what one does leaves the others as they are.
     private var dice: [Dice]
     private(set) var isCalm = false
@@ -42,6 +45,7 @@ struct Internet {
         isCrowd = scenario.isCrowd
         conditions = scenario.conditions
         blocked = Array(repeating: 0, count: isCrowd ? 1 : count * count)
+        withoutUDP = blocked
         dice = (0..<blocked.count).map {
             Dice(seed: scenario.seed, stream: 0x1000_0000 + UInt64($0))
         }
@@ -64,6 +68,47 @@ struct Internet {
 
     mutating func block(from source: Int, to destination: Int, _ isBlocked: Bool) {
         blocked[way(source, destination)] += isBlocked ? 1 : -1
+    }
+
+    mutating func blockUDP(_ one: Int, _ other: Int, _ isBlocked: Bool) {
+        for way in [way(one, other), way(other, one)] { withoutUDP[way] += isBlocked ? 1 : -1 }
+    }
+
+    // MARK: TCP
+
+    /// Where a connection to a port of a gateway's outside arrives; nil where a box lets none in.
+    func wayIn(_ gateway: Int, port: UInt16) -> Endpoint? {
+        guard boxes[gateway]?.forwards ?? true else { return nil }
+        return Endpoint(address: addresses[gateway], port: port)
+    }
+
+    /// Nanoseconds to a gateway and back; nil where nothing passes.
+    func roundTrip(_ source: Int, _ destination: Int) -> UInt64? {
+        let ways = [way(source, destination), way(destination, source)]
+        guard ways.allSatisfy({ blocked[$0] == 0 }) else { return nil }
+        return ways.reduce(0) { $0 + conditions[$1].delay }
+    }
+
+    /// Nanoseconds until what is sent now along a connection arrives: what is lost is sent again by
+    /// the system, which takes its time. Nil where it never does: nothing passes, or an end is not
+    /// where it was.
+    func streamDelay(
+        _ source: Int,
+        _ destination: Int,
+        _ ends: StreamEnds,
+        _ dice: inout Dice
+    ) -> UInt64? {
+        let link = conditions[way(source, destination)]
+        guard roundTrip(source, destination) != nil, addresses[source] == ends.local.address
+        else { return nil }
+        var delay = link.delay
+        var pause: UInt64 = .milliseconds(200)
+        while dice.chance(perMille: min(link.lossPerMille + link.corruptionPerMille, 900)) {
+            delay += pause
+            pause *= 2
+            if delay > .seconds(30) { return nil }
+        }
+        return delay
     }
 
     mutating func change(
@@ -118,7 +163,7 @@ struct Internet {
     ) -> Passage {
         let way = way(source, destination)
         let link = conditions[way]
-        guard blocked[way] == 0 else { return Passage() }
+        guard blocked[way] == 0, withoutUDP[way] == 0 else { return Passage() }
         var passage = Passage()
         if datagram.packetOctets > link.mtu {
             if datagram.isESP {

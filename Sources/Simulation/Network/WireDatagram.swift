@@ -6,6 +6,8 @@ struct WireDatagram {
         case udp
         /// IP protocol 50.
         case esp
+        /// ESP along a TCP connection.
+        case tcp
     }
 
     var carrier: Carrier
@@ -43,7 +45,7 @@ extension WireDatagram {
 
     /// Whether it carries ESP, with or without UDP.
     var isESP: Bool {
-        if carrier == .esp { return true }
+        if carrier != .udp { return true }
         return bytes.count > 8 && ikeMessage == nil
             && bytes[0] | bytes[1] | bytes[2] | bytes[3] != 0
     }

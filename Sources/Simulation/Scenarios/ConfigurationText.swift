@@ -33,9 +33,16 @@ enum ConfigurationText {
                 + "tries: \(end.tries)}",
             "    ike-lifetime: \(end.ikeLifetime)s", "    keepalive: \(end.keepalive)s",
             "    window: \(end.window)",
-            "    fragment-size: \(end.fragmentSize.map(String.init) ?? "off")", "    tunnels:",
+            "    fragment-size: \(end.fragmentSize.map(String.init) ?? "off")",
         ]
-        if end.resumes { lines.insert("    resumption: true", at: lines.count - 1) }
+        if end.resumes { lines.append("    resumption: true") }
+        if peering.transport.word != "udp" {
+            lines.append("    transport: \(peering.transport.word)")
+        }
+        if peering.transport.word == "auto" {
+            lines.append("    udp-retry: \(peering.transport.udpRetry)s")
+        }
+        lines.append("    tunnels:")
         let place = gateway == peering.gateways[0] ? 0 : 1
         for tunnel in peering.tunnels where !tunnel.ends[place].isRemoved {
             lines += self.tunnel(tunnel, tunnel.ends[gateway == peering.gateways[0] ? 0 : 1])

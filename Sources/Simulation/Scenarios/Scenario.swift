@@ -84,6 +84,7 @@ package struct PeeringPlan: Sendable {
     package var ends: [EndPlan]
     package var tunnels: [TunnelPlan]
     package var mismatch: Mismatch
+    package var transport = TransportPlan()
 
     package var name: String { "g\(gateways[0])-g\(gateways[1])" }
 

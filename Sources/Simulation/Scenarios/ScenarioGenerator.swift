@@ -107,6 +107,7 @@ package struct ScenarioGenerator {
                         plan.ends[place].resumes = true
                     }
                 }
+                plan.transport = TransportPlan(seed, plan.number, scenario.timeline)
                 result.append(plan)
             }
         }

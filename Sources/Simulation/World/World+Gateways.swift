@@ -43,6 +43,17 @@ extension World {
                 WireDatagram(carrier: .udp, source: local, destination: remote, bytes: [0xff]),
                 of: gateway
             )
+        case .openStream(let attempt, _, let remote): open(attempt, to: remote, by: gateway)
+        case .abandonStream(let attempt):
+            streams.abandoned.insert(
+                SimulatedStreams.Attempt(
+                    gateway: gateway.index,
+                    life: gateway.life,
+                    attempt: attempt
+                )
+            )
+        case .closeStream(let local, let remote):
+            close(StreamEnds(local: local, remote: remote), by: gateway.index)
         case .packetPath(let command):
             fail(checks.command(command, at: gateway.index, now))
             for datagram in gateway.path?.apply(command, at: instant) ?? [] {
@@ -111,6 +122,7 @@ extension World {
 
     /// The process is gone.
     func stop(_ index: Int) {
+        closeStreams(of: index)
         gateways[index].halt()
         checks.stopped(index, now)
         trace.note(at: now) { "\(self.gateways[index].plan.name) is gone" }

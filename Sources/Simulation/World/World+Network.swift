@@ -5,6 +5,15 @@ internal import IPsecPrimitives
 // Datagrams from gateway to gateway.
 extension World {
     func send(_ datagram: IKEDatagram, of gateway: SimulatedGateway) {
+        guard datagram.transport == .udp else {
+            fail(checks.ikeSent(datagram.bytes, by: gateway, now, &coverage))
+            return sendByStream(
+                datagram.bytes,
+                isMessage: true,
+                StreamEnds(local: datagram.local, remote: datagram.remote),
+                of: gateway
+            )
+        }
         let isTraversal = datagram.local.port == IKEPorts.natTraversal
         let wire = WireDatagram(
             carrier: .udp,
@@ -18,6 +27,14 @@ extension World {
 
     func sendESP(_ datagram: WireDatagram, of gateway: SimulatedGateway) {
         fail(checks.espSent(datagram, by: gateway.index, now))
+        guard datagram.carrier != .tcp else {
+            return sendByStream(
+                datagram.bytes,
+                isMessage: false,
+                StreamEnds(local: datagram.source, remote: datagram.destination),
+                of: gateway
+            )
+        }
         launch(datagram, of: gateway)
     }
 

@@ -14,6 +14,7 @@ package final class World {
     private(set) var events = 0
     private var eventsOfMoment = 0
     var internet: Internet
+    var streams: SimulatedStreams
     let gateways: [SimulatedGateway]
     var traffic: ProbeTraffic
     var checks: Checks
@@ -45,6 +46,7 @@ package final class World {
         capture = captures ? Capture() : nil
         self.trace = trace
         internet = Internet(scenario)
+        streams = SimulatedStreams(seed: scenario.seed)
         gateways = scenario.gateways.map(SimulatedGateway.init)
         traffic = ProbeTraffic(scenario)
         checks = Checks(scenario)
@@ -99,6 +101,7 @@ package final class World {
             let first = now + .seconds(3) + dice.span(milliseconds: 0...3000)
             queue.schedule(.probe(flow: flow), at: first)
         }
+        scheduleUDPBlocks()
         for (index, fault) in scenario.faults.enumerated() {
             queue.schedule(.faultBegins(index), at: fault.time)
         }
@@ -126,6 +129,13 @@ package final class World {
             guard gateways[gateway].life == life else { return }
             control(.pathMTU(remote: remote, octets: octets), at: gateway)
         case .lookup(let gateway, let life, let name): answerLookup(gateway, life, name)
+        case .streamOpens(let key, let target, let there, let remote):
+            opens(key, target, there, remote)
+        case .streamArrival(let number, let end, let isMessage, let bytes):
+            arrive(number, end: end, isMessage: isMessage, bytes)
+        case .streamCloses(let number, let end): closes(number, end: end)
+        case .streamBreaks(let number): breaks(number)
+        case .udpBlock(let peering, let isBlocked): blockUDP(peering, isBlocked)
         case .probe(let flow): sendProbe(flow)
         case .faultBegins(let index): begin(scenario.faults[index])
         case .faultEnds(let index): end(scenario.faults[index])
@@ -179,6 +189,7 @@ package final class World {
 
     private func keepHouse() {
         for gateway in gateways { gateway.path?.expire(at: instant) }
+        for gateway in gateways { closeIdleStreams(of: gateway) }
         collectEvents()
         lookAround()
         queue.schedule(.housekeeping, at: now + .seconds(1))

@@ -1,4 +1,5 @@
 internal import ConnectionControl
+internal import IKEProtocol
 internal import IPsecPrimitives
 internal import PacketProtection
 
@@ -12,6 +13,12 @@ enum WorldEvent {
     case pathMTU(Int, life: Int, remote: IPAddress, octets: Int)
     /// The DNS answers one life of a gateway.
     case lookup(Int, life: Int, name: String)
+    case streamOpens(SimulatedStreams.Attempt, target: Int, there: Endpoint, remote: Endpoint)
+    case streamArrival(Int, end: Int, isMessage: Bool, [UInt8])
+    case streamCloses(Int, end: Int)
+    case streamBreaks(Int)
+    /// UDP between the gateways of a peering passes no more, or again.
+    case udpBlock(peering: Int, Bool)
     case probe(flow: Int)
     case faultBegins(Int)
     case faultEnds(Int)

@@ -12,6 +12,8 @@ final class Site {
     let controller: ConnectionController
     let address: IPAddress
     var outbox: [IKEDatagram] = []
+    /// TCP connections that control wants opened.
+    private(set) var openings: [(attempt: StreamAttempt, remote: Endpoint)] = []
     /// Whether a route leads to the peer.
     var hasRoute = true
     /// Whether packets arrive by every inbound SA all the time.
@@ -110,6 +112,8 @@ final class Site {
             switch effect {
             case .send(let datagram): outbox.append(datagram)
             case .sendKeepalive: break
+            case .openStream(let attempt, _, let remote): openings.append((attempt, remote))
+            case .abandonStream, .closeStream: break
             case .packetPath(let command): apply(command, at: now)
             case .findLocalAddress(let connection, let remote):
                 addressQuestions += 1

@@ -103,7 +103,8 @@ final class Dialogue {
                 IKEDatagram(
                     bytes: datagram.bytes,
                     local: datagram.remote,
-                    remote: datagram.local
+                    remote: datagram.local,
+                    transport: datagram.transport
                 )
             ),
             at: receiver

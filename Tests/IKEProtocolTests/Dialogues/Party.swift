@@ -17,6 +17,10 @@ final class Party {
     /// Pairs that were preferred, the last one last: the packet path falls back to them.
     private var preferred: [String: [SPI]] = [:]
     private(set) var keepalives = 0
+    /// TCP connections that it wants opened.
+    private(set) var openings: [(attempt: StreamAttempt, local: IPAddress, remote: Endpoint)] = []
+    /// TCP connections that it wants closed.
+    private(set) var closings: [StreamEnds] = []
     private(set) var endpointUpdates: [ChildSAPath] = []
     /// Where packets of the youngest pair go.
     var packetPath: ChildSAPath? { endpointUpdates.last ?? children.last?.path }
@@ -55,6 +59,11 @@ final class Party {
                 preferred[child]?.removeAll { $0 == spi }
                 active[child] = preferred[child]?.last
             case .updateEndpoints(_, let path): endpointUpdates.append(path)
+            case .openStream(let attempt, let local, let remote):
+                openings.append((attempt, local, remote))
+            case .abandonStream(let attempt): openings.removeAll { $0.attempt == attempt }
+            case .closeStream(let local, let remote):
+                closings.append(StreamEnds(local: local, remote: remote))
             case .findRoute(let remote): routeQuestions.append(remote)
             case .redirected(let redirection): redirections.append(redirection)
             case .report(let report): reports.append(report)
@@ -67,6 +76,16 @@ final class Party {
         preferred[child, default: []].removeAll { $0 == spi }
         preferred[child, default: []].append(spi)
         active[child] = spi
+    }
+
+    func takeOpenings() -> [(attempt: StreamAttempt, local: IPAddress, remote: Endpoint)] {
+        defer { openings = [] }
+        return openings
+    }
+
+    func takeClosings() -> [StreamEnds] {
+        defer { closings = [] }
+        return closings
     }
 
     func takeRouteQuestions() -> [IPAddress] {

@@ -51,7 +51,8 @@ struct StatusTextTests {
                     ppk: true,
                     fragmentSize: 1280,
                     extensions: ["fragmentation", "intermediate", "mobike"],
-                    window: 8
+                    window: 8,
+                    transport: .udp
                 )
             )
         )
@@ -152,7 +153,8 @@ struct StatusTextTests {
                 algorithms: "aes256gcm16-prfsha256-x25519",
                 ageSeconds: 61,
                 rekeyInSeconds: 12_900,
-                nat: .remote
+                nat: .remote,
+                transport: .udp
             ),
             tunnels: [
                 TunnelStatus(

@@ -108,7 +108,7 @@ final class TestGateway {
                     trafficClass: mark,
                     at: now
                 )
-            case .esp:
+            case .esp, .tcp:
                 for datagram in run.datagrams {
                     let area = UnsafeMutableRawBufferPointer.allocate(
                         byteCount: max(datagram.count, 1),

@@ -22,52 +22,52 @@ extension IKEConnection {
             },
             children: connection.tunnels.map(ChildPolicy.init)
         )
-        localIdentitySource = connection.localIdentity.location.description
-        remoteIdentitySource = connection.remoteIdentity.location.description
-        secretSource = connection.secretFile.location.description
-        encapsulationSource = connection.encapsulation.location.description
-        encapsulation =
+        self.localIdentitySource = connection.localIdentity.location.description
+        self.remoteIdentitySource = connection.remoteIdentity.location.description
+        self.secretSource = connection.secretFile.location.description
+        self.encapsulationSource = connection.encapsulation.location.description
+        self.encapsulation =
             switch connection.encapsulation.value {
             case .automatic: .automatic
             case .udp: .udp
             case .esp: .esp
             }
-        lifetime = SALifetime(ending: connection.lifetime.value)
-        request = InternalRequest(connection.internalAddresses)
-        assignment = connection.internalAddresses.assignment.map(InternalAssignment.init)
-        livenessInterval = connection.liveness.value
-        keepaliveInterval = connection.keepalive.value
-        window = connection.window.value
+        self.lifetime = SALifetime(ending: connection.lifetime.value)
+        self.request = InternalRequest(connection.internalAddresses)
+        self.assignment = connection.internalAddresses.assignment.map(InternalAssignment.init)
+        self.livenessInterval = connection.liveness.value
+        self.keepaliveInterval = connection.keepalive.value
+        self.window = connection.window.value
         let establishment = connection.establishment
-        fragmentSize = establishment.fragmentSize.value
-        signsFullTranscript = establishment.preventsDowngrade.value
-        ppk = establishment.ppk.map {
+        self.fragmentSize = establishment.fragmentSize.value
+        self.signsFullTranscript = establishment.preventsDowngrade.value
+        self.ppk = establishment.ppk.map {
             PPKPolicy(
                 identifier: Array($0.identifier.utf8),
                 isRequired: $0.isRequired,
                 source: $0.location.description
             )
         }
-        resumption = ResumptionPolicy(establishment)
-        childlessSource = establishment.childless.location.description
-        childless =
+        self.resumption = ResumptionPolicy(establishment)
+        self.childlessSource = establishment.childless.location.description
+        self.childless =
             switch establishment.childless.value {
             case .never: .never
             case .allow: .allow
             case .prefer: .prefer
             case .force: .force
             }
-        mobility = MobilityPolicy(connection)
-        transport = TransportPolicy(connection.paths)
-        redirection = RedirectPolicy(connection.paths)
-        reauthenticateAfter = connection.reauthenticateAfter.value
-        duplicates =
+        self.mobility = MobilityPolicy(connection)
+        self.transport = TransportPolicy(connection.paths)
+        self.redirection = RedirectPolicy(connection.paths)
+        self.reauthenticateAfter = connection.reauthenticateAfter.value
+        self.duplicates =
             switch connection.duplicates.value {
             case .replace: .replace
             case .keep: .keep
             case .refuse: .refuse
             }
-        retransmission = RetransmissionSchedule(
+        self.retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),
             tries: connection.retransmission.tries
@@ -86,15 +86,15 @@ extension ChildPolicy {
             localSelectors: tunnel.local.map(\.value),
             remoteSelectors: tunnel.remote.map(\.value)
         )
-        selectorsSource = (tunnel.local.first?.location ?? tunnel.location).description
-        lifetime = SALifetime(ending: tunnel.lifetime.value)
+        self.selectorsSource = (tunnel.local.first?.location ?? tunnel.location).description
+        self.lifetime = SALifetime(ending: tunnel.lifetime.value)
         let carriage = tunnel.carriage
-        mode = carriage.mode.value == .transport ? .transport : .tunnel
-        compression = carriage.compression.map(\.value.transform)
-        acceptsPadding = carriage.padding.value == .accept
-        carriesLaterFragments = carriage.laterFragments.value
-        isPerPair = carriage.isPerPair.value
-        resources = carriage.resources.value
+        self.mode = carriage.mode.value == .transport ? .transport : .tunnel
+        self.compression = carriage.compression.map(\.value.transform)
+        self.acceptsPadding = carriage.padding.value == .accept
+        self.carriesLaterFragments = carriage.laterFragments.value
+        self.isPerPair = carriage.isPerPair.value
+        self.resources = carriage.resources.value
     }
 }
 

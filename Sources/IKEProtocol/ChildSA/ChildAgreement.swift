@@ -334,8 +334,8 @@ extension Established {
 extension IKEConnection {
     /// Those that may answer an offer: for a rekeying only that of the old SA, as it is now.
     fileprivate func policies(replacing old: ChildSA?) -> [ChildPolicy] {
-        guard let old else { return children }
-        return [children.first { $0.name == old.policy.name } ?? old.policy]
+        guard let old else { return self.children }
+        return [self.children.first { $0.name == old.policy.name } ?? old.policy]
     }
 }
 

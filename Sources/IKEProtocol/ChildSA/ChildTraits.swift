@@ -190,9 +190,9 @@ extension ChildPolicy {
         var notifies = offer.compression.map {
             NotifyPayload(compression: $0.transform, cpi: $0.cpi)
         }
-        if mode == .transport { notifies.append(NotifyPayload(.useTransportMode)) }
-        if !acceptsPadding { notifies.append(NotifyPayload(.espTFCPaddingNotSupported)) }
-        if carriesLaterFragments { notifies.append(NotifyPayload(.nonFirstFragmentsAlso)) }
+        if self.mode == .transport { notifies.append(NotifyPayload(.useTransportMode)) }
+        if !self.acceptsPadding { notifies.append(NotifyPayload(.espTFCPaddingNotSupported)) }
+        if self.carriesLaterFragments { notifies.append(NotifyPayload(.nonFirstFragmentsAlso)) }
         if let slot = offer.resourceSlot {
             notifies.append(
                 NotifyPayload(
@@ -214,7 +214,7 @@ extension ChildPolicy {
         var traits = ChildTraits(mode: mode)
         traits.peerAcceptsPadding = content.notify(.espTFCPaddingNotSupported) == nil
         if content.notify(.nonFirstFragmentsAlso) != nil {
-            guard carriesLaterFragments else { return nil }
+            guard self.carriesLaterFragments else { return nil }
             traits.carriesLaterFragments = true
         }
         let answers = content.compressionOffers

@@ -209,7 +209,7 @@ extension ChildPolicy {
     func coming(from addresses: [IPAddress]) -> ChildPolicy {
         var policy = self
         let hosts = addresses.map(TrafficSelector.init(address:))
-        policy.localSelectors = localSelectors.flatMap { selector in
+        policy.localSelectors = self.localSelectors.flatMap { selector in
             hosts.compactMap(selector.intersection)
         }
         return policy.localSelectors.isEmpty ? self : policy

@@ -78,19 +78,20 @@ extension IKEConnection {
 
     /// Whether the peer may come from, and find us at, these addresses.
     func mayMeet(_ path: IKEPath) -> Bool {
-        if let localAddress, localAddress != path.local.address { return false }
-        guard transport.allows(path.transport) else { return false }
+        if let localAddress = self.localAddress, localAddress != path.local.address { return false }
+        guard self.transport.allows(path.transport) else { return false }
         return mayComeFrom(path.remote.address)
     }
 
     /// RFC 9329 §6.5: by TCP, there is nothing to encapsulate in UDP.
     func forcesUDP(along path: IKEPath) -> Bool {
-        encapsulation == .udp && path.transport == .udp
+        self.encapsulation == .udp && path.transport == .udp
     }
 
     /// Whether the peer may be found at, or come from, an address.
     func mayComeFrom(_ address: IPAddress) -> Bool {
-        if !remotePrefixes.isEmpty { return remotePrefixes.contains { $0.contains(address) } }
-        return remoteAddress == nil || remoteAddress == address
+        let prefixes = self.remotePrefixes
+        if !prefixes.isEmpty { return prefixes.contains { $0.contains(address) } }
+        return self.remoteAddress == nil || self.remoteAddress == address
     }
 }

@@ -174,21 +174,23 @@ extension IKEConnection {
     /// Whether an SA could be one of this connection: its ends, and the way between them.
     fileprivate func serves(_ sa: IKESA) -> Bool {
         let old = sa.connection
-        if encapsulation != old.encapsulation { return false }
-        if !transport.allows(sa.path.transport) { return false }
+        if self.encapsulation != old.encapsulation { return false }
+        if !self.transport.allows(sa.path.transport) { return false }
         if let state = sa.established {
-            if localIdentity != state.localIdentity { return false }
-            if !remoteIdentity.matches(state.remoteIdentity) { return false }
-        } else if localIdentity != old.localIdentity || remoteIdentity != old.remoteIdentity {
+            if self.localIdentity != state.localIdentity { return false }
+            if !self.remoteIdentity.matches(state.remoteIdentity) { return false }
+        } else if self.localIdentity != old.localIdentity
+            || self.remoteIdentity != old.remoteIdentity
+        {
             return false
         }
-        if let localAddress, localAddress != old.localAddress,
+        if let localAddress = self.localAddress, localAddress != old.localAddress,
             localAddress != sa.path.local.address
         {
             return false
         }
         // A peer that moved may be anywhere, as long as what the configuration says is the same.
-        return remoteAddress == old.remoteAddress && remotePrefixes == old.remotePrefixes
+        return self.remoteAddress == old.remoteAddress && self.remotePrefixes == old.remotePrefixes
             || mayComeFrom(sa.path.remote.address)
     }
 }
@@ -196,21 +198,21 @@ extension IKEConnection {
 extension ChildPolicy {
     /// What is agreed on anew with each SA.
     fileprivate func hasSameTraits(as other: ChildPolicy) -> Bool {
-        compression == other.compression && acceptsPadding == other.acceptsPadding
-            && carriesLaterFragments == other.carriesLaterFragments
+        self.compression == other.compression && self.acceptsPadding == other.acceptsPadding
+            && self.carriesLaterFragments == other.carriesLaterFragments
     }
 
     fileprivate func hasSameTraffic(as other: ChildPolicy) -> Bool {
-        localSelectors == other.localSelectors && remoteSelectors == other.remoteSelectors
-            && isPerPair == other.isPerPair && compression == other.compression
-            && acceptsPadding == other.acceptsPadding
-            && carriesLaterFragments == other.carriesLaterFragments
+        self.localSelectors == other.localSelectors && self.remoteSelectors == other.remoteSelectors
+            && self.isPerPair == other.isPerPair && self.compression == other.compression
+            && self.acceptsPadding == other.acceptsPadding
+            && self.carriesLaterFragments == other.carriesLaterFragments
     }
 
     /// Whether a child could have come of this policy.
     fileprivate func allows(_ child: ChildSA) -> Bool {
-        mode == child.traits.mode && selectors.covers(child.selectors)
-            && (!isPerPair || child.selectors.isBetweenTwoAddresses)
+        self.mode == child.traits.mode && selectors.covers(child.selectors)
+            && (!self.isPerPair || child.selectors.isBetweenTwoAddresses)
     }
 }
 

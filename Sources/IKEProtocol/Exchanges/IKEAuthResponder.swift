@@ -320,7 +320,7 @@ extension IKEConnection {
         )
         let choice = try? ProposalSelection.choose(
             from: [offered],
-            accepting: proposals,
+            accepting: self.proposals,
             for: .ikeSA
         )
         return choice != nil

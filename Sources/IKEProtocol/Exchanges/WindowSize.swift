@@ -51,5 +51,5 @@ extension IKEEngine {
 }
 
 extension IKEConnection {
-    var windowSize: UInt32 { UInt32(max(1, min(window, Int(MessageWindow.limit)))) }
+    var windowSize: UInt32 { UInt32(max(1, min(self.window, Int(MessageWindow.limit)))) }
 }

@@ -58,7 +58,7 @@ extension IKEEngine {
 
 extension IKEConnection {
     fileprivate var offersAdditionalKeyExchanges: Bool {
-        proposals.contains { $0.proposal.hasAdditionalKeyExchanges }
+        self.proposals.contains { $0.proposal.hasAdditionalKeyExchanges }
     }
 }
 

@@ -63,7 +63,7 @@ extension IKEEngine {
 extension IKEConnection {
     /// Whether an address lies in a network behind this end; a selector of everything says nothing.
     fileprivate func protects(_ address: IPAddress) -> Bool {
-        children.contains { child in
+        self.children.contains { child in
             child.localSelectors.contains { selector in
                 selector.contains(address) && !selector.covers(.everything(address.version))
             }
@@ -72,9 +72,9 @@ extension IKEConnection {
 
     /// Single addresses of the peer that the configuration names.
     var knownRemoteAddresses: [IPAddress] {
-        let hosts = remotePrefixes.filter { $0.length == $0.address.version.addressBits }
+        let hosts = self.remotePrefixes.filter { $0.length == $0.address.version.addressBits }
             .map(\.address)
-        return [remoteAddress].compactMap(\.self) + hosts
+        return [self.remoteAddress].compactMap(\.self) + hosts
     }
 }
 

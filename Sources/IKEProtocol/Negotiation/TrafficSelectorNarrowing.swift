@@ -132,6 +132,6 @@ enum TrafficSelectorNarrowing {
 
 extension ChildPolicy {
     var selectors: TrafficSelectorPair {
-        TrafficSelectorPair(local: localSelectors, remote: remoteSelectors)
+        TrafficSelectorPair(local: self.localSelectors, remote: self.remoteSelectors)
     }
 }

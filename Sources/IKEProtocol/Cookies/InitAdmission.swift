@@ -40,7 +40,6 @@ extension IKEEngine {
     func admit(
         _ datagram: IKEDatagram,
         _ header: MessageHeader,
-        isResumption: Bool = false,
         at now: Instant
     ) -> InitAdmission {
         // RFC 9329 §6.1: "Multiple IKE SAs MUST NOT share a single TCP connection".
@@ -53,7 +52,7 @@ extension IKEEngine {
         if sas.halfOpenCount < settings.cookieThreshold { isCookieDemandReported = false }
         // RFC 8019 §4.5: "it SHOULD prefer previously authenticated peers who present a Session
         // Resumption ticket", and "SHOULD require" a COOKIE of them.
-        if isResumption, demand != .nothing { demand = .cookie }
+        if header.exchangeType == .ikeSessionResume, demand != .nothing { demand = .cookie }
         // RFC 9329 §6.3: a stream has shown that its address is real.
         if demand == .cookie, datagram.transport == .tcp { demand = .nothing }
         var solved: [UInt8]?

@@ -25,7 +25,7 @@ extension IKEEngine {
             // RFC 8019 §7.1.2: the request is repeated with the cookie alone, and may be served by
             // lot.
             report(.puzzleDeclined(PuzzleRefusal.tooHard(notify, settings, sa.connection)), of: sa)
-            return sendInitRequest(sa, state, at: now)
+            return sendFirstRequest(sa, state, at: now)
         }
         report(.puzzleDemandedByPeer(difficulty: search.bits), of: sa)
         sa.state = .initiating(state)
@@ -48,13 +48,13 @@ extension IKEEngine {
             counters.puzzlesWorkedOut += 1
             state.search = nil
             state.solution = solution
-            sendInitRequest(sa, state, at: now)
+            sendFirstRequest(sa, state, at: now)
         case .exhausted where state.answer != nil:
             // Not in four octets: the responder waits in vain, and so does this end.
             resume(state, sa, at: now)
         case .exhausted:
             state.search = nil
-            sendInitRequest(sa, state, at: now)
+            sendFirstRequest(sa, state, at: now)
         }
     }
 
@@ -63,7 +63,7 @@ extension IKEEngine {
     /// no more than `puzzleLimit` allows.
     func receiveAuthPuzzle(
         _ notify: NotifyPayload,
-        _ response: InitAnswer,
+        _ response: FirstAnswer,
         _ nonce: [UInt8],
         _ sa: IKESA,
         _ initiating: Initiating,
@@ -99,7 +99,7 @@ extension IKEEngine {
         guard sa.authSolution != nil else {
             return fail(sa, PuzzleRefusal.unsolvable(sa.connection), at: now)
         }
-        receiveInitAnswer(answer, sa, state, at: now)
+        receiveFirstAnswer(answer, sa, state, at: now)
     }
 }
 

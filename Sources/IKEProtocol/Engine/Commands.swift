@@ -65,13 +65,6 @@ extension IKEEngine {
             state.wanted.append(initiation)
             sa.state = .initiating(state)
             return true
-        case .resuming(var state):
-            guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
-                return true
-            }
-            state.wanted.append(initiation)
-            sa.state = .resuming(state)
-            return true
         case .exchangingKeys(var state):
             guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
                 return true

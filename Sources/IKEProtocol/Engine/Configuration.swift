@@ -24,7 +24,7 @@ extension IKEEngine {
         }
         guard connection.serves(sa) else { return close(sa, because: .unconfigured, at: now) }
         switch sa.state {
-        case .initiating, .resuming, .exchangingKeys, .authenticating:
+        case .initiating, .exchangingKeys, .authenticating:
             close(sa, because: .unconfigured, at: now)
         case .halfOpen(let state):
             let suite = state.keys.suite.transforms

@@ -61,7 +61,6 @@ extension IKEEngine {
             let wanted: [IKEEvent.Initiation]
             switch other.state {
             case .initiating(let state): wanted = state.wanted
-            case .resuming(let state): wanted = state.wanted
             case .exchangingKeys(let state): wanted = state.wanted
             // Our proof is on its way, or more: for the peer the IKE SA may be there.
             case .authenticating, .halfOpen, .established, .closing, .closed: continue

@@ -129,7 +129,7 @@ package final class IKEEngine {
     package func isReaching(_ connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in
             switch sa.state {
-            case .initiating, .resuming, .exchangingKeys, .authenticating, .established: true
+            case .initiating, .exchangingKeys, .authenticating, .established: true
             case .halfOpen, .closing, .closed: false
             }
         }

@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 
 /// From a datagram to the exchange that it belongs to.
 ///
-/// Nothing before `receiveAuthentic` may change an SA, except in IKE_SA_INIT, which nothing
+/// Nothing before `receiveAuthentic` may change an SA, except in the first exchange, which nothing
 /// protects: there, what is said is held against what was sent.
 extension IKEEngine {
     /// RFC 7296 §2 asks for 3,000 octets; a UDP datagram cannot hold more than this.
@@ -35,11 +35,10 @@ extension IKEEngine {
             }
             return
         }
-        if header.exchangeType == .ikeSAInit, !header.isResponse {
-            return receiveInitRequest(datagram, header, at: now)
-        }
-        if header.exchangeType == .ikeSessionResume, !header.isResponse {
-            return receiveResumeRequest(datagram, header, at: now)
+        let isFirst =
+            header.exchangeType == .ikeSAInit || header.exchangeType == .ikeSessionResume
+        if isFirst, !header.isResponse {
+            return receiveFirstRequest(datagram, header, at: now)
         }
         guard let sa = find(header) else {
             counters.drop(.unknownSPI)
@@ -56,10 +55,7 @@ extension IKEEngine {
             return
         }
         if case .initiating(let state) = sa.state {
-            return receiveInitResponse(datagram, header, sa, state, at: now)
-        }
-        if case .resuming(let state) = sa.state {
-            return receiveResumeResponse(datagram, header, sa, state, at: now)
+            return receiveFirstResponse(datagram, header, sa, state, at: now)
         }
         receiveProtected(datagram, header, sa, at: now)
     }
@@ -71,7 +67,7 @@ extension IKEEngine {
         let peer = isForResponder ? header.initiatorSPI : header.responderSPI
         guard let sa = sas[local], sa.isOriginalInitiator != isForResponder else { return nil }
         switch sa.state {
-        case .initiating, .resuming: return sa
+        case .initiating: return sa
         case .exchangingKeys, .authenticating, .halfOpen, .established, .closing, .closed:
             return sa.peerSPI == peer ? sa : nil
         }

@@ -21,7 +21,6 @@ extension IKEEngine {
     func fail(_ sa: IKESA, _ failure: NegotiationFailure, at now: Instant) {
         switch sa.state {
         case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
-        case .resuming(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .exchangingKeys(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .authenticating(let state):
             if let child = state.child { sas.releaseChild(child.inboundSPI) }

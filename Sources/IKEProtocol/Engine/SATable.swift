@@ -89,7 +89,7 @@ final class SATable {
         joinStream(sa.path, sa)
         byConnection[sa.connection.name, default: []].insert(sa.localSPI)
         switch sa.state {
-        case .initiating, .resuming:
+        case .initiating:
             beginnings[sa.connection.name, default: []].insert(sa.localSPI)
         case .exchangingKeys, .authenticating, .halfOpen, .established, .closing, .closed: break
         }

@@ -8,7 +8,7 @@ extension IKESA {
     /// The keys, in the states that have any.
     var keys: SAKeys? {
         switch state {
-        case .initiating, .resuming, .closed: nil
+        case .initiating, .closed: nil
         case .exchangingKeys(let state): state.keys
         case .authenticating(let state): state.keys
         case .halfOpen(let state): state.keys
@@ -151,16 +151,16 @@ extension IKEEngine {
 
     func retransmit(_ messageID: UInt32, of sa: IKESA, at now: Instant) {
         guard let outstanding = sa.requests[messageID] else { return }
-        if case .initiating(let state) = sa.state, let refusal = state.refusal {
-            return fail(sa, refusal, at: now)
-        }
-        if case .resuming(let state) = sa.state, outstanding.attempts >= IKEEngine.resumptionTries {
-            return beginFromScratch(
-                insteadOf: sa,
-                state,
-                because: "the peer does not answer",
-                at: now
-            )
+        if case .initiating(let state) = sa.state {
+            if let refusal = state.refusal { return fail(sa, refusal, at: now) }
+            if state.keys.isResumed, outstanding.attempts >= IKEEngine.resumptionTries {
+                return beginFromScratch(
+                    insteadOf: sa,
+                    state,
+                    because: "the peer does not answer",
+                    at: now
+                )
+            }
         }
         guard outstanding.attempts < tries(of: sa), sa.path.transport == .udp else {
             return giveUp(outstanding.exchange, of: sa, at: now)

@@ -15,10 +15,6 @@ extension IKEEngine {
                 state.wanted.removeAll { $0.child == child }
                 sa.state = .initiating(state)
                 if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
-            case .resuming(var state):
-                state.wanted.removeAll { $0.child == child }
-                sa.state = .resuming(state)
-                if state.wanted.isEmpty { close(sa, because: .requested, at: now) }
             case .exchangingKeys(var state):
                 state.wanted.removeAll { $0.child == child }
                 sa.state = .exchangingKeys(state)

@@ -20,7 +20,7 @@ extension IKEEngine {
             // updates for IKEv2 packets, but MAY use them for ESP packets".
             guard sa.mayFollow, sa.mobility == nil else { return }
             move(sa, state, to: path)
-        case .initiating, .resuming, .exchangingKeys, .authenticating, .closing, .closed: break
+        case .initiating, .exchangingKeys, .authenticating, .closing, .closed: break
         }
     }
 
@@ -31,7 +31,7 @@ extension IKEEngine {
         switch sa.state {
         case .halfOpen, .closing: setPath(path, of: sa)
         case .established(let state): move(sa, state, to: path)
-        case .initiating, .resuming, .exchangingKeys, .authenticating, .closed: return
+        case .initiating, .exchangingKeys, .authenticating, .closed: return
         }
         sa.stream?.isLost = false
         // RFC 9329 §6.2: whoever waits for a response "MUST retransmit its request over this

@@ -51,7 +51,7 @@ extension IKEEngine {
         for sa in replacements(for: old) where sa.retires.contains(old.localSPI) {
             sa.retires.removeAll { $0 == old.localSPI }
             switch sa.state {
-            case .initiating, .resuming, .exchangingKeys, .authenticating:
+            case .initiating, .exchangingKeys, .authenticating:
                 close(sa, because: .deletedByPeer, at: now)
             case .halfOpen, .established, .closing, .closed: break
             }

@@ -147,21 +147,19 @@ struct NATSituation: Hashable {
 /// How far an IKE SA has come.
 ///
 ///     initiating -> [exchangingKeys ->] authenticating -> established -> closing -> closed
-///     resuming                       ->    halfOpen    ->
+///                                          halfOpen    ->
 ///
 /// A message that makes no sense in a state is counted and dropped; nothing but an established SA
 /// has Child SAs. What is over soon is kept apart, so that an established SA does not hold room for
 /// it.
 enum IKESAState {
-    /// Initiator: IKE_SA_INIT is sent.
+    /// Initiator: IKE_SA_INIT or IKE_SESSION_RESUME is sent.
     indirect case initiating(Initiating)
-    /// Initiator: IKE_SESSION_RESUME is sent.
-    indirect case resuming(Resuming)
     /// Initiator: IKE_INTERMEDIATE is sent.
     indirect case exchangingKeys(ExchangingKeys)
     /// Initiator: IKE_AUTH is sent.
     indirect case authenticating(Authenticating)
-    /// Responder: IKE_SA_INIT is answered.
+    /// Responder: IKE_SA_INIT or IKE_SESSION_RESUME is answered.
     indirect case halfOpen(HalfOpen)
     case established(Established)
     /// This end asked the peer to close, and waits for the answer.

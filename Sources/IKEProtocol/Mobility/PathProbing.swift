@@ -113,7 +113,9 @@ extension IKEEngine {
         let tries = sa.connection.retransmission.tries
         // RFC 9329 §5.1: TCP may be tried before the last retransmission, and "the initial message
         // over UDP" is to be "retransmitted at least once" before.
-        if case .initiating = sa.state, sa.connection.transport.choice == .automatic {
+        if case .initiating(let state) = sa.state, !state.keys.isResumed,
+            sa.connection.transport.choice == .automatic
+        {
             return min(tries, IKEEngine.sendingsBeforeFallback)
         }
         guard let mobility = sa.mobility, !mobility.isInitiator else { return tries }

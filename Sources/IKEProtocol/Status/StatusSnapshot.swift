@@ -30,7 +30,7 @@ extension IKESA {
     fileprivate func status(at now: Instant) -> IKESAStatus? {
         let stage: IKESAStatus.Stage
         switch state {
-        case .initiating, .resuming, .exchangingKeys, .authenticating, .halfOpen:
+        case .initiating, .exchangingKeys, .authenticating, .halfOpen:
             stage = .connecting
         case .established(let state):
             stage = state.isReplaced ? .closing : isRekeying ? .rekeying : .established

@@ -45,7 +45,7 @@ extension IKEEngine {
         if case .initiating(let state) = sa.state, sa.requests.isEmpty {
             // Work on a puzzle goes on, and its result is sent.
             if state.search != nil { return }
-            return sendInitRequest(sa, state, at: now)
+            return sendFirstRequest(sa, state, at: now)
         }
         report(.streamReopened, of: sa)
         for other in companions { goOn(other, from: former, at: now) }

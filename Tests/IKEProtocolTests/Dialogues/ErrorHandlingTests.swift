@@ -69,6 +69,21 @@ struct ErrorHandlingTests {
         #expect(dialogue.agree())
     }
 
+    @Test("§3.10.1: nor is a malformed one with a ticket")
+    func malformedResumption() throws {
+        let session = ResumptionDialogue()
+        session.lose()
+        let right = session.right
+        var datagram = try first(session.dialogue)
+        #expect(try WireHeader(reading: datagram.bytes).header.exchangeType == .ikeSessionResume)
+        datagram.bytes[30] = 0xFF
+        let before = right.engine.counters.dropped(.malformed)
+        session.dialogue.deliver(datagram, to: right)
+        #expect(right.outbox.isEmpty)
+        #expect(right.engine.counters.dropped(.malformed) == before + 1)
+        #expect(right.failures.last?.subject == .malformedMessage)
+    }
+
     @Test("§2.5, §2.21.1: a critical payload that is unknown is told in clear")
     func criticalInit() throws {
         let dialogue = Dialogue()

@@ -1,12 +1,10 @@
 internal import IKEMessages
-internal import IPsecCrypto
 internal import IPsecPrimitives
 
-/// The initiator waits for the answer to IKE_SA_INIT.
+/// The initiator waits for the answer to its first request.
 struct Initiating {
-    var keyPair: KeyExchangeKeyPair
+    var keys: FirstKeys
     let nonce: [UInt8]
-    let offer: SecurityAssociationPayload
     /// What the peer demanded to hear back (RFC 7296 §2.6).
     var cookie: [UInt8]?
     /// The puzzle that came with it, while it is not solved (RFC 8019 §7.1.2).
@@ -14,9 +12,9 @@ struct Initiating {
     var solution: PuzzleSolutionPayload?
     /// The answer that goes on once `search` is over: it came with a puzzle for IKE_AUTH
     /// (RFC 8019 §7.2.1).
-    var answer: InitAnswer?
+    var answer: FirstAnswer?
     /// The request as it is on the wire, which AUTH will cover.
-    var request: [UInt8]
+    var request: [UInt8] = []
     /// What this end wants, the child of IKE_AUTH first.
     var wanted: [IKEEvent.Initiation]
     /// How often the peer sent us back to the beginning, with a COOKIE or another method.
@@ -25,8 +23,8 @@ struct Initiating {
     var refusal: NegotiationFailure?
 }
 
-/// The peer's answer to IKE_SA_INIT.
-struct InitAnswer {
+/// The peer's answer to a first request.
+struct FirstAnswer {
     let content: MessageContent
     let datagram: IKEDatagram
     let header: MessageHeader

@@ -2,17 +2,9 @@ internal import IKEMessages
 internal import IPsecCrypto
 internal import IPsecPrimitives
 
-/// IKE_SA_INIT, the initiator's side (RFC 7296 §1.2).
-///
-///     HDR, SAi1, KEi, Ni  -->
-///                         <--  HDR, SAr1, KEr, Nr
+/// The first exchange of an IKE SA, the initiator's side: IKE_SA_INIT (RFC 7296 §1.2) or
+/// IKE_SESSION_RESUME (RFC 5723 §4.3.2), as `FirstKeys` tells.
 extension IKEEngine {
-    /// How often a peer may send us back to the beginning: a COOKIE, a puzzle, another method, and
-    /// once more each, for a responder that restarted meanwhile.
-    private static let restartLimit = 6
-    /// How long an error that nobody vouches for waits for a better answer.
-    private static let refusalPatience: Duration = .seconds(1)
-
     func startIKESA(
         for initiation: IKEEvent.Initiation,
         _ connection: IKEConnection,
@@ -22,7 +14,7 @@ extension IKEEngine {
         at now: Instant
     ) {
         let path: IKEPath
-        let keyPair: KeyExchangeKeyPair
+        let keys: FirstKeys
         do {
             path =
                 if let old {
@@ -33,29 +25,14 @@ extension IKEEngine {
             try requireSecret(connection, remote: path.remote.address)
             // A new proof of identity, or another gateway, is nothing to be resumed; and by TCP, which
             // stands in for UDP, all begins from scratch.
-            if mayResume, old == nil, path.transport == .udp, initiation.redirectedFrom == nil,
-                let ticket = usableTicket(connection, to: path.remote.address, at: now)
-            {
-                return startResumption(
-                    with: ticket,
-                    for: initiation,
-                    connection,
-                    along: path,
-                    at: now
-                )
-            }
-            keyPair = try firstKeyPair(connection)
+            let resumes =
+                mayResume && old == nil && path.transport == .udp
+                && initiation.redirectedFrom == nil
+            keys = try firstKeys(connection, along: path, resumes: resumes, at: now)
         } catch {
             return refuse(initiation, error)
         }
-        let offer = ProposalSelection.offer(connection.proposals, for: .ikeSA, spi: [])
-        let state = Initiating(
-            keyPair: keyPair,
-            nonce: freshNonce(),
-            offer: offer,
-            request: [],
-            wanted: [initiation]
-        )
+        let state = Initiating(keys: keys, nonce: freshNonce(), wanted: [initiation])
         let sa = IKESA(
             localSPI: freshIKESPI(),
             peerSPI: .zero,
@@ -75,7 +52,7 @@ extension IKEEngine {
         if path.transport == .tcp {
             return openStream(for: sa, from: path.local.address, at: now)
         }
-        sendInitRequest(sa, state, at: now)
+        sendFirstRequest(sa, state, at: now)
     }
 
     /// From one end to the other as an IKE SA goes; by TCP, along a connection of its own.
@@ -121,6 +98,21 @@ extension IKEEngine {
         )
     }
 
+    private func firstKeys(
+        _ connection: IKEConnection,
+        along path: IKEPath,
+        resumes: Bool,
+        at now: Instant
+    ) throws(NegotiationFailure) -> FirstKeys {
+        if resumes, let ticket = usableTicket(connection, to: path.remote.address, at: now) {
+            return .resumed(ticket)
+        }
+        return .exchanged(
+            try firstKeyPair(connection),
+            offer: ProposalSelection.offer(connection.proposals, for: .ikeSA, spi: [])
+        )
+    }
+
     private func firstKeyPair(
         _ connection: IKEConnection
     ) throws(NegotiationFailure) -> KeyExchangeKeyPair {
@@ -139,20 +131,14 @@ extension IKEEngine {
         }
     }
 
-    func sendInitRequest(_ sa: IKESA, _ initiating: Initiating, at now: Instant) {
+    func sendFirstRequest(_ sa: IKESA, _ initiating: Initiating, at now: Instant) {
         var state = initiating
         var payloads: [Payload] = []
         if let cookie = state.cookie {
             payloads.append(.notify(NotifyPayload(.cookie, data: cookie)))
         }
         if let solution = state.solution { payloads.append(.puzzleSolution(solution)) }
-        payloads += [
-            .securityAssociation(state.offer),
-            .keyExchange(
-                KeyExchangePayload(method: state.keyPair.method, data: state.keyPair.publicValue)
-            ),
-            .nonce(NoncePayload(nonce: state.nonce)),
-        ]
+        payloads += state.keys.payloads(state.nonce)
         payloads += NATDetection.notifies(
             initiatorSPI: sa.localSPI,
             responderSPI: .zero,
@@ -160,12 +146,12 @@ extension IKEEngine {
             isForged: sa.nat.isForced,
             random: &random
         )
-        payloads += supportNotifies(sa.connection)
+        payloads += state.keys.notifies(of: supportNotifies(sa.connection))
         payloads += redirectSupport(sa, from: state.wanted.first?.redirectedFrom)
         let header = MessageHeader(
             initiatorSPI: sa.localSPI,
             responderSPI: .zero,
-            exchangeType: .ikeSAInit,
+            exchangeType: state.keys.exchange.type,
             isFromOriginalInitiator: true,
             isResponse: false,
             messageID: 0
@@ -174,19 +160,19 @@ extension IKEEngine {
         sa.state = .initiating(state)
         // RFC 7296 §2.6: a repetition with a COOKIE has the message ID zero again.
         sa.requests = RequestWindow()
-        request(.ikeSAInit, SentMessage(state.request), of: sa, at: now)
+        request(state.keys.exchange, SentMessage(state.request), of: sa, at: now)
     }
 
-    func receiveInitResponse(
+    func receiveFirstResponse(
         _ datagram: IKEDatagram,
         _ header: MessageHeader,
         _ sa: IKESA,
         _ state: Initiating,
         at now: Instant
     ) {
-        guard header.exchangeType == .ikeSAInit, header.isResponse, header.messageID == 0 else {
-            return counters.drop(.unexpectedExchange)
-        }
+        guard header.exchangeType == state.keys.exchange.type, header.isResponse,
+            header.messageID == 0
+        else { return counters.drop(.unexpectedExchange) }
         guard datagram.remote == sa.path.remote, datagram.transport == sa.path.transport else {
             return counters.drop(.unexpectedSource)
         }
@@ -195,147 +181,124 @@ extension IKEEngine {
         guard let message = try? IKEMessage(reading: datagram.bytes), message.protection == .none,
             let content = MessageContent(message.payloads)
         else { return counters.drop(.malformed) }
-        if content.securityAssociation == nil {
-            return receiveInitNotify(content, sa, state, at: now)
+        guard state.keys.areAnswered(by: content) else {
+            return receiveFirstNotify(content, sa, state, at: now)
         }
-        let answer = InitAnswer(content: content, datagram: datagram, header: header)
-        receiveInitAnswer(answer, sa, state, at: now)
+        let answer = FirstAnswer(content: content, datagram: datagram, header: header)
+        receiveFirstAnswer(answer, sa, state, at: now)
     }
 
-    /// A COOKIE, another method, or an error.
-    private func receiveInitNotify(
+    /// Another gateway, a COOKIE, or what the exchange has for refusals.
+    private func receiveFirstNotify(
         _ content: MessageContent,
-        _ sa: IKESA,
-        _ initiating: Initiating,
-        at now: Instant
-    ) {
-        if followsInitRedirect(
-            content,
-            sa,
-            nonce: initiating.nonce,
-            wanted: initiating.wanted,
-            at: now
-        ) {
-            return
-        }
-        var state = initiating
-        if let cookie = content.notify(.cookie), (1...64).contains(cookie.data.count) {
-            guard state.restarts < IKEEngine.restartLimit, cookie.data != state.cookie else {
-                return counters.drop(.unexpectedExchange)
-            }
-            state.restarts += 1
-            counters.cookiesShown += 1
-            state.cookie = cookie.data
-            state.refusal = nil
-            if let puzzle = content.notify(.puzzle) {
-                return receivePuzzle(puzzle, cookie.data, sa, state, at: now)
-            }
-            state.search = nil
-            state.solution = nil
-            report(.cookieDemandedByPeer, of: sa)
-            return sendInitRequest(sa, state, at: now)
-        }
-        if let method = content.wantedMethod {
-            let isOffered = state.offer.proposals.contains {
-                $0.proposal.keyExchangeMethods.contains(method)
-            }
-            // The answer to a repetition of the request before: the right answer is on its way.
-            if method == state.keyPair.method { return counters.drop(.repeatedResponse) }
-            // RFC 7296 §1.2: retried with the method wanted, if it was offered at all.
-            if isOffered, state.restarts < IKEEngine.restartLimit,
-                let keyPair = try? freshKeyPair(method)
-            {
-                state.restarts += 1
-                state.keyPair = keyPair
-                state.refusal = nil
-                report(
-                    .otherMethodDemanded(wanted: ProposalKeyword.name(of: .keyExchange(method))),
-                    of: sa
-                )
-                return sendInitRequest(sa, state, at: now)
-            }
-        }
-        guard let error = content.error else { return counters.drop(.malformed) }
-        refuse(InitRefusal.explain(error, content, sa.connection), sa, state, at: now)
-    }
-
-    /// RFC 7296 §2.21.1: an error in IKE_SA_INIT is not authentic; "the initiator SHOULD continue
-    /// to wait for a while" for an answer that is better.
-    func refuse(
-        _ failure: NegotiationFailure,
-        _ sa: IKESA,
-        _ initiating: Initiating,
-        at now: Instant
-    ) {
-        var state = initiating
-        guard state.refusal == nil else { return }
-        // RFC 9329 §6.4: over TCP, no better answer is to be waited for.
-        if sa.path.transport == .tcp { return fail(sa, failure, at: now) }
-        state.refusal = failure
-        sa.state = .initiating(state)
-        arm(
-            .retransmission(0),
-            of: sa,
-            at: min(
-                now + IKEEngine.refusalPatience,
-                sa.timers[.retransmission(0)] ?? .distantFuture
-            )
-        )
-    }
-
-    func receiveInitAnswer(
-        _ response: InitAnswer,
         _ sa: IKESA,
         _ state: Initiating,
         at now: Instant
     ) {
-        let (content, datagram) = (response.content, response.datagram)
-        let header = response.header
-        guard header.responderSPI != .zero, let answer = content.securityAssociation,
-            let keyExchange = content.keyExchange, let nonce = content.nonce
-        else { return counters.drop(.malformed) }
-        guard let choice = ProposalSelection.accepted(answer, of: state.offer),
-            let suite = IKESuite(choice.transforms),
-            // RFC 9370 §2.2.1: without IKE_INTERMEDIATE there are no additional key exchanges.
-            suite.additionalKeyExchanges.isEmpty
-                || content.notify(.intermediateExchangeSupported) != nil
-        else { return refuse(InitRefusal.strangeAnswer(sa.connection), sa, state, at: now) }
-        if sa.authSolution == nil, let puzzle = content.notify(.puzzle) {
-            return receiveAuthPuzzle(puzzle, response, nonce, sa, state, at: now)
+        if followsInitRedirect(content, sa, nonce: state.nonce, wanted: state.wanted, at: now) {
+            return
         }
-        guard suite.keyExchange == keyExchange.method, keyExchange.method == state.keyPair.method,
-            let secret = try? state.keyPair.sharedSecret(with: keyExchange.data),
-            let keys = SAKeys(
-                suite: suite,
-                secret: secret,
-                isOriginalInitiator: true,
-                context: IKEKeys.Context(
-                    nonceInitiator: state.nonce,
-                    nonceResponder: nonce,
-                    spiInitiator: sa.localSPI,
-                    spiResponder: header.responderSPI
-                )
+        if let cookie = content.notify(.cookie), (1...64).contains(cookie.data.count) {
+            return show(cookie.data, content.notify(.puzzle), sa, state, at: now)
+        }
+        switch state.keys {
+        case .exchanged(let keyPair, let offer):
+            receiveInitRefusal(content, keyPair, offer, sa, state, at: now)
+        case .resumed: receiveResumeRefusal(content, sa, state, at: now)
+        }
+    }
+
+    private func show(
+        _ cookie: [UInt8],
+        _ puzzle: NotifyPayload?,
+        _ sa: IKESA,
+        _ initiating: Initiating,
+        at now: Instant
+    ) {
+        var state = initiating
+        guard state.restarts < state.keys.restartLimit, cookie != state.cookie else {
+            return counters.drop(.unexpectedExchange)
+        }
+        state.restarts += 1
+        counters.cookiesShown += 1
+        state.cookie = cookie
+        state.refusal = nil
+        // RFC 8019 §4.5: whoever has a ticket is asked for a COOKIE, and served before others.
+        if let puzzle, !state.keys.isResumed {
+            return receivePuzzle(puzzle, cookie, sa, state, at: now)
+        }
+        state.search = nil
+        state.solution = nil
+        report(.cookieDemandedByPeer, of: sa)
+        sendFirstRequest(sa, state, at: now)
+    }
+
+    func receiveFirstAnswer(
+        _ answer: FirstAnswer,
+        _ sa: IKESA,
+        _ state: Initiating,
+        at now: Instant
+    ) {
+        guard answer.header.responderSPI != .zero, let nonce = answer.content.nonce else {
+            return counters.drop(.malformed)
+        }
+        let context = IKEKeys.Context(
+            nonceInitiator: state.nonce,
+            nonceResponder: nonce,
+            spiInitiator: sa.localSPI,
+            spiResponder: answer.header.responderSPI
+        )
+        switch state.keys {
+        case .exchanged(let keyPair, let offer):
+            guard let keys = agreedKeys(keyPair, offer, answer, context, sa, state, at: now) else {
+                return
+            }
+            let transcript = acceptFirstAnswer(answer, context, sa, state)
+            exchangeKeys(
+                keys.suite.additionalKeyExchanges[...],
+                sa,
+                keys,
+                transcript,
+                wanted: state.wanted,
+                at: now
             )
-        else { return counters.drop(.malformed) }
-        sa.peerSPI = header.responderSPI
+        case .resumed(let ticket):
+            guard let keys = SAKeys(resuming: ticket, context) else {
+                return counters.drop(.malformed)
+            }
+            let transcript = acceptFirstAnswer(answer, context, sa, state)
+            // From here on the peer may count the ticket as used.
+            forgetTicket(of: sa.connection.name)
+            startAuthentication(
+                sa,
+                keys,
+                transcript,
+                resuming: ticket,
+                wanted: state.wanted,
+                at: now
+            )
+        }
+    }
+
+    /// The IKE SA as the answer makes it.
+    private func acceptFirstAnswer(
+        _ answer: FirstAnswer,
+        _ context: IKEKeys.Context,
+        _ sa: IKESA,
+        _ state: Initiating
+    ) -> InitTranscript {
+        sa.peerSPI = answer.header.responderSPI
         sa.requests.removeAll()
         disarm(.retransmission(0), of: sa)
-        sa.agreed = agreed(in: content, sa.connection)
-        sa.signatureHashes = SignatureHashes.read(content)
-        learnPath(of: sa, content, datagram)
-        exchangeKeys(
-            suite.additionalKeyExchanges[...],
-            sa,
-            keys,
-            InitTranscript(
-                initiatorMessage: state.request,
-                responderMessage: datagram.bytes,
-                initiatorNonce: state.nonce,
-                responderNonce: nonce,
-                isSignedInFull: sa.agreed.contains(.fullTranscript)
-            ),
-            wanted: state.wanted,
-            at: now
+        sa.agreed = state.keys.extensions(agreed(in: answer.content, sa.connection))
+        sa.signatureHashes = SignatureHashes.read(answer.content)
+        learnPath(of: sa, answer.content, answer.datagram)
+        return InitTranscript(
+            initiatorMessage: state.request,
+            responderMessage: answer.datagram.bytes,
+            initiatorNonce: context.nonceInitiator,
+            responderNonce: context.nonceResponder,
+            isSignedInFull: sa.agreed.contains(.fullTranscript)
         )
     }
 

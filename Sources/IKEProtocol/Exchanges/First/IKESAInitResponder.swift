@@ -1,0 +1,56 @@
+internal import IKEMessages
+internal import IPsecPrimitives
+
+/// IKE_SA_INIT, the responder's side, where it differs from IKE_SESSION_RESUME (RFC 7296 §1.2).
+extension IKEEngine {
+    func receiveInitRequest(_ request: FirstRequest, at now: Instant) {
+        let (content, datagram, header) = (request.content, request.datagram, request.header)
+        guard let offer = content.securityAssociation, let theirs = content.keyExchange else {
+            return dropIncomplete(datagram, header, at: now)
+        }
+        let candidates = connections.filter { $0.mayMeet(datagram) }
+        guard let connection = candidates.first else {
+            counters.drop(.noConnection)
+            refuseFirstRequest(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
+            return answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
+        }
+        if redirects(content, nonce: request.nonce, connection, datagram, header, at: now) {
+            return
+        }
+        // Whether the initiator can do IKE_INTERMEDIATE.
+        let takesAdditional = content.notify(.intermediateExchangeSupported) != nil
+        for candidate in candidates {
+            guard
+                let choice = try? ProposalSelection.choose(
+                    from: offer.proposals,
+                    accepting: candidate.proposals,
+                    for: .ikeSA,
+                    guessedMethod: theirs.method,
+                    takesAdditional: takesAdditional
+                ),
+                let suite = IKESuite(choice.transforms)
+            else { continue }
+            guard suite.keyExchange == theirs.method else {
+                // RFC 7296 §1.2: the initiator guessed another method; it has to begin anew. Outside
+                // the limit of answers, as a COOKIE is: a flood of rubbish must not keep those out
+                // who guess wrong, and the answer is smaller than the request.
+                return sendClear(
+                    datagram,
+                    header,
+                    [.notify(.invalidKE(wanted: suite.keyExchange))]
+                )
+            }
+            return open(request, for: candidate, .exchanged(choice, suite, theirs: theirs), at: now)
+        }
+        let failure = ProposalMismatch.explain(
+            offered: offer.proposals,
+            accepted: candidates.flatMap(\.proposals),
+            for: .ikeSA,
+            takesAdditional: takesAdditional
+        )
+        // Of several that fit the addresses, none is known to be meant.
+        let meant = candidates.count == 1 ? connection.name : nil
+        refuseFirstRequest(failure, datagram, connection: meant, at: now)
+        answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
+    }
+}

@@ -20,11 +20,11 @@ extension IKEEngine {
 
     /// Begins a new IKE SA that is to do all that `sa` does; nothing if that is under way.
     ///
-    /// - Parameter isUDPTried: whether the new one goes by UDP, however the old one does.
+    /// - Parameter byUDP: whether the new one goes by UDP, however the old one does.
     func replaceFromScratch(
         _ sa: IKESA,
         _ state: Established,
-        isUDPTried: Bool = false,
+        byUDP: Bool = false,
         at now: Instant
     ) {
         let isUnderWay = replacements(for: sa).contains {
@@ -39,8 +39,7 @@ extension IKEEngine {
         startIKESA(
             for: IKEEvent.Initiation(connection: sa.connection.name, child: first),
             sa.connection,
-            insteadOf: sa,
-            isUDPTried: isUDPTried,
+            as: .replacing(sa, byUDP: byUDP),
             at: now
         )
     }

@@ -55,7 +55,7 @@ extension IKEEngine {
             guard mobility.isInitiator else { return }
             changePath(of: sa, to: pathByUDP(sa), packetsFollowAtOnce: false, at: now)
         } else {
-            replaceFromScratch(sa, state, isUDPTried: true, at: now)
+            replaceFromScratch(sa, state, byUDP: true, at: now)
         }
     }
 

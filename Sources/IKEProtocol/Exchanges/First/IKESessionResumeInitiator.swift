@@ -30,23 +30,6 @@ extension IKEEngine {
             at: now
         )
     }
-
-    /// The regular exchange, for all that was wanted.
-    func beginFromScratch(
-        insteadOf sa: IKESA,
-        _ state: Initiating,
-        because reason: String,
-        at now: Instant
-    ) {
-        report(.notResumed(reason), of: sa)
-        let (connection, path) = (sa.connection, sa.path)
-        discard(sa)
-        guard var first = state.wanted.first else { return }
-        first.localAddress = path.local.address
-        first.remoteAddress = path.remote.address
-        startIKESA(for: first, connection, mayResume: false, at: now)
-        for initiation in state.wanted.dropFirst() { initiate(initiation, at: now) }
-    }
 }
 
 extension SAKeys {

@@ -96,7 +96,7 @@ extension IKEEngine {
         }
         let methods = ProposalSelection.additionalMethods(content)
         guard methods.isEmpty else {
-            return beginFollowUps(methods, content, exchange, sa, state, at: now)
+            return beginFollowUps(methods, content, .child(exchange), sa, state, at: now)
         }
         finishChild(content, exchange, additional: [], sa, state, at: now)
     }

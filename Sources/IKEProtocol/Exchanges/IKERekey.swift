@@ -69,7 +69,7 @@ extension IKEEngine {
         }
         let methods = ProposalSelection.additionalMethods(content)
         guard methods.isEmpty else {
-            return beginFollowUps(methods, content, exchange, sa, state, at: now)
+            return beginFollowUps(methods, content, .ikeSA(exchange), sa, state, at: now)
         }
         finishIKERekey(content, exchange, additional: [], sa, state, at: now)
     }

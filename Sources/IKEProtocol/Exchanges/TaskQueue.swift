@@ -133,9 +133,9 @@ extension IKEEngine {
         case (.ikeAuth, .authenticating(let state)):
             receiveAuthResponse(content, sa, state, at: now)
         case (.createChild(let exchange), .established(let state)) where exchange.followUp != nil:
-            receiveFollowUpResponse(content, exchange, sa, state, at: now)
+            receiveFollowUpResponse(content, .child(exchange), sa, state, at: now)
         case (.rekeyIKESA(let exchange), .established(let state)) where exchange.followUp != nil:
-            receiveFollowUpResponse(content, exchange, sa, state, at: now)
+            receiveFollowUpResponse(content, .ikeSA(exchange), sa, state, at: now)
         case (.createChild(let exchange), .established(let state)):
             receiveChildResponse(content, exchange, sa, state, at: now)
         case (.rekeyIKESA(let exchange), .established(let state)):

@@ -229,6 +229,7 @@ extension ConnectionController {
         if users.contains(where: isInUse) { timers.set(.name(host), at: due) }
         let hasMoved = !addresses.isEmpty && !before.isEmpty && Set(before) != Set(addresses)
         for name in users {
+            noteResolved(name)
             guard let search = connections[name]?.search else { continue }
             if search.stage == .waitingForName(host) {
                 if addresses.isEmpty, before.isEmpty {
@@ -246,6 +247,19 @@ extension ConnectionController {
                 absorb(engine.handle(.probe(connection: name), at: now), at: now, into: &effects)
             }
         }
+    }
+
+    /// Tells the engine what the names of a connection's peer stand for, and the addresses beside them.
+    func noteResolved(_ connection: String) {
+        guard let record = connections[connection] else { return }
+        let addresses = record.configuration.remoteAddresses.value.flatMap { peer -> [IPAddress] in
+            switch peer {
+            case .address(let address): [address]
+            case .name(let host): names.addresses(of: host)
+            case .range: []
+            }
+        }
+        engine.noteResolved(addresses, of: connection)
     }
 
     /// An answer of the DNS has become old.

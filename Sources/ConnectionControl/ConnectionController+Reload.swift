@@ -52,6 +52,7 @@ extension ConnectionController {
             at: now,
             into: &effects
         )
+        for name in Set(connectionsOfName.values.joined()) { noteResolved(name) }
         if configuration.settings.linkMTU != old.settings.linkMTU { adoptLinkMTU(into: &effects) }
         renewPairs(since: old, change.changedConnections, at: now, into: &effects)
         for path in wanted { initiate(path, packet: nil, at: now, into: &effects) }

@@ -1,19 +1,80 @@
 internal import IKECredentials
+internal import IKEMessages
+internal import IPsecCrypto
 internal import IPsecPrimitives
 
 /// Which connection a peer that comes to us means.
+///
+/// Before identities are known (RFC 7296 §1.2) addresses and proposals are all there is to tell; the
+/// identities then lead to any other connection that takes what was chosen.
 enum ConnectionChoice {
-    /// The connections that fit addresses and identities, those that name the peer first.
+    /// What is chosen of a first offer, and by which connection.
+    struct Acceptance {
+        let connection: IKEConnection
+        let choice: ProposalSelection.Choice
+        let suite: IKESuite
+    }
+
+    /// The connections that fit the addresses in groups: those that name them most exactly first,
+    /// each group in the order of the configuration.
+    static func ranks(
+        _ connections: [IKEConnection],
+        along path: IKEPath,
+        _ whereabouts: PeerWhereabouts
+    ) -> [[IKEConnection]] {
+        var groups: [AddressMatch: [IKEConnection]] = [:]
+        for connection in connections {
+            guard let match = AddressMatch(connection, along: path, whereabouts) else { continue }
+            groups[match, default: []].append(connection)
+        }
+        return groups.sorted { $0.key > $1.key }.map(\.value)
+    }
+
+    /// The first group that takes anything of an offer decides. Nothing tells its connections apart,
+    /// and the one goes ahead that takes what the initiator prefers (RFC 7296 §3.3: proposals "MUST be
+    /// ordered from most preferred to least preferred"): the peer is configured like the connection
+    /// that it means.
+    static func acceptance(
+        _ ranks: [[IKEConnection]],
+        of offered: [ProposalSubstructure],
+        guessedMethod: KeyExchangeMethod,
+        takesAdditional: Bool
+    ) -> Acceptance? {
+        for rank in ranks {
+            var best: (acceptance: Acceptance, place: Int)?
+            for connection in rank {
+                guard
+                    let choice = try? ProposalSelection.choose(
+                        from: offered,
+                        accepting: connection.proposals,
+                        for: .ikeSA,
+                        guessedMethod: guessedMethod,
+                        takesAdditional: takesAdditional
+                    ),
+                    let suite = IKESuite(choice.transforms),
+                    let place = offered.firstIndex(where: { $0.number == choice.number }),
+                    place < best?.place ?? Int.max
+                else { continue }
+                best = (Acceptance(connection: connection, choice: choice, suite: suite), place)
+                // Very many may be alike; there is nothing better.
+                if place == 0 { break }
+            }
+            if let best { return best.acceptance }
+        }
+        return nil
+    }
+
+    /// The connections that fit addresses and identities: those that name the peer first, and among
+    /// them those that name the addresses most exactly.
     ///
     /// - Parameter wantedLocal: the IDr that the initiator asks for; nil: whichever we have.
     static func candidates(
-        _ connections: [IKEConnection],
-        along path: IKEPath,
+        _ ranks: [[IKEConnection]],
         remote: Identity,
         wantedLocal: Identity?
     ) -> [IKEConnection] {
-        let fitting = connections.filter { connection in
-            connection.mayMeet(path) && connection.remoteIdentity.matches(remote)
+        let fitting = ranks.joined().filter { connection in
+            connection.remoteIdentity.matches(remote)
                 && (wantedLocal == nil || wantedLocal == connection.localIdentity)
         }
         return fitting.filter { $0.remoteIdentity != .any }
@@ -72,10 +133,6 @@ enum ConnectionChoice {
 }
 
 extension IKEConnection {
-    func mayMeet(_ datagram: IKEDatagram) -> Bool {
-        mayMeet(IKEPath(datagram))
-    }
-
     /// Whether the peer may come from, and find us at, these addresses.
     func mayMeet(_ path: IKEPath) -> Bool {
         if let localAddress = self.localAddress, localAddress != path.local.address { return false }

@@ -24,6 +24,7 @@ package final class IKEEngine {
         }
     }
     private var placeOfConnection: [String: Int] = [:]
+    var whereabouts = PeerWhereabouts()
     var credentials = CredentialStore()
     let sas = SATable()
     var timers = TimerHeap()
@@ -77,6 +78,7 @@ package final class IKEEngine {
         let before = (connections: self.connections, credentials: self.credentials)
         self.connections = connections
         self.credentials = credentials
+        whereabouts.keep { placeOfConnection[$0] != nil }
         for sa in sas.all() {
             adopt(sa, hasChanged: changed?.contains(sa.connection.name) ?? true, at: now)
         }

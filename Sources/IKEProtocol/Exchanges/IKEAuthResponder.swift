@@ -100,8 +100,7 @@ extension IKEEngine {
         let identity = identification.identity
         let wantedLocal = content.identificationResponder?.identity
         let candidates = ConnectionChoice.candidates(
-            connections,
-            along: sa.path,
+            ConnectionChoice.ranks(connections, along: sa.path, whereabouts),
             remote: identity,
             wantedLocal: wantedLocal
         )
@@ -122,14 +121,6 @@ extension IKEEngine {
         }
         var refusal: RefusedPeer?
         for candidate in candidates {
-            // The connection by which the suite was chosen needs not be asked again.
-            guard candidate.name == sa.connection.name || candidate.accepts(state.keys.suite) else {
-                refusal = RefusedPeer(
-                    .suiteOfOtherConnection(state.keys.suite, candidate),
-                    of: candidate
-                )
-                continue
-            }
             guard
                 let secret = credentials.presharedKey(
                     local: candidate.localIdentity,
@@ -146,7 +137,16 @@ extension IKEEngine {
             }
             do {
                 let mixed = try verify(content, identification, secret, candidate, sa, state)
-                return (candidate, identity, mixed)
+                // The connection by which the suite was chosen needs not be asked again.
+                if candidate.name == sa.connection.name || candidate.accepts(state.keys.suite) {
+                    return (candidate, identity, mixed)
+                }
+                // Proven by its secret: the peer's next first request is answered accordingly.
+                whereabouts.prove(candidate.name, at: sa.path.remote.address)
+                refusal = RefusedPeer(
+                    .suiteOfOtherConnection(state.keys.suite, candidate, sa),
+                    of: candidate
+                )
             } catch {
                 refusal = RefusedPeer(error, of: candidate)
             }
@@ -366,12 +366,15 @@ extension NegotiationFailure {
 
     fileprivate static func suiteOfOtherConnection(
         _ suite: IKESuite,
-        _ connection: IKEConnection
+        _ connection: IKEConnection,
+        _ sa: IKESA
     ) -> NegotiationFailure {
         NegotiationFailure(
             subject: .ikeProposal,
             explanation: "The peer is of connection \(connection.name), which does not accept "
-                + "\(suite.description); another connection for the same addresses does.",
+                + "\(suite.description); another for the same addresses does, "
+                + "\(sa.connection.name). The next time the peer begins from "
+                + "\(sa.path.remote.address), it is taken for one of \(connection.name) at once.",
             offered: [suite.description],
             accepted: connection.proposals.map(\.proposal.description),
             source: connection.proposals.first?.source,

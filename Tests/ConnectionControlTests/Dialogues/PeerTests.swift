@@ -121,6 +121,64 @@ struct PeerTests {
         #expect(network.left.pairs().isEmpty)
     }
 
+    @Test("a peer that comes from what its name stands for means the connection with the name")
+    func namedCaller() throws {
+        func text(
+            _ own: Int,
+            _ other: Int,
+            peer: String,
+            start: String,
+            proposals: String
+        ) -> [String] {
+            [
+                "    local: {address: 192.0.2.\(own), id: site\(own).example}",
+                "    remote: {\(peer)id: site\(other).example}", "    secret-file: site.secret",
+                "    ike-proposals: [\(proposals)]", "    tunnels:", "      net:",
+                "        local: 10.\(own).0.0/24", "        remote: 10.\(other).0.0/24",
+                "        start: \(start)",
+            ]
+        }
+        let (first, second) = ("aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha256-x25519")
+        let network = try Network(rightStart: "by-hand")
+        let left = text(
+            1,
+            2,
+            peer: "address: 192.0.2.2, ",
+            start: "on-traffic",
+            proposals: "\(first), \(second)"
+        )
+        let right = text(
+            2,
+            1,
+            peer: "address: left.example, ",
+            start: "at-boot",
+            proposals: second
+        )
+        let other = text(2, 3, peer: "", start: "by-hand", proposals: first)
+        network.start()
+        network.isConnected = false
+        network.right.answersOfNames["left.example"] = [IPAddress("192.0.2.1")!]
+        try network.left.reload(
+            (["connections:", "  site:"] + left).joined(separator: "\n") + "\n",
+            at: network.now
+        )
+        try network.right.reload(
+            (["connections:", "  other:"] + other + ["  site:"] + right)
+                .joined(separator: "\n") + "\n",
+            at: network.now
+        )
+        network.advance(by: .seconds(1))
+        #expect(network.right.nameQuestions == ["left.example"])
+        network.isConnected = true
+        network.packet(at: network.left)
+        #expect(network.passes())
+        #expect(
+            !network.right.reports.contains { report in
+                if case .refused = report.event { true } else { false }
+            }
+        )
+    }
+
     @Test("an unknown name fails with the name, and is tried again")
     func unknownName() throws {
         let network = try Network(

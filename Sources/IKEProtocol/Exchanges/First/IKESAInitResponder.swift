@@ -8,7 +8,8 @@ extension IKEEngine {
         guard let offer = content.securityAssociation, let theirs = content.keyExchange else {
             return dropIncomplete(datagram, header, at: now)
         }
-        let candidates = connections.filter { $0.mayMeet(datagram) }
+        let ranks = ConnectionChoice.ranks(connections, along: IKEPath(datagram), whereabouts)
+        let candidates = ranks.flatMap(\.self)
         guard let connection = candidates.first else {
             counters.drop(.noConnection)
             refuseFirstRequest(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
@@ -19,17 +20,14 @@ extension IKEEngine {
         }
         // Whether the initiator can do IKE_INTERMEDIATE.
         let takesAdditional = content.notify(.intermediateExchangeSupported) != nil
-        for candidate in candidates {
-            guard
-                let choice = try? ProposalSelection.choose(
-                    from: offer.proposals,
-                    accepting: candidate.proposals,
-                    for: .ikeSA,
-                    guessedMethod: theirs.method,
-                    takesAdditional: takesAdditional
-                ),
-                let suite = IKESuite(choice.transforms)
-            else { continue }
+        let acceptance = ConnectionChoice.acceptance(
+            ranks,
+            of: offer.proposals,
+            guessedMethod: theirs.method,
+            takesAdditional: takesAdditional
+        )
+        if let acceptance {
+            let suite = acceptance.suite
             guard suite.keyExchange == theirs.method else {
                 // RFC 7296 §1.2: the initiator guessed another method; it has to begin anew. Outside
                 // the limit of answers, as a COOKIE is: a flood of rubbish must not keep those out
@@ -40,7 +38,12 @@ extension IKEEngine {
                     [.notify(.invalidKE(wanted: suite.keyExchange))]
                 )
             }
-            return open(request, for: candidate, .exchanged(choice, suite, theirs: theirs), at: now)
+            return open(
+                request,
+                for: acceptance.connection,
+                .exchanged(acceptance.choice, suite, theirs: theirs),
+                at: now
+            )
         }
         let failure = ProposalMismatch.explain(
             offered: offer.proposals,

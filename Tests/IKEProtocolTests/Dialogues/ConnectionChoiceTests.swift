@@ -1,0 +1,154 @@
+import IPsecPrimitives
+import Testing
+
+@testable import IKEProtocol
+
+/// Several connections that a first request may mean: addresses and proposals are all there is to tell
+/// them apart before IKE_AUTH (RFC 7296 §1.2).
+@Suite("Which of several connections a peer means")
+struct ConnectionChoiceTests {
+    private let first = "aes256gcm16-prfsha256-x25519"
+    private let second = "aes128gcm16-prfsha256-x25519"
+
+    /// The left end offers both proposals; the right one has another connection in front of that
+    /// which is meant.
+    private func dialogue(
+        other: (proposals: [String], change: (inout IKEConnection) -> Void),
+        meant: (proposals: [String], change: (inout IKEConnection) -> Void)
+    ) -> Dialogue {
+        var left = Setup()
+        left.ikeProposals = [first, second]
+        var right = left.mirrored
+        right.ikeProposals = meant.proposals
+        right.adjustConnection = meant.change
+        var neighbour = left.mirrored
+        neighbour.remoteIdentity = "other.example"
+        neighbour.ikeProposals = other.proposals
+        neighbour.adjustConnection = { connection in
+            connection.name = "other"
+            other.change(&connection)
+        }
+        let dialogue = Dialogue(left, right)
+        let party = dialogue.right
+        party.absorb(
+            party.engine.setConnections(
+                neighbour.connections + right.connections,
+                credentials: right.credentials,
+                at: dialogue.now
+            )
+        )
+        return dialogue
+    }
+
+    private func isUp(_ dialogue: Dialogue) -> Bool {
+        dialogue.right.establishedIKESAs.map(\.connection) == ["site"]
+            && dialogue.right.failures.isEmpty
+    }
+
+    private func anywhere(_ connection: inout IKEConnection) { connection.remoteAddress = nil }
+
+    @Test("one that names the peer's address goes before one for any address")
+    func address() {
+        let dialogue = dialogue(other: ([first], anywhere), meant: ([second], { _ in }))
+        dialogue.initiate()
+        #expect(isUp(dialogue))
+    }
+
+    @Test("one for a small network goes before one for a large one, and that before any address")
+    func networks() {
+        func network(_ text: String) -> (inout IKEConnection) -> Void {
+            { connection in
+                connection.remoteAddress = nil
+                connection.remotePrefixes = [IPPrefix(text)!]
+            }
+        }
+        let large = network("192.0.0.0/16")
+        let small = dialogue(other: ([first], large), meant: ([second], network("192.0.2.0/24")))
+        small.initiate()
+        #expect(isUp(small))
+        let any = dialogue(other: ([first], anywhere), meant: ([second], large))
+        any.initiate()
+        #expect(isUp(any))
+    }
+
+    @Test("one that names our address goes before one for any of ours")
+    func localAddress() {
+        let dialogue = dialogue(
+            other: ([first], { $0.localAddress = nil }),
+            meant: ([second], { _ in })
+        )
+        dialogue.initiate()
+        #expect(isUp(dialogue))
+    }
+
+    @Test("one whose peer's name stands for the address goes before one for any address")
+    func name() {
+        let dialogue = dialogue(other: ([first], anywhere), meant: ([second], anywhere))
+        dialogue.right.engine.noteResolved([IPAddress("192.0.2.1")!], of: "site")
+        dialogue.initiate()
+        #expect(isUp(dialogue))
+    }
+
+    @Test("one that takes nothing of the offer stands aside, however exactly it names the peer")
+    func nothingTaken() {
+        let dialogue = dialogue(
+            other: (["chacha20poly1305-prfsha256-x25519"], { _ in }),
+            meant: ([second], anywhere)
+        )
+        dialogue.initiate()
+        #expect(isUp(dialogue))
+    }
+
+    @Test("of those that nothing tells apart, the one that takes what the peer prefers")
+    func preference() {
+        let dialogue = dialogue(other: ([second], { _ in }), meant: ([first], { _ in }))
+        dialogue.initiate()
+        #expect(isUp(dialogue))
+    }
+
+    @Test("taken for one of another connection, a peer that proves its own is known the next time")
+    func proven() throws {
+        let dialogue = dialogue(other: ([first], { _ in }), meant: ([second], anywhere))
+        dialogue.initiate()
+        let refusal = try #require(dialogue.right.failures.first)
+        #expect(refusal.subject == .ikeProposal)
+        #expect(refusal.explanation.contains("it is taken for one of site"))
+        #expect(dialogue.right.establishedIKESAs.isEmpty)
+        dialogue.initiate()
+        #expect(dialogue.right.establishedIKESAs.map(\.connection) == ["site"])
+    }
+
+    @Test("nobody is remembered without the secret")
+    func unproven() throws {
+        var left = Setup()
+        left.ikeProposals = [first, second]
+        left.secret = "another secret"
+        let dialogue = dialogue(other: ([first], { _ in }), meant: ([second], anywhere))
+        dialogue.configure(dialogue.left, left)
+        dialogue.initiate()
+        dialogue.initiate()
+        // Answered by the first proposal both times.
+        #expect(dialogue.right.failures.map(\.subject) == [.secret, .secret])
+        left.secret = Setup().secret
+        dialogue.configure(dialogue.left, left)
+        dialogue.initiate()
+        #expect(dialogue.right.failures.last?.subject == .ikeProposal)
+    }
+
+    @Test("so many peers are remembered, and no more; connections that are gone are forgotten")
+    func bounded() {
+        var whereabouts = PeerWhereabouts()
+        func address(_ number: Int) -> IPAddress {
+            IPAddress(version: .v4, bits: UInt128(0x0a00_0000 + number))
+        }
+        for number in 0...PeerWhereabouts.capacity {
+            whereabouts.prove(number == 5 ? "gone" : "site", at: address(number))
+        }
+        #expect(!whereabouts.isProven("site", at: address(0)))
+        #expect(whereabouts.isProven("site", at: address(1)))
+        #expect(whereabouts.isProven("site", at: address(PeerWhereabouts.capacity)))
+        whereabouts.keep { $0 == "site" }
+        #expect(!whereabouts.isProven("gone", at: address(5)))
+        #expect(whereabouts.isProven("site", at: address(1)))
+    }
+}

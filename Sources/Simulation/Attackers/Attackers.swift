@@ -44,4 +44,18 @@ struct Attackers {
     }
 
     mutating func pick() -> Overheard? { heard.isEmpty ? nil : dice.pick(heard) }
+
+    /// A few octets are others, and the end may be missing. An octet that is put in the place of
+    /// another could be the same: whether anything is damaged would depend on what the keys make of
+    /// it.
+    mutating func damaged(_ bytes: [UInt8]) -> [UInt8] {
+        guard !bytes.isEmpty else { return bytes }
+        var result = bytes
+        for _ in 0..<dice.within(1...4) {
+            let place = dice.below(result.count)
+            result[place] ^= UInt8(dice.within(1...255))
+        }
+        if dice.chance(perMille: 300) { result.removeLast(dice.below(result.count)) }
+        return result
+    }
 }

@@ -50,14 +50,7 @@ extension World {
 
     private func damaged(_ datagram: WireDatagram) -> WireDatagram {
         var result = datagram
-        guard !result.bytes.isEmpty else { return result }
-        for _ in 0..<attackers.dice.within(1...4) {
-            let place = attackers.dice.below(result.bytes.count)
-            result.bytes[place] = UInt8(truncatingIfNeeded: attackers.dice.next())
-        }
-        if attackers.dice.chance(perMille: 300) {
-            result.bytes.removeLast(attackers.dice.below(result.bytes.count))
-        }
+        result.bytes = attackers.damaged(datagram.bytes)
         return result
     }
 

@@ -4,11 +4,17 @@ internal import IPsecPrimitives
 /// if somebody listens, in words.
 package struct Trace {
     package private(set) var hash: UInt64 = 0x6379_676e_6574_0001
-    /// Who sent how much when, whatever it was: the same for other keys.
-    package private(set) var shape: UInt64 = 0
+    /// Step by step, without what the keys make of it; nil: nobody wants to know.
+    private(set) var course: Course?
     private let listener: ((String) -> Void)?
 
     package init(listener: ((String) -> Void)? = nil) { self.listener = listener }
+
+    /// - Parameter course: what happens is written down there.
+    init(course: Course) {
+        self.course = course
+        listener = nil
+    }
 
     mutating func mix(_ value: UInt64) { hash = (hash ^ Dice.mix(value)) &* 0x1000_0000_01b3 }
 
@@ -29,11 +35,24 @@ package struct Trace {
         listener("\(VirtualTime.text(time)) \(line())")
     }
 
+    mutating func record(
+        at time: UInt64,
+        _ gateway: Int?,
+        octets: Int = 0,
+        _ what: () -> String
+    ) {
+        guard course != nil else { return }
+        course?.add(Course.Step(time: time, gateway: gateway, what: what(), octets: octets))
+    }
+
     mutating func sent(_ datagram: WireDatagram, by gateway: Int, at time: UInt64) {
         mix(time)
         mix(UInt64(gateway) << 8 | UInt64(datagram.carrier.rawValue))
         mix(datagram.bytes)
-        shape = Dice.mix(shape ^ time ^ UInt64(gateway) << 48 ^ UInt64(datagram.bytes.count))
+        record(at: time, gateway, octets: datagram.bytes.count) {
+            guard let message = datagram.ikeMessage else { return "sends by \(datagram.carrier)" }
+            return "sends \(WireHeaderText.kind(message))"
+        }
         note(at: time) { "g\(gateway) sends \(Trace.text(datagram))" }
     }
 

@@ -6,38 +6,41 @@ package enum KeyEncapsulationComparison {
 
     /// Runs a scenario; one of the share that comes to its end runs again with the library's ML-KEM.
     package static func outcome(of scenario: Scenario) -> Outcome {
-        var outcome = World(scenario).run()
-        guard outcome.violation == nil, scenario.seed % share == 0,
-            !scenario.usesLibraryKeyEncapsulation, scenario.offersKeyEncapsulation
-        else { return outcome }
+        guard scenario.seed % share == 0, !scenario.usesLibraryKeyEncapsulation,
+            scenario.offersKeyEncapsulation
+        else { return World(scenario).run() }
+        var outcome = World(scenario, trace: Trace(course: Course())).run()
+        guard outcome.violation == nil else { return outcome }
         var other = scenario
         other.usesLibraryKeyEncapsulation = true
-        outcome.compare(with: World(other).run())
+        outcome.coverage.count("comparison", "library key encapsulation")
+        let library = World(other, trace: Trace(course: Course())).run()
+        outcome.violation = difference(of: library, outcome)
         return outcome
     }
-}
 
-extension Outcome {
-    fileprivate mutating func compare(with library: Outcome) {
-        coverage.count("comparison", "library key encapsulation")
-        if let found = library.violation {
-            violation = Violation(
-                checker: .encapsulation,
-                text: "with the library's ML-KEM, \(found.checker.rawValue): \(found.text)",
-                time: found.time
-            )
-        } else if library.shape != shape || library.events != events {
-            violation = Violation(
-                checker: .encapsulation,
-                text: "with the library's ML-KEM something else happens",
-                time: VirtualTime.start + virtualNanoseconds
-            )
+    /// What is wrong with a run by the library's ML-KEM, and where it parts from the other; nil where
+    /// nothing is. Precondition: both have their course.
+    static func difference(of library: Outcome, _ standIn: Outcome) -> Violation? {
+        let parting = library.course.flatMap { standIn.course?.parting(from: $0) }
+        // A violation may follow from what differs, and not show where it began.
+        if parting == nil, library.violation == nil { return nil }
+        let place = parting.map { parting in
+            "; step \(parting.place) is '\(parting.others?.text ?? "the end")' instead of "
+                + "'\(parting.own?.text ?? "the end")'"
         }
+        let times = [parting?.own?.time, parting?.others?.time, library.violation?.time]
+        return Violation(
+            checker: .encapsulation,
+            text: "with the library's ML-KEM something else happens" + (place ?? "")
+                + (library.violation.map { "; \($0.line)" } ?? ""),
+            time: times.compactMap(\.self).min() ?? VirtualTime.start
+        )
     }
 }
 
 extension Scenario {
-    fileprivate var offersKeyEncapsulation: Bool {
+    var offersKeyEncapsulation: Bool {
         peerings.contains { peering in
             let proposals =
                 peering.ends.map(\.ikeProposals)

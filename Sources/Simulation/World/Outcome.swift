@@ -34,8 +34,8 @@ package struct Outcome: Sendable {
     package internal(set) var violation: Violation?
     /// Of everything that happened: the same on any machine.
     package let hash: UInt64
-    /// As `hash`, without what is in the datagrams.
-    package let shape: UInt64
+    /// What `hash` is of, but for what is in the datagrams, where it was wanted.
+    let course: Course?
     package let events: Int
     package let virtualNanoseconds: UInt64
     package internal(set) var coverage: Coverage

@@ -75,6 +75,7 @@ extension World {
             coverage.count(report)
             trace.note(at: now) { "\(gateway.plan.name): \(report.summary)" }
             trace.mix(report.event.coverageName)
+            trace.record(at: now, gateway.index) { report.event.coverageName }
             trace.mix(report.connection ?? "")
             fail(checks.report(report, at: gateway.index, now))
         case .requestProgress, .countersReady: break

@@ -85,6 +85,7 @@ extension World {
         else { return }
         trace.mix(now ^ UInt64(number) << 40)
         trace.mix(bytes)
+        trace.record(at: now, gateway.index, octets: bytes.count) { "sends by stream \(number)" }
         let target = stream.gateway(1 - end)
         let isThere =
             stream.answererEnds.remote.address == internet.publicAddress(of: stream.opener)

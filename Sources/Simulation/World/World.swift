@@ -62,6 +62,7 @@ package final class World {
         while violation == nil, let entry = queue.popFirst() {
             guard entry.time <= scenario.timeline.end else { break }
             countEvents(at: entry.time)
+            trace.record(at: now, entry.event.gateway) { entry.event.name }
             handle(entry.event)
         }
         if violation == nil { checkTheEnd() }
@@ -70,7 +71,7 @@ package final class World {
             character: scenario.character,
             violation: violation,
             hash: trace.hash,
-            shape: trace.shape,
+            course: trace.course,
             events: events,
             virtualNanoseconds: min(now, scenario.timeline.end) - VirtualTime.start,
             coverage: coverage

@@ -29,3 +29,39 @@ enum WorldEvent {
     case settled
     case closing
 }
+
+extension WorldEvent {
+    var name: String {
+        switch self {
+        case .boot: "boot"
+        case .timer: "timer"
+        case .arrival: "arrival"
+        case .packetPath: "packet path"
+        case .pathMTU: "path MTU"
+        case .lookup: "lookup"
+        case .streamOpens: "stream opens"
+        case .streamArrival: "stream arrival"
+        case .streamCloses: "stream closes"
+        case .streamBreaks: "stream breaks"
+        case .udpBlock: "UDP block"
+        case .probe: "probe"
+        case .faultBegins: "fault begins"
+        case .faultEnds: "fault ends"
+        case .attack: "attack"
+        case .housekeeping: "housekeeping"
+        case .calm: "calm"
+        case .settled: "settled"
+        case .closing: "closing"
+        }
+    }
+
+    /// At which it happens, if it is one alone and known beforehand.
+    var gateway: Int? {
+        switch self {
+        case .boot(let gateway), .timer(let gateway, _), .packetPath(let gateway, _, _),
+            .pathMTU(let gateway, _, _, _), .lookup(let gateway, _, _):
+            gateway
+        default: nil
+        }
+    }
+}

@@ -45,12 +45,6 @@ package final class ConnectionController {
     /// for whoever has to decode a capture.
     package var installationObserver: ((ChildSAInstallation) -> Void)?
 
-    /// The last thing that went wrong with a connection.
-    package struct RecordedFailure: Hashable, Sendable {
-        package let failure: NegotiationFailure
-        package let at: Instant
-    }
-
     package init(
         configuration: GatewayConfiguration,
         settings: EngineSettings,

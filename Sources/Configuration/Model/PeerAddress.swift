@@ -37,25 +37,3 @@ extension PeerAddress: CustomStringConvertible {
         }
     }
 }
-
-extension ConnectionConfiguration {
-    /// The peer's address where the file names just one, and no name.
-    package var onlyRemoteAddress: IPAddress? {
-        if case .address(let address)? = remoteAddresses.value.first,
-            remoteAddresses.value.count == 1
-        {
-            address
-        } else {
-            nil
-        }
-    }
-
-    /// Whether this end can begin an IKE SA.
-    package var canBegin: Bool { remoteAddresses.value.contains(where: \.canBeCalled) }
-
-    /// The peer's addresses in words: `192.0.2.1, vpn.example`, or `any address`.
-    package var remoteAddressText: String {
-        remoteAddresses.value.isEmpty
-            ? "any address" : remoteAddresses.value.map(\.description).joined(separator: ", ")
-    }
-}

@@ -102,7 +102,7 @@ struct ConfigurationReader {
             )
         }
         return entries.prefix(limit).compactMap { entry in
-            guard ConfigurationReader.checkName(entry, "connection", problems) else { return nil }
+            guard NameCheck.passes(entry, "connection", problems) else { return nil }
             return ConnectionSection(
                 name: entry.key,
                 settings: settings,
@@ -115,17 +115,5 @@ struct ConfigurationReader {
     /// Everything up to the last slash of the file's name.
     private var directory: String {
         file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
-    }
-
-    static func checkName(_ entry: YAMLEntry, _ what: String, _ problems: Problems) -> Bool {
-        guard WordText.isName(entry.key) else {
-            problems.error(
-                at: entry.keyLocation,
-                "\"\(shown(entry.key))\" cannot be a \(what)'s name",
-                hint: "write 1 to 64 letters, digits, dots, dashes or underscores"
-            )
-            return false
-        }
-        return true
     }
 }

@@ -177,7 +177,7 @@ struct ConnectionSection {
         }
         let onLoss = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
         return entries.prefix(limit).compactMap { entry in
-            guard ConfigurationReader.checkName(entry, "tunnel", problems) else { return nil }
+            guard NameCheck.passes(entry, "tunnel", problems) else { return nil }
             let path = TunnelPath(connection: name, tunnel: entry.key)
             return TunnelSection(
                 path: path,

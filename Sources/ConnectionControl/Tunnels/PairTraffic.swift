@@ -70,7 +70,7 @@ struct RefusedTraffic {
     mutating func refuse(_ packet: PacketTuple, at now: Instant) {
         let flow = Flow(packet)
         let failures = (refusals[flow]?.failures ?? 0) + 1
-        let wait = TunnelRecord.backOff(after: failures)
+        let wait = BackOff.wait(after: failures)
         if refusals[flow] == nil, refusals.count >= RefusedTraffic.limit {
             // Who was refused last a while ago may be forgotten.
             refusals = refusals.filter { now < $0.value.until + .seconds(60) }

@@ -13,7 +13,7 @@ struct ConnectionRecord {
     /// Traffic that comes by SAs of before does not count until then.
     var strayTrafficHeedAt: Instant = .origin
     /// The last thing that went wrong.
-    var failure: ConnectionController.RecordedFailure?
+    var failure: RecordedFailure?
 
     init(_ configuration: ConnectionConfiguration) {
         self.configuration = configuration
@@ -56,12 +56,7 @@ struct TunnelRecord {
 
     var isUp: Bool { !pairs.isEmpty }
 
-    /// Waits 1, 2, 4 … seconds after failures in a row, a minute at most.
-    var backOff: Duration { TunnelRecord.backOff(after: failures) }
-
-    static func backOff(after failures: Int) -> Duration {
-        .seconds(min(1 << min(max(failures - 1, 0), 6), 60))
-    }
+    var backOff: Duration { BackOff.wait(after: failures) }
 }
 
 /// A pair of SAs of a tunnel, in the packet path's names.

@@ -187,7 +187,7 @@ struct StatusReport {
             ?? TrafficCount()
     }
 
-    private func status(of recorded: ConnectionController.RecordedFailure) -> FailureStatus {
+    private func status(of recorded: RecordedFailure) -> FailureStatus {
         FailureStatus(recorded.failure, ageSeconds: (now - recorded.at).inSeconds)
     }
 }

@@ -14,17 +14,4 @@ package struct Capture: Hashable, Sendable {
     package var frames: [CapturedFrame] = []
     /// Where and why reading stopped before the end.
     package var problem: DecodedProblem?
-
-    /// Reads pcap and pcapng; nil when `bytes` are neither.
-    package init?(_ bytes: [UInt8]) {
-        if PcapFile.matches(bytes) {
-            self = PcapFile.read(bytes)
-        } else if PcapngFile.matches(bytes) {
-            self = PcapngFile.read(bytes)
-        } else {
-            return nil
-        }
-    }
-
-    init() {}
 }

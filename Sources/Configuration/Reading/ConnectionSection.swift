@@ -28,12 +28,7 @@ struct ConnectionSection {
         let local = EndSection(reader.node("local"), isRemote: false, of: reader)
         let remote = EndSection(reader.node("remote"), isRemote: true, of: reader)
         checkVersions(local, remote)
-        let secret = reader.required(
-            "secret-file",
-            hint: "write `secret-file: \(name).secret`, a file that only its owner "
-                + "may read",
-            WordText.path
-        )
+        let secretFile = readSecretFile(reader)
         let retransmission = readRetransmission(reader)
         let tunnels = readTunnels(reader, mayBegin: remote.mayBeCalled)
         let ikeProposals = reader.list(
@@ -47,25 +42,10 @@ struct ConnectionSection {
             default: .automatic,
             WordText.oneOf(ConnectionConfiguration.Encapsulation.self)
         )
-        let liveness = reader.value(
-            "liveness",
-            default: .seconds(30),
-            NumberText.durationOrOff(.seconds(1)...(.seconds(86_400)))
-        )
-        let lifetime = reader.value(
-            "ike-lifetime",
-            default: .seconds(4 * 3600),
-            NumberText.duration(ConfigurationLimits.ikeLifetime)
-        )
-        let keepalive = reader.value(
-            "keepalive",
-            default: .seconds(20),
-            NumberText.durationOrOff(.seconds(1)...(.seconds(3600)))
-        )
+        let (liveness, lifetime, keepalive) = readTimes(reader)
         guard let localIdentity = local.identity, let remoteIdentity = remote.identity,
-            let secret
+            let secretFile
         else { return nil }
-        let path = secret.value.hasPrefix("/") ? secret.value : directory + secret.value
         var connection = ConnectionConfiguration(
             name: name,
             location: entry.keyLocation,
@@ -73,7 +53,7 @@ struct ConnectionSection {
             remoteAddresses: remote.peerAddresses,
             localIdentity: localIdentity,
             remoteIdentity: remoteIdentity,
-            secretFile: Located(path, at: secret.location),
+            secretFile: secretFile,
             ikeProposals: ikeProposals
                 ?? DefaultProposals.ike.map { Located($0, at: entry.keyLocation) },
             encapsulation: encapsulation,
@@ -85,6 +65,42 @@ struct ConnectionSection {
         )
         readConduct(reader, into: &connection)
         return connection
+    }
+
+    /// The file's path from the working directory.
+    private func readSecretFile(_ reader: MappingReader) -> Located<String>? {
+        let path = reader.required(
+            "secret-file",
+            hint: "write `secret-file: \(name).secret`, a file that only its owner "
+                + "may read",
+            WordText.path
+        )
+        return path.map {
+            Located($0.value.hasPrefix("/") ? $0.value : directory + $0.value, at: $0.location)
+        }
+    }
+
+    private func readTimes(
+        _ reader: MappingReader
+    ) -> (liveness: Located<Duration?>, lifetime: Located<Duration>, keepalive: Located<Duration?>)
+    {
+        (
+            reader.value(
+                "liveness",
+                default: .seconds(30),
+                NumberText.durationOrOff(.seconds(1)...(.seconds(86_400)))
+            ),
+            reader.value(
+                "ike-lifetime",
+                default: .seconds(4 * 3600),
+                NumberText.duration(ConfigurationLimits.ikeLifetime)
+            ),
+            reader.value(
+                "keepalive",
+                default: .seconds(20),
+                NumberText.durationOrOff(.seconds(1)...(.seconds(3600)))
+            )
+        )
     }
 
     private func checkSafety(

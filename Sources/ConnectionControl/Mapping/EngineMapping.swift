@@ -26,12 +26,7 @@ extension IKEConnection {
         self.remoteIdentitySource = connection.remoteIdentity.location.description
         self.secretSource = connection.secretFile.location.description
         self.encapsulationSource = connection.encapsulation.location.description
-        self.encapsulation =
-            switch connection.encapsulation.value {
-            case .automatic: .automatic
-            case .udp: .udp
-            case .esp: .esp
-            }
+        self.encapsulation = Encapsulation(connection.encapsulation.value)
         self.lifetime = SALifetime(ending: connection.lifetime.value)
         self.request = InternalRequest(connection.internalAddresses)
         self.assignment = connection.internalAddresses.assignment.map(InternalAssignment.init)
@@ -50,28 +45,51 @@ extension IKEConnection {
         }
         self.resumption = ResumptionPolicy(establishment)
         self.childlessSource = establishment.childless.location.description
-        self.childless =
-            switch establishment.childless.value {
-            case .never: .never
-            case .allow: .allow
-            case .prefer: .prefer
-            case .force: .force
-            }
+        self.childless = Childless(establishment.childless.value)
         self.mobility = MobilityPolicy(connection)
         self.transport = TransportPolicy(connection.paths)
         self.redirection = RedirectPolicy(connection.paths)
         self.reauthenticateAfter = connection.reauthenticateAfter.value
-        self.duplicates =
-            switch connection.duplicates.value {
-            case .replace: .replace
-            case .keep: .keep
-            case .refuse: .refuse
-            }
+        self.duplicates = Duplicates(connection.duplicates.value)
         self.retransmission = RetransmissionSchedule(
             interval: connection.retransmission.initial,
             growthPerMille: Int(connection.retransmission.factor * 1000),
             tries: connection.retransmission.tries
         )
+    }
+}
+
+extension IKEConnection.Encapsulation {
+    fileprivate init(_ encapsulation: ConnectionConfiguration.Encapsulation) {
+        self =
+            switch encapsulation {
+            case .automatic: .automatic
+            case .udp: .udp
+            case .esp: .esp
+            }
+    }
+}
+
+extension IKEConnection.Duplicates {
+    fileprivate init(_ duplicates: ConnectionConfiguration.Duplicates) {
+        self =
+            switch duplicates {
+            case .replace: .replace
+            case .keep: .keep
+            case .refuse: .refuse
+            }
+    }
+}
+
+extension Childless {
+    fileprivate init(_ childless: EstablishmentConfiguration.Childless) {
+        self =
+            switch childless {
+            case .never: .never
+            case .allow: .allow
+            case .prefer: .prefer
+            case .force: .force
+            }
     }
 }
 

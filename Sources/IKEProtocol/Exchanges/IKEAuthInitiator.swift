@@ -37,8 +37,6 @@ extension IKEEngine {
         at now: Instant
     ) {
         let connection = sa.connection
-        let secret = secret(of: connection, expecting: sa.path.remote.address)
-        let identity = IdentificationPayload(connection.localIdentity)
         let isChildless: Bool
         let mixed: (keys: IKEKeys, policy: PPKPolicy)?
         do {
@@ -54,35 +52,9 @@ extension IKEEngine {
                 offer($0, for: initiation, .firstChildSA, of: sa)
             }
         }
-        var payloads: [Payload] = [.identificationInitiator(identity)]
-        if let remote = ticket?.remoteIdentity ?? connection.remoteIdentity.only {
-            payloads.append(.identificationResponder(IdentificationPayload(remote)))
-            // RFC 7296 §2.4: "only valid if the sender has no other IKE SA with that peer".
-            if sas.between(local: connection.localIdentity, remote: remote).isEmpty {
-                payloads.append(.notify(NotifyPayload(.initialContact)))
-            }
-        }
-        func code(_ signing: IKEKeys) -> [UInt8] {
-            let octets = transcript.signedByInitiator(identity, keys: signing)
-            if ticket != nil {
-                return ResumedAuthentication.code(signing: octets, prf: keys.suite.prf)
-            }
-            guard let secret else { return [] }
-            return PresharedKeyAuthentication.code(
-                secret: secret,
-                signing: octets,
-                prf: keys.suite.prf
-            )
-        }
-        payloads.append(
-            .authentication(
-                AuthenticationPayload(method: .sharedKey, data: code(mixed?.keys ?? keys.keys))
-            )
-        )
-        if let policy = mixed?.policy {
-            let plain = policy.isRequired ? nil : NotifyPayload(.noPPKAuth, data: code(keys.keys))
-            payloads += [policy.notify, plain].compactMap(\.self).map(Payload.notify)
-        }
+        let remote = ticket?.remoteIdentity ?? connection.remoteIdentity.only
+        var payloads = identifications(connection, remote)
+        payloads += proofs(sa, keys, transcript, isResumed: ticket != nil, mixed)
         if let child { payloads += child.notifies + child.payloads }
         payloads += mobilityOffer(connection, of: sa)
         payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI) + ticketRequest(connection)
@@ -97,6 +69,45 @@ extension IKEEngine {
             )
         )
         request(.ikeAuth, .ikeAuth, payloads, of: sa, at: now)
+    }
+
+    /// IDi, and IDr where one identity alone will do.
+    private func identifications(_ connection: IKEConnection, _ remote: Identity?) -> [Payload] {
+        let identity = IdentificationPayload(connection.localIdentity)
+        var payloads: [Payload] = [.identificationInitiator(identity)]
+        if let remote {
+            payloads.append(.identificationResponder(IdentificationPayload(remote)))
+            // RFC 7296 §2.4: "only valid if the sender has no other IKE SA with that peer".
+            if sas.between(local: connection.localIdentity, remote: remote).isEmpty {
+                payloads.append(.notify(NotifyPayload(.initialContact)))
+            }
+        }
+        return payloads
+    }
+
+    /// AUTH, and with a postquantum preshared key what RFC 8784 §3 adds to it.
+    private func proofs(
+        _ sa: IKESA,
+        _ keys: SAKeys,
+        _ transcript: InitTranscript,
+        isResumed: Bool,
+        _ mixed: (keys: IKEKeys, policy: PPKPolicy)?
+    ) -> [Payload] {
+        let prf = keys.suite.prf
+        let secret = secret(of: sa.connection, expecting: sa.path.remote.address)
+        let identity = IdentificationPayload(sa.connection.localIdentity)
+        func code(_ signing: IKEKeys) -> [UInt8] {
+            let octets = transcript.signedByInitiator(identity, keys: signing)
+            if isResumed { return ResumedAuthentication.code(signing: octets, prf: prf) }
+            guard let secret else { return [] }
+            return PresharedKeyAuthentication.code(secret: secret, signing: octets, prf: prf)
+        }
+        let data = code(mixed?.keys ?? keys.keys)
+        let authentication = AuthenticationPayload(method: .sharedKey, data: data)
+        guard let policy = mixed?.policy else { return [.authentication(authentication)] }
+        let plain = policy.isRequired ? nil : NotifyPayload(.noPPKAuth, data: code(keys.keys))
+        return [.authentication(authentication)]
+            + [policy.notify, plain].compactMap(\.self).map(Payload.notify)
     }
 
     func receiveAuthResponse(

@@ -134,7 +134,7 @@ extension Identity: Hashable {
         switch (left, right) {
         case (.fullyQualifiedDomainName(let one), .fullyQualifiedDomainName(let other)),
             (.emailAddress(let one), .emailAddress(let other)):
-            return Identity.isEqual(one.utf8, other.utf8)
+            return Identity.isEqual(one.utf8.span, other.utf8.span)
         case (.ipv4(let one), .ipv4(let other)): return one == other
         case (.ipv6(let one), .ipv6(let other)): return one == other
         case (.keyID(let one), .keyID(let other)): return one == other
@@ -145,11 +145,10 @@ extension Identity: Hashable {
 
     /// Without regard to the case of letters, and without a copy of either: tables of many peers
     /// compare often.
-    private static func isEqual(_ left: String.UTF8View, _ right: String.UTF8View) -> Bool {
+    private static func isEqual(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
         guard left.count == right.count else { return false }
-        var others = right.makeIterator()
-        for octet in left {
-            guard let other = others.next(), folded(octet) == folded(other) else { return false }
+        for index in left.indices where left[index] != right[index] {
+            guard folded(left[index]) == folded(right[index]) else { return false }
         }
         return true
     }
@@ -158,23 +157,21 @@ extension Identity: Hashable {
         hasher.combine(wireType)
         switch self {
         case .fullyQualifiedDomainName(let name), .emailAddress(let name):
-            Identity.combine(name.utf8, into: &hasher)
-        default: Identity.combine(wireContent, into: &hasher)
+            Identity.combine(name.utf8.span, into: &hasher)
+        default: Identity.combine(wireContent.span, into: &hasher)
         }
     }
 
     /// Eight octets at a time, without regard to the case of letters: an identity is looked up
     /// several times in a handshake.
-    private static func combine(_ content: some Collection<UInt8>, into hasher: inout Hasher) {
+    private static func combine(_ content: Span<UInt8>, into hasher: inout Hasher) {
         var word: UInt64 = 0
-        var count = 0
-        for octet in content {
-            word = word << 8 | UInt64(folded(octet))
-            count += 1
-            if count.isMultiple(of: 8) { hasher.combine(word) }
+        for index in content.indices {
+            word = word << 8 | UInt64(folded(content[index]))
+            if index & 7 == 7 { hasher.combine(word) }
         }
         hasher.combine(word)
-        hasher.combine(count)
+        hasher.combine(content.count)
     }
 
     private static func folded(_ octet: UInt8) -> UInt8 {

@@ -9,10 +9,15 @@ package struct CredentialStore: Sendable {
 
     private var presharedKeys: [Ends: SecretBytes] = [:]
     /// Which kinds of pairs there are: nothing is looked up among those that there are none of.
-    private var kinds: Set<Kind> = []
+    private var kinds: Kinds = []
 
-    private enum Kind: Hashable {
-        case both, onlyRemote, onlyLocal, anybody
+    private struct Kinds: OptionSet {
+        let rawValue: UInt8
+
+        static let both = Kinds(rawValue: 1)
+        static let onlyRemote = Kinds(rawValue: 2)
+        static let onlyLocal = Kinds(rawValue: 4)
+        static let anybody = Kinds(rawValue: 8)
     }
 
     /// By the identifier that both ends know (RFC 8784 §5.1).
@@ -75,7 +80,7 @@ package struct CredentialStore: Sendable {
     }
 
     private func find(
-        _ kind: Kind,
+        _ kind: Kinds,
         _ local: IdentityPattern,
         _ remote: IdentityPattern
     ) -> SecretBytes? {

@@ -55,7 +55,7 @@ extension ConnectionController {
         record.isInitiating = false
         record.needsPacket = failure.subject == .singlePair
         record.failures += 1
-        let wait = record.backOff / 1000 * (share ?? jitter())
+        let wait = record.backOff.thousandths(share ?? jitter())
         record.quietUntil = now + wait
         tunnels[path] = record
         effects.append(.packetPath(.dropHeldPackets(record.policy)))
@@ -70,7 +70,7 @@ extension ConnectionController {
         guard let record = tunnels[path] else { return }
         tunnels[path]?.standby = record.configuration.onLoss.value
         // A moment's wait at least: a peer that deletes at once what it accepts must not be flooded.
-        restartIfWanted(path, after: record.backOff / 1000 * jitter(), at: now)
+        restartIfWanted(path, after: record.backOff.thousandths(jitter()), at: now)
     }
 
     /// Begins again what is to be up as long as the gateway runs.

@@ -81,6 +81,7 @@ extension IKEEngine {
     func armReauthentication(of sa: IKESA, _ state: Established) {
         guard let age = sa.connection.reauthenticateAfter else { return }
         let perMille = Int(random.next32() % 101)
-        arm(.reauthentication, of: sa, at: state.authenticatedAt + (age - age / 1000 * perMille))
+        let due = state.authenticatedAt + (age - age.thousandths(perMille))
+        arm(.reauthentication, of: sa, at: due)
     }
 }

@@ -26,7 +26,7 @@ package struct RetransmissionSchedule: Hashable, Sendable {
     func wait(afterAttempt attempt: Int, random: inout any RandomSource) -> Duration {
         var wait = interval
         for _ in 1..<max(attempt, 1) where wait < Self.longestWait {
-            wait = wait / 1000 * growthPerMille
+            wait = wait.thousandths(growthPerMille)
         }
         return Self.jittered(min(wait, Self.longestWait), perMille: 200, random: &random)
     }
@@ -41,7 +41,7 @@ package struct RetransmissionSchedule: Hashable, Sendable {
         var total = Duration.zero
         for _ in 0..<max(tries, 1) {
             total += min(wait, Self.longestWait)
-            if wait < Self.longestWait { wait = wait / 1000 * growthPerMille }
+            if wait < Self.longestWait { wait = wait.thousandths(growthPerMille) }
         }
         return total
     }
@@ -52,7 +52,7 @@ package struct RetransmissionSchedule: Hashable, Sendable {
         random: inout any RandomSource
     ) -> Duration {
         let share = Int(random.next32() % UInt32(2 * perMille + 1)) - perMille
-        return duration + duration / 1000 * share
+        return duration + duration.thousandths(share)
     }
 }
 
@@ -61,6 +61,6 @@ extension SALifetime {
     func rekeyAge(random: inout any RandomSource) -> Duration? {
         guard let rekeyAfter else { return nil }
         let perMille = Int(random.next32() % UInt32(1 + 10 * max(0, min(jitterPercent, 100))))
-        return rekeyAfter - rekeyAfter / 1000 * perMille
+        return rekeyAfter - rekeyAfter.thousandths(perMille)
     }
 }

@@ -37,14 +37,15 @@ package struct Instant: Hashable, Comparable, Sendable {
 }
 
 extension Duration {
+    /// So many times its thousandth, which is cut to whole attoseconds.
+    package func thousandths(_ count: Int) -> Duration {
+        Duration(attoseconds: attoseconds / 1000 * Int128(count))
+    }
+
     /// The duration in nanoseconds, cut towards zero and held within 64 bits.
     package var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        if overflow { return seconds < 0 ? .min : .max }
-        let (sum, carry) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-        if carry { return seconds < 0 ? .min : .max }
-        return sum
+        // Not by `components`, which divides by so many attoseconds several times.
+        Int64(clamping: attoseconds / 1_000_000_000)
     }
 
     /// The duration in seconds as a number with a fraction, for output only.

@@ -21,7 +21,7 @@ package struct EncryptedFragmentPayload: Hashable, Sendable {
         message: [UInt8],
         limits: MessageLimits
     ) throws(MalformedMessage) {
-        var reader = PayloadReader(link.body, payload: .encryptedFragment, limits: limits)
+        var reader = PayloadReader(message[link.body], payload: .encryptedFragment, limits: limits)
         firstPayload = link.next
         self.typeOffset = typeOffset
         number = try reader.readUInt16()

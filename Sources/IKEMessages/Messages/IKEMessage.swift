@@ -40,8 +40,9 @@ package struct IKEMessage: Hashable, Sendable {
         }
         protection = try IKEMessage.takeProtection(from: &links, of: bytes, limits: limits)
         var payloads: [Payload] = []
+        payloads.reserveCapacity(links.count)
         for link in links {
-            payloads.append(try Payload(reading: link, limits: limits))
+            payloads.append(try Payload(reading: link, of: bytes[...], limits: limits))
         }
         self.payloads = payloads
         header = wire.header
@@ -90,14 +91,14 @@ package struct IKEMessage: Hashable, Sendable {
             return .encrypted(
                 EncryptedPayload(
                     firstPayload: last.next,
-                    associatedData: Array(bytes[..<last.body.startIndex]),
-                    content: Array(last.body)
+                    associatedData: Array(bytes[..<last.body.lowerBound]),
+                    content: Array(bytes[last.body])
                 )
             )
         case .encryptedFragment:
             links.removeLast()
             let typeOffset =
-                links.last.map { $0.body.startIndex - PayloadLink.headerOctets }
+                links.last.map { $0.body.lowerBound - PayloadLink.headerOctets }
                 ?? WireHeader.firstPayloadOffset
             do {
                 return .fragment(

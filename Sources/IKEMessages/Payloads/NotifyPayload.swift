@@ -43,7 +43,7 @@ package struct NotifyPayload: PayloadBody {
         securityProtocol = SecurityProtocol(rawValue: try reader.readUInt8())
         let spiOctets = Int(try reader.readUInt8())
         type = NotifyType(rawValue: try reader.readUInt16())
-        spi = Array(try reader.read(spiOctets))
+        spi = spiOctets == 0 ? [] : Array(try reader.read(spiOctets))
         data = reader.readRest()
     }
 

@@ -46,32 +46,28 @@ package enum Payload: Hashable, Sendable {
 // MARK: - Wire
 
 extension Payload {
-    /// The payload in a link of the chain.
-    package init(reading link: PayloadLink, limits: MessageLimits) throws(MessageError) {
-        var reader = PayloadReader(link.body, payload: link.type, limits: limits)
-        let known: Payload?
+    /// The payload in a link of the chain, which was cut from `bytes`.
+    package init(
+        reading link: PayloadLink,
+        of bytes: ArraySlice<UInt8>,
+        limits: MessageLimits
+    ) throws(MessageError) {
+        var reader = PayloadReader(bytes[link.body], payload: link.type, limits: limits)
         do {
-            known = try Payload.known(link.type, reading: &reader)
-            if known != nil { try reader.expectEnd() }
+            self = try Payload.body(link.type, reading: &reader)
+            try reader.expectEnd()
         } catch {
             throw .malformed(error)
         }
-        if let known {
-            self = known
-        } else if link.isCritical {
-            // RFC 7296 §2.5: "If the critical flag is set and the payload type is unrecognized,
-            // the message MUST be rejected".
-            throw .unsupportedCriticalPayload(link.type)
-        } else {
-            self = .unknown(UnknownPayload(type: link.type, body: Array(link.body)))
-        }
+        // RFC 7296 §2.5: "If the critical flag is set and the payload type is unrecognized, the
+        // message MUST be rejected".
+        if link.isCritical, case .unknown = self { throw .unsupportedCriticalPayload(link.type) }
     }
 
-    /// Nil for a type without a case.
-    private static func known(
+    private static func body(
         _ type: PayloadType,
         reading reader: inout PayloadReader
-    ) throws(MalformedMessage) -> Payload? {
+    ) throws(MalformedMessage) -> Payload {
         switch type {
         case .securityAssociation: .securityAssociation(try .init(reading: &reader))
         case .keyExchange: .keyExchange(try .init(reading: &reader))
@@ -91,7 +87,7 @@ extension Payload {
         case .puzzleSolution: .puzzleSolution(try .init(reading: &reader))
         // Both close a message; `IKEMessage` takes them off the chain before it comes here.
         case .encrypted, .encryptedFragment: throw reader.failure(.misplacedPayload(type))
-        default: nil
+        default: .unknown(UnknownPayload(type: type, body: reader.readRest()))
         }
     }
 

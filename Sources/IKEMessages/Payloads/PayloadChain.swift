@@ -45,9 +45,9 @@ package enum PayloadChain {
                 at: reader.offset - 2
             )
         }
-        let body: ArraySlice<UInt8>
+        let body: Range<Int>
         do {
-            body = try reader.read(length - PayloadLink.headerOctets)
+            body = try reader.skip(length - PayloadLink.headerOctets)
         } catch {
             throw MalformedMessage(error.fault, in: type, at: error.offset)
         }
@@ -74,7 +74,7 @@ package enum PayloadChain {
         var payloads: [Payload] = []
         payloads.reserveCapacity(links.count)
         for link in links {
-            payloads.append(try Payload(reading: link, limits: limits))
+            payloads.append(try Payload(reading: link, of: bytes, limits: limits))
         }
         return payloads
     }
@@ -85,13 +85,15 @@ package enum PayloadChain {
         followedBy last: PayloadType = .none,
         into writer: inout ByteWriter
     ) {
-        for (index, payload) in payloads.enumerated() {
+        for index in payloads.indices {
             let next = index + 1 < payloads.count ? payloads[index + 1].type : last
             writer.write(next.rawValue)
             // RFC 7296 §3.2: the critical flag "MUST be set to zero for payload types defined in
             // this document".
             writer.write(UInt8(0))
-            writer.writeWithLength16(addingToLength: 2) { payload.writeBody(into: &$0) }
+            writer.writeWithLength16(addingToLength: 2) {
+                payloads[index].writeBody(into: &$0)
+            }
         }
     }
 }

@@ -6,6 +6,6 @@ package struct PayloadLink: Hashable, Sendable {
     package let isCritical: Bool
     /// The type of the payload behind this one; within the Encrypted payload for that.
     package let next: PayloadType
-    /// Its indices are those of the message or plaintext it was cut from.
-    package let body: ArraySlice<UInt8>
+    /// Where the body stands in the message or plaintext that it was cut from.
+    package let body: Range<Int>
 }

@@ -40,6 +40,11 @@ package struct PayloadReader {
         do { return try reader.read(count) } catch { throw located(error) }
     }
 
+    /// Where the next `count` octets stand in what the reader was made from; skips them.
+    package mutating func skip(_ count: Int) throws(MalformedMessage) -> Range<Int> {
+        do { return try reader.skip(count) } catch { throw located(error) }
+    }
+
     package mutating func readRest() -> [UInt8] { Array(reader.readRest()) }
 
     /// A reader confined to the next `count` octets, which this one skips.
@@ -56,9 +61,12 @@ package struct PayloadReader {
         if count > limit { throw failure(.limitExceeded(name, limit: limit)) }
     }
 
-    /// The fault at the current place.
-    package func failure(_ fault: MalformedMessage.Fault) -> MalformedMessage {
-        MalformedMessage(fault, in: payload, at: offset)
+    /// The fault at the current place, or at another.
+    package func failure(
+        _ fault: MalformedMessage.Fault,
+        at place: Int? = nil
+    ) -> MalformedMessage {
+        MalformedMessage(fault, in: payload, at: place ?? offset)
     }
 
     private func located(_ error: ByteReader.Failure) -> MalformedMessage {

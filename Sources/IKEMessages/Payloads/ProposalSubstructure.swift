@@ -34,10 +34,10 @@ package struct ProposalSubstructure: Hashable, Sendable {
     ///
     /// RFC 7296 §3.3.6: such a transform is to be refused, the others of its type stand.
     package var proposal: Proposal {
-        Proposal(
-            securityProtocol: securityProtocol,
-            transforms: transforms.compactMap(\.transform)
-        )
+        var understood: [Transform] = []
+        understood.reserveCapacity(transforms.count)
+        for case let transform? in transforms.lazy.map(\.transform) { understood.append(transform) }
+        return Proposal(securityProtocol: securityProtocol, transforms: understood)
     }
 
     /// The types that occur, also those of which no transform is understood.
@@ -63,7 +63,7 @@ extension ProposalSubstructure {
     private static let headerOctets = 8
 
     init(reading reader: inout PayloadReader) throws(MalformedMessage) {
-        let start = reader
+        let start = reader.offset
         let marker = try reader.readUInt8()
         _ = try reader.readUInt8()  // RESERVED: ignored.
         let length = Int(try reader.readUInt16())
@@ -74,7 +74,7 @@ extension ProposalSubstructure {
         }
         var body = try reader.sub(length - 4)
         guard marker == (reader.isAtEnd ? 0 : ProposalSubstructure.more) else {
-            throw start.failure(.invalidField("Last Substruc", value: UInt64(marker)))
+            throw reader.failure(.invalidField("Last Substruc", value: UInt64(marker)), at: start)
         }
         number = try body.readUInt8()
         securityProtocol = SecurityProtocol(rawValue: try body.readUInt8())
@@ -86,6 +86,9 @@ extension ProposalSubstructure {
         spi = Array(try body.read(spiOctets))
         try body.expect(stated, within: body.limits.transforms, of: "transforms")
         transforms = []
+        transforms.reserveCapacity(
+            min(stated, body.remaining / TransformSubstructure.headerOctets)
+        )
         while !body.isAtEnd {
             guard transforms.count < stated else {
                 throw body.failure(.invalidCount(stated: stated, actual: stated + 1))

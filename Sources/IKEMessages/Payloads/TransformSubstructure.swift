@@ -49,10 +49,10 @@ package enum TransformAttribute: Hashable, Sendable {
 
 extension TransformSubstructure {
     private static let more: UInt8 = 3
-    private static let headerOctets = 8
+    static let headerOctets = 8
 
     init(reading reader: inout PayloadReader) throws(MalformedMessage) {
-        let start = reader
+        let start = reader.offset
         let marker = try reader.readUInt8()
         _ = try reader.readUInt8()  // RESERVED: ignored.
         let length = Int(try reader.readUInt16())
@@ -63,7 +63,7 @@ extension TransformSubstructure {
         }
         var body = try reader.sub(length - 4)
         guard marker == (reader.isAtEnd ? 0 : TransformSubstructure.more) else {
-            throw start.failure(.invalidField("Last Substruc", value: UInt64(marker)))
+            throw reader.failure(.invalidField("Last Substruc", value: UInt64(marker)), at: start)
         }
         type = TransformType(rawValue: try body.readUInt8())
         _ = try body.readUInt8()  // RESERVED: ignored.

@@ -25,11 +25,12 @@ package struct ByteReader: Sendable {
     package var isAtEnd: Bool { remaining == 0 }
 
     package mutating func readUInt8() throws(Failure) -> UInt8 {
-        UInt8(truncatingIfNeeded: try readInteger(bytes: 1))
+        bytes[try skip(1).lowerBound]
     }
 
     package mutating func readUInt16() throws(Failure) -> UInt16 {
-        UInt16(truncatingIfNeeded: try readInteger(bytes: 2))
+        let first = try skip(2).lowerBound
+        return UInt16(bytes[first]) << 8 | UInt16(bytes[first + 1])
     }
 
     package mutating func readUInt32() throws(Failure) -> UInt32 {
@@ -42,11 +43,16 @@ package struct ByteReader: Sendable {
 
     /// The next `count` bytes. A negative count fails as truncated.
     package mutating func read(_ count: Int) throws(Failure) -> ArraySlice<UInt8> {
+        bytes[try skip(count)]
+    }
+
+    /// Where the next `count` bytes stand in the array that the reader was made from; skips them.
+    package mutating func skip(_ count: Int) throws(Failure) -> Range<Int> {
         guard count >= 0, count <= remaining else {
             throw .truncated(needed: count, available: remaining)
         }
         defer { offset += count }
-        return bytes[offset..<offset + count]
+        return offset..<offset + count
     }
 
     /// A reader confined to the next `count` bytes, which this one skips.

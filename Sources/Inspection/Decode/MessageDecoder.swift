@@ -84,7 +84,7 @@ struct MessageDecoder {
                     chain.protection = link
                     break
                 }
-                chain.payloads.append(MessageDecoder.payload(link))
+                chain.payloads.append(MessageDecoder.payload(link, of: bytes))
                 type = link.next
             }
             try reader.expectEnd()
@@ -95,23 +95,28 @@ struct MessageDecoder {
         return chain
     }
 
-    private static func payload(_ link: PayloadLink) -> DecodedPayload {
+    private static func payload(
+        _ link: PayloadLink,
+        of bytes: ArraySlice<UInt8>
+    ) -> DecodedPayload {
         var decoded = DecodedPayload(
             type: link.type.description,
             octets: link.body.count + PayloadLink.headerOctets,
             isCritical: link.isCritical
         )
         do {
-            decoded.fields = PayloadFields.of(try Payload(reading: link, limits: .standard))
+            decoded.fields = PayloadFields.of(
+                try Payload(reading: link, of: bytes, limits: .standard)
+            )
         } catch {
-            decoded.fields = [DecodedField("data", hexadecimal(link.body))]
+            decoded.fields = [DecodedField("data", hexadecimal(bytes[link.body]))]
             if case .malformed(let malformed) = error {
                 decoded.problem = DecodedProblem(
                     malformed.fault.description,
                     at: malformed.offset
                 )
             } else {
-                decoded.problem = DecodedProblem(error.description, at: link.body.startIndex - 4)
+                decoded.problem = DecodedProblem(error.description, at: link.body.lowerBound - 4)
             }
         }
         return decoded
@@ -128,16 +133,16 @@ struct MessageDecoder {
             type: link.type.description,
             octets: link.body.count + PayloadLink.headerOctets
         )
-        var content = link.body
+        var content = bytes[link.body]
         var place: FragmentCollector.Place?
         if link.type == .encryptedFragment {
-            var reader = ByteReader(link.body)
+            var reader = ByteReader(content)
             guard let number = try? reader.readUInt16(), let total = try? reader.readUInt16(),
                 number > 0, number <= total
             else {
                 decoded.problem = DecodedProblem(
                     "impossible fragment number",
-                    at: link.body.startIndex
+                    at: link.body.lowerBound
                 )
                 return decoded
             }
@@ -211,7 +216,7 @@ struct MessageDecoder {
         if let nested = chain.protection {
             decoded.problem = DecodedProblem(
                 "\(nested.type) within an encrypted payload",
-                at: nested.body.startIndex
+                at: nested.body.lowerBound
             )
         }
     }

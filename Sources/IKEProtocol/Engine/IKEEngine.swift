@@ -51,6 +51,8 @@ package final class IKEEngine {
     var streamAttempts: [StreamAttempt: IKESPI] = [:]
     /// What the event at hand leads to.
     var effects: [IKEEffect] = []
+    /// What a datagram leads to at most, nearly always.
+    private static let usualEffects = 6
 
     /// - Parameter keyEncapsulation: ML-KEM; another than the library's makes runs repeatable.
     package init(
@@ -88,7 +90,9 @@ package final class IKEEngine {
 
     package func handle(_ event: IKEEvent, at now: Instant) -> [IKEEffect] {
         switch event {
-        case .datagram(let datagram): receive(datagram, at: now)
+        case .datagram(let datagram):
+            effects.reserveCapacity(IKEEngine.usualEffects)
+            receive(datagram, at: now)
         case .timeout: fireTimers(at: now)
         case .initiate(let initiation): initiate(initiation, at: now)
         case .terminate(let connection, let child): terminate(connection, child: child, at: now)

@@ -36,6 +36,8 @@ final class MessageContent {
 
     /// - Parameter isRepeated: set when a payload comes twice that may come once.
     private init(_ payloads: [Payload], _ isRepeated: inout Bool) {
+        // Of most messages most payloads are notifications.
+        notifies.reserveCapacity(payloads.count { $0.type == .notify })
         for payload in payloads {
             switch payload {
             case .securityAssociation(let body):

@@ -68,11 +68,11 @@ enum SignatureHashes {
     /// SHA2-256, SHA2-384, SHA2-512 and, for EdDSA, Identity (RFC 8420 §2). Not SHA1.
     static let ours: [UInt16] = [2, 3, 4, 5]
 
-    static var notify: Payload {
+    static let notify: Payload = {
         var writer = ByteWriter(reserving: 2 * ours.count)
         for hash in ours { writer.write(hash) }
         return .notify(NotifyPayload(.signatureHashAlgorithms, data: writer.bytes))
-    }
+    }()
 
     /// Those of the peer; empty where it has not said.
     static func read(_ content: MessageContent) -> [UInt16] {

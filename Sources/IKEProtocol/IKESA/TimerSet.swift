@@ -6,6 +6,8 @@ struct TimerSet: Sequence, ExpressibleByDictionaryLiteral {
     typealias Element = (key: SATimer, value: Instant)
 
     private var entries: [Element] = []
+    /// What an established SA waits for; room for it is made at once.
+    private static let usualCount = 8
 
     init(dictionaryLiteral elements: (SATimer, Instant)...) {
         entries = elements.map { (key: $0, value: $1) }
@@ -26,7 +28,9 @@ struct TimerSet: Sequence, ExpressibleByDictionaryLiteral {
             switch (place, newValue) {
             case (let place?, let deadline?): entries[place].value = deadline
             case (let place?, nil): entries.remove(at: place)
-            case (nil, let deadline?): entries.append((key: timer, value: deadline))
+            case (nil, let deadline?):
+                if entries.isEmpty { entries.reserveCapacity(TimerSet.usualCount) }
+                entries.append((key: timer, value: deadline))
             case (nil, nil): break
             }
         }

@@ -25,6 +25,7 @@ struct ProposalMatch {
         takesAdditional: Bool = true
     ) {
         let theirs = offered.proposal
+        chosen.reserveCapacity(accepted.transforms.count)
         let isAH = accepted.securityProtocol == .ah
         let encryption = isAH ? nil : pick(.encryption, theirs, accepted)
         if purpose == .ikeSA { _ = pick(.pseudorandomFunction, theirs, accepted) }

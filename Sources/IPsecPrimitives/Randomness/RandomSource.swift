@@ -59,11 +59,11 @@ package final class PooledRandomSource: RandomSource {
         }
         let share = position..<position + count
         position = share.upperBound
-        let result = Array(pool[share])
-        unsafe pool.withUnsafeMutableBytes {
-            unsafe cygnet_wipe($0.baseAddress?.advanced(by: share.lowerBound), share.count)
+        return unsafe pool.withUnsafeMutableBytes {
+            let area = unsafe UnsafeMutableRawBufferPointer(rebasing: $0[share])
+            defer { unsafe cygnet_wipe(area.baseAddress, area.count) }
+            return unsafe Array(area)
         }
-        return result
     }
 }
 

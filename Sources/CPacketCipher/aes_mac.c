@@ -1,6 +1,6 @@
+#define _DEFAULT_SOURCE
 #include "aes_mac.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ static int prepare_xcbc(struct cygnet_aes_mac *mac, const uint8_t key[16]) {
         && encrypt(context, constants[2], mac->padded);
     EVP_CIPHER_CTX_free(context);
     mac->chain = done ? block_cipher(chain) : NULL;
-    OPENSSL_cleanse(chain, sizeof chain);
+    explicit_bzero(chain, sizeof chain);
     return mac->chain != NULL;
 }
 
@@ -61,7 +61,7 @@ static int prepare_cmac(struct cygnet_aes_mac *mac, const uint8_t key[16]) {
     }
     double_block(seed, mac->whole);
     double_block(mac->whole, mac->padded);
-    OPENSSL_cleanse(seed, sizeof seed);
+    explicit_bzero(seed, sizeof seed);
     return 1;
 }
 
@@ -76,7 +76,7 @@ int cygnet_aes_mac_prepare(struct cygnet_aes_mac *mac, uint32_t kind, const uint
 
 void cygnet_aes_mac_clear(struct cygnet_aes_mac *mac) {
     EVP_CIPHER_CTX_free(mac->chain);
-    OPENSSL_cleanse(mac, sizeof *mac);
+    explicit_bzero(mac, sizeof *mac);
 }
 
 static void chain(

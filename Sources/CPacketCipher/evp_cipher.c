@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE
 #include "evp_cipher.h"
 
 #include <openssl/crypto.h>
@@ -105,7 +106,7 @@ void cygnet_evp_cipher_clear(struct cygnet_evp_cipher *cipher) {
     if (cipher->hash != CYGNET_HASH_NONE) {
         cygnet_mac_clear(&cipher->mac);
     }
-    OPENSSL_cleanse(cipher, sizeof *cipher);
+    explicit_bzero(cipher, sizeof *cipher);
 }
 
 static int start(struct cygnet_evp_cipher *cipher, const uint8_t *iv) {

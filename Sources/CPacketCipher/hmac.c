@@ -1,9 +1,10 @@
 // The EVP layer allocates for each message and looks algorithms up by name, which costs more than
-// the hashing of a short one. These functions are deprecated in favour of it, but do neither.
+// the hashing of a short one. These functions are deprecated in favour of it, but do neither. Nor
+// is anything wiped by the library, which goes eight octets at a time.
+#define _DEFAULT_SOURCE
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "cygnet_hmac.h"
 
-#include <openssl/crypto.h>
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -91,7 +92,7 @@ void cygnet_hmac_prepare(
     }
     start(hash, &key->outer);
     update(hash, &key->outer, block, block_size);
-    OPENSSL_cleanse(block, sizeof block);
+    explicit_bzero(block, sizeof block);
 }
 
 void cygnet_hmac_begin(const struct cygnet_hmac_key *key, struct cygnet_hash_state *state) {
@@ -113,5 +114,5 @@ void cygnet_hmac_finish(
     *state = key->outer;
     update(key->hash, state, inner, key->output_length);
     finish(key->hash, state, output);
-    OPENSSL_cleanse(inner, sizeof inner);
+    explicit_bzero(inner, sizeof inner);
 }

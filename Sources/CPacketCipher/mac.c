@@ -1,6 +1,6 @@
+#define _DEFAULT_SOURCE
 #include "aes_mac.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 enum { LONGEST_OUTPUT = 64, AES_KEY_LENGTH = 16 };
@@ -30,7 +30,7 @@ void cygnet_mac_clear(struct cygnet_mac_key *key) {
     if (is_aes(key->hash)) {
         cygnet_aes_mac_clear(&key->aes);
     }
-    OPENSSL_cleanse(key, sizeof *key);
+    explicit_bzero(key, sizeof *key);
 }
 
 void cygnet_mac_begin(const struct cygnet_mac_key *key, struct cygnet_mac_state *state) {
@@ -57,10 +57,10 @@ int cygnet_mac_finish(
     if (is_aes(key->hash)) {
         cygnet_aes_mac_finish(&key->aes, state, output);
         done = state->failed == 0;
-        OPENSSL_cleanse(state, sizeof *state);
+        explicit_bzero(state, sizeof *state);
     } else {
         cygnet_hmac_finish(&key->hmac, &state->hash, output);
-        OPENSSL_cleanse(&state->hash, sizeof state->hash);
+        explicit_bzero(&state->hash, sizeof state->hash);
     }
     return done;
 }
@@ -91,7 +91,7 @@ static int prepare_prf(
         }
     }
     int done = cygnet_mac_prepare(prepared, hash, fitted, sizeof fitted);
-    OPENSSL_cleanse(fitted, sizeof fitted);
+    explicit_bzero(fitted, sizeof fitted);
     return done;
 }
 
@@ -140,6 +140,6 @@ int cygnet_prf_plus(
         memcpy(output + written, block, rest < block_size ? rest : block_size);
     }
     cygnet_mac_clear(&prepared);
-    OPENSSL_cleanse(block, sizeof block);
+    explicit_bzero(block, sizeof block);
     return done;
 }

@@ -108,11 +108,16 @@ var targets: [Target] = [
         ]
     ),
     // The searching tester of the pure modules: built with everything, shipped with nothing.
-    module(
-        "Simulation",
-        [
+    .target(
+        name: "Simulation",
+        dependencies: [
             "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
             "PacketProtection", "Configuration", "ConnectionControl",
+        ],
+        // Its world is one object, whose every access would be watched for overlaps as it runs: a
+        // tenth of a seed. Tests, which are built for debugging, run with the watch.
+        swiftSettings: strict + [
+            .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
         ]
     ),
     .executableTarget(

@@ -76,6 +76,14 @@ struct SimulatedStreams {
     /// A port that no connection has had yet.
     func freshPort() -> UInt16 { UInt16(10_000 + lastNumber % 50_000) }
 
+    /// Those that a gateway answers and has not closed, the oldest first.
+    func open(at answerer: Int) -> [SimulatedStream] {
+        guard !streams.isEmpty else { return [] }
+        return streams.filter { $0.value.answerer == answerer && !$0.value.isClosed[1] }
+            .sorted { $0.key < $1.key }
+            .map(\.value)
+    }
+
     var inOrder: [(number: Int, stream: SimulatedStream)] {
         streams.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }

@@ -153,7 +153,11 @@ struct ProbeTraffic {
 
     /// Forgets old probes; says so when one should have arrived. Each is looked at once when its
     /// time is over: what is guarded and has not come by then ends the run.
-    mutating func overdue(_ index: Int, at now: UInt64) -> String? {
+    mutating func overdue(at now: UInt64) -> [String] {
+        flows.indices.compactMap { overdue($0, at: now) }
+    }
+
+    private mutating func overdue(_ index: Int, at now: UInt64) -> String? {
         var lost: String?
         while flows[index].judged < flows[index].pending.count {
             let probe = flows[index].pending[flows[index].judged]

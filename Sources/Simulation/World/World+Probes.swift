@@ -51,9 +51,6 @@ extension World {
 
     /// Looks for probes that should have arrived by now.
     func checkProbes() {
-        for flow in traffic.flows.indices {
-            guard let lost = traffic.overdue(flow, at: now) else { continue }
-            fail(.probes, lost)
-        }
+        for lost in traffic.overdue(at: now) { fail(.probes, lost) }
     }
 }

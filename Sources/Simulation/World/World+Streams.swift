@@ -191,11 +191,10 @@ extension World {
 
     /// As the daemon does: connections that no IKE SA goes by.
     func closeIdleStreams(of gateway: SimulatedGateway) {
-        guard let used = gateway.controller?.streamsInUse else { return }
-        for (_, stream) in streams.inOrder
-        where stream.answerer == gateway.index && !stream.isClosed[1]
-            && !used.contains(stream.answererEnds) && stream.lastArrival[1] + .seconds(10) < now
-        {
+        let quiet = streams.open(at: gateway.index)
+            .filter { $0.lastArrival[1] + .seconds(10) < now }
+        guard !quiet.isEmpty, let used = gateway.controller?.streamsInUse else { return }
+        for stream in quiet where !used.contains(stream.answererEnds) {
             close(stream.answererEnds, by: gateway.index)
         }
     }

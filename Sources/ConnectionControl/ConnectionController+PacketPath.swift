@@ -27,9 +27,8 @@ extension ConnectionController {
         case .firstPacketReceived(let association):
             guard let spi = pairOfAssociation[association] else { return }
             absorb(engine.handle(.childSAInUse(inboundSPI: spi), at: now), at: now, into: &effects)
-        case .unknownSPI(_, let remote):
-            // RFC 7296 §1.5 lets us keep silent, and an answer to what anyone can send would only
-            // help a flood.
+        case .unknownSPI(let spi, let remote):
+            absorb(engine.handle(.unknownSPI(spi, from: remote), at: now), at: now, into: &effects)
             strayTraffic(from: remote.address, at: now, into: &effects)
         case .commandFailed(let association, let failure):
             commandFailed(association, failure, at: now, into: &effects)

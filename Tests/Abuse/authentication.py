@@ -5,7 +5,7 @@ import os
 from Tests.Abuse import codec
 from Tests.Abuse.codec import (
     AUTH, AUTHENTICATION_FAILED, CREATE_CHILD_SA, IDI, IDR, IKE_AUTH, INFORMATIONAL,
-    INITIAL_CONTACT, INVALID_SYNTAX, NO_PROPOSAL_CHOSEN, PROTOCOL_IKE, SA, TS_UNACCEPTABLE, TSI,
+    INITIAL_CONTACT, INVALID_SYNTAX, NO_PROPOSAL_CHOSEN, PROTOCOL_IKE, SA, TS_UNACCEPTABLE, TSI, TSR,
     UNSUPPORTED_CRITICAL_PAYLOAD, Payload)
 from Tests.Abuse.judging import ignored, refused, still_begins
 from Tests.Abuse.keys import psk_auth
@@ -49,6 +49,9 @@ def register(add):
     add("auth/child-within", "RFC 7296 §1", child_within_init)
     add("auth/selectors-outside-the-policy", "RFC 7296 §2.9, §2.21.2", selectors_outside)
     add("auth/no-acceptable-esp", "RFC 7296 §2.21.2", no_esp)
+    for left_out in (TSI, TSR, None):
+        name = {TSI: "without-tsi", TSR: "without-tsr", None: "with-spi-zero"}[left_out]
+        add(f"auth/child-{name}", "RFC 7296 §2.21.2", senseless_child, left_out=left_out)
     add("auth/initial-contact-of-another", "RFC 7296 §2.4", initial_contact)
     add("auth/beginning-repeated", "RFC 7296 §2.1", beginning_repeated)
     add("auth/beginning-replayed-later", "RFC 7296 §2.1, §2.6", beginning_replayed)
@@ -286,6 +289,14 @@ def no_esp(lab):
     peer.verify(found, IDR)
     expect(codec.errors(found) == [NO_PROPOSAL_CHOSEN], f"errors {codec.errors(found)}")
     peer.expect_alive()
+
+
+def senseless_child(lab, left_out):
+    """Other than a child that does not fit, one that makes no sense takes the IKE SA along."""
+    peer = lab.begun()
+    spi = b"\1\2\3\4" if left_out else bytes(4)
+    child = [payload for payload in peer.child_payloads(spi) if payload.kind != left_out]
+    fails(peer, INVALID_SYNTAX, peer.auth_payloads(child=child))
 
 
 def initial_contact(lab):

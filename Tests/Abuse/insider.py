@@ -42,6 +42,7 @@ def register_messages(add):
     add("inside/notify-cut", "RFC 7296 §3.10, §2.21.3", malformed,
         payload=Payload(codec.NOTIFY, b"\0\0\x40"))
     add("inside/notify-spi-sizes", "RFC 7296 §3.10", notify_spi_sizes)
+    add("inside/invalid-spi-of-a-child", "RFC 7296 §1.5, §2.21.4", complaint)
     add("inside/window-sizes", "RFC 7296 §2.3", window_sizes)
     add("inside/authentication-failed", "RFC 7296 §2.21.2", authentication_failed)
     add("inside/addresses-update-without-mobike", "RFC 4555 §3.5", mobike)
@@ -277,6 +278,26 @@ def notify_spi_sizes(lab):
         expect(peer.inform(codec.notify(INVALID_SPI, protocol=PROTOCOL_ESP,
                                         spi=os.urandom(octets))) == [], "not answered as usual")
     peer.expect_echo()
+
+
+def complaint(lab):
+    """A child that the peer says it has not is replaced in an exchange, not dropped; said of every
+    successor as well, it does not make the gateway rekey without end."""
+    peer = lab.insider()
+    lost = peer.children[-1]
+    expect(peer.inform(codec.notify(INVALID_SPI, lost.inbound_spi)) == [], "not answered as usual")
+    read, payloads = peer.await_request()
+    rekeyed = [payload.notify for payload in payloads
+               if payload.kind == codec.NOTIFY and payload.notify[0] == codec.REKEY_SA]
+    expect(read.exchange == CREATE_CHILD_SA and [of[2] for of in rekeyed] == [lost.outbound_spi],
+           f"the gateway rekeys {rekeyed}")
+    peer.answer(read, [codec.notify(codec.CHILD_SA_NOT_FOUND)])
+    read, _ = peer.await_request()
+    expect(read.exchange == CREATE_CHILD_SA, "no other child is asked for")
+    peer.answer(read, [codec.notify(NO_ADDITIONAL_SAS)])
+    for _ in range(20):
+        expect(peer.inform(codec.notify(INVALID_SPI, lost.inbound_spi)) == [], "not answered")
+    peer.expect_alive()
 
 
 def window_sizes(lab):

@@ -32,6 +32,7 @@ def register(add):
     }.items():
         add(f"forged/{name}-in-clear", "RFC 7296 §2.21.4, §3.14", in_clear, payload=payload)
     add("forged/invalid-spi-about-esp", "RFC 7296 §1.5, §2.21.4", invalid_spi)
+    add("forged/esp-by-an-unknown-spi", "RFC 7296 §1.5, §2.21.4", unknown_esp)
     add("forged/whole-conversation-replayed", "RFC 7296 §2.1, §2.2", replayed, elsewhere=False)
     add("forged/whole-conversation-from-elsewhere", "RFC 7296 §2.1, §2.11, §2.23", replayed,
         elsewhere=True)
@@ -68,16 +69,50 @@ def in_clear(lab, payload):
     peer.expect_echo()
 
 
+def hint(spi):
+    """INVALID_SPI in clear, with SPIs of an IKE SA as they come."""
+    return codec.message(os.urandom(8), bytes(8), INFORMATIONAL, INITIATOR, 0,
+                         [codec.notify(INVALID_SPI, spi)])
+
+
 def invalid_spi(lab):
-    """INVALID_SPI outside an IKE SA is a hint at most."""
+    """INVALID_SPI outside an IKE SA is a hint at most, and never answered; only one with an SPI that
+    the gateway sends by makes it ask the peer, once."""
     peer = lab.victim()
     for _ in range(20):
-        message = codec.message(os.urandom(8), bytes(8), INFORMATIONAL, INITIATOR, 0,
-                                [codec.notify(INVALID_SPI, peer.children[-1].outbound_spi)])
-        peer.send(message, nat=True)
-        peer.send(message, nat=False)
-    lab.settle()
-    list(peer.arrivals(0.03))
+        peer.send(hint(peer.children[-1].outbound_spi), nat=True)
+        peer.send(hint(peer.children[-1].outbound_spi), nat=False)
+    expect(not list(peer.arrivals(0.2, True)) and not list(peer.arrivals(0.05, False)),
+           "a hint was answered")
+    for _ in range(20):
+        peer.send(hint(peer.children[-1].inbound_spi), nat=True)
+    asked = set(peer.arrivals(0.3, True))
+    expect(len(asked) == 1, f"{len(asked)} questions")
+    question = codec.read_header(asked.pop())
+    expect(question.exchange == INFORMATIONAL and not question.is_response, "something else came")
+    peer.answer(question, [])
+    peer.expect_alive()
+    peer.expect_echo()
+
+
+def unknown_esp(lab):
+    """ESP by an SPI that the gateway has not: over the IKE SA, and once however much comes, the
+    peer hears of it; one without an IKE SA hears nothing."""
+    peer, stranger = lab.victim(), lab.peer()
+    spi = b"\xde\xad\xbe\xef"
+    for number in range(50):
+        for sender in (peer, stranger):
+            sender.send_raw(spi + number.to_bytes(4, "big") + os.urandom(64))
+    told = set(peer.arrivals(0.3, True))
+    expect(len(told) == 1, f"{len(told)} messages")
+    message = told.pop()
+    read, payloads = codec.read_header(message), peer.open(message)
+    expect(read.exchange == INFORMATIONAL and codec.errors(payloads) == [INVALID_SPI],
+           f"told {codec.errors(payloads)}")
+    data = [payload.body[4:] for payload in payloads if payload.kind == codec.NOTIFY]
+    expect(spi in data, f"the notification has {data}")
+    peer.answer(read, [])
+    expect(not list(stranger.arrivals(0.05, True)), "a stranger had an answer")
     peer.expect_alive()
     peer.expect_echo()
 

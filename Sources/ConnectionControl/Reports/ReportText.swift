@@ -52,6 +52,10 @@ extension IKEReport {
         case .streamReopened: "goes on by another TCP connection"
         case .udpStillBlocked: "tried UDP again: it does not get through, staying with TCP"
         case .peerMoved(let from, let to): "peer moved from \(from) to \(to)"
+        case .unknownSPI(let spi):
+            "packets come by SPI \(spi), which this end does not have; the peer is told"
+        case .childSAUnknownToPeer(let spi):
+            "the peer does not have the SA with SPI \(spi) by which this end sends, making another"
         case .errorFromPeer(let notify): "the peer reports \(notify)"
         }
     }

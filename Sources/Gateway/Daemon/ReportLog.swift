@@ -13,11 +13,11 @@ extension Logger {
             case .peerUnresponsive, .cookieDemanded, .encapsulationDiffers: .warning
             case .puzzleDeclined, .addressesRefused, .probingPaths: .warning
             case .notResumed: .notice
-            case .errorFromPeer, .streamLost: .warning
+            case .errorFromPeer, .streamLost, .childSAUnknownToPeer: .warning
             case .ikeSAEstablished, .ikeSAClosed, .childSAEstablished, .childSAClosed: .notice
             case .ikeSARekeyed, .childSARekeyed, .childSANarrowed, .peerMoved, .movedTo: .notice
             case .redirected, .redirecting, .streamReopened: .notice
-            case .configurationReceived, .addressesAssigned: .notice
+            case .configurationReceived, .addressesAssigned, .unknownSPI: .notice
             case .retransmitting, .cookieDemandedByPeer, .puzzleDemandedByPeer,
                 .otherMethodDemanded, .networkAddressTranslation, .resourcesExhausted,
                 .udpStillBlocked:

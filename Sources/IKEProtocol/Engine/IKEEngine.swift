@@ -101,6 +101,7 @@ package final class IKEEngine {
         case .childSAInUse(let spi): childIsInUse(spi, at: now)
         case .trafficReceived(let spi): sas.owner(ofChild: spi)?.lastHeard = now
         case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)
+        case .unknownSPI(let spi, let remote): complain(of: spi, to: remote, at: now)
         case .probe(let connection): probe(connection, at: now)
         case .localAddressesChanged(let addresses):
             localAddressesChanged(addresses, at: now)

@@ -19,6 +19,8 @@ package enum IKEEvent: Sendable {
     case trafficReceived(inboundSPI: SPI)
     /// An authentic ESP-in-UDP packet came from another endpoint than known (RFC 7296 §2.23).
     case peerEndpointChanged(inboundSPI: SPI, remote: Endpoint)
+    /// An ESP or AH packet came by an SPI that no SA of ours has; port 0 where it was not in UDP.
+    case unknownSPI(SPI, from: Endpoint)
     /// Is the peer of a connection still there? Asked at once, although it may have been heard of.
     case probe(connection: String)
     /// The host's addresses, at the beginning and whenever one comes or goes or a route changes.

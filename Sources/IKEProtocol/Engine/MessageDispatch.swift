@@ -42,6 +42,7 @@ extension IKEEngine {
         }
         guard let sa = find(header) else {
             counters.drop(.unknownSPI)
+            if receiveUnprotectedComplaint(datagram, header, at: now) { return }
             // A request in an SA that we have asked for comes again when the answer is there.
             if !header.isResponse, !sas.isOffered(header.initiatorSPI) {
                 answerUnprotected(

@@ -34,6 +34,8 @@ final class SATable {
 
     /// SPIs that this end has offered for IKE SAs that are to replace others.
     private var offered: Set<IKESPI> = []
+    /// By the peer's address, for what comes from there and names no IKE SA.
+    private var byRemoteAddress: [IPAddress: SmallSet<IKESPI>] = [:]
     /// IKE SAs that go by a TCP connection or keep it.
     private var byStream: [IKEPath: SmallSet<IKESPI>] = [:]
 
@@ -86,6 +88,7 @@ final class SATable {
 
     func insert(_ sa: IKESA) {
         byLocalSPI[sa.localSPI] = sa
+        byRemoteAddress[sa.path.remote.address, default: []].insert(sa.localSPI)
         joinStream(sa.path, sa)
         byConnection[sa.connection.name, default: []].insert(sa.localSPI)
         switch sa.state {
@@ -115,6 +118,7 @@ final class SATable {
         withdrawOffer(of: sa)
         forgetPeer(of: sa)
         forgetBeginning(sa)
+        forgetRemoteAddress(of: sa)
         leaveStreams(sa)
         byConnection[sa.connection.name]?.remove(sa.localSPI)
         if byConnection[sa.connection.name]?.isEmpty == true {
@@ -180,6 +184,23 @@ final class SATable {
         if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
     }
 
+    /// The newest established IKE SA that is in use with a peer: at `remote`, or, where the packet
+    /// has no port (ESP that is not in UDP), at its address.
+    func current(with remote: Endpoint) -> IKESA? {
+        let there = (byRemoteAddress[remote.address] ?? []).compactMap { byLocalSPI[$0] }
+            .filter { sa in
+                sa.established?.standing == .current
+                    && (remote.port == 0 || sa.path.remote.port == remote.port)
+            }
+        return ordered(there).last
+    }
+
+    private func forgetRemoteAddress(of sa: IKESA) {
+        let address = sa.path.remote.address
+        byRemoteAddress[address]?.remove(sa.localSPI)
+        if byRemoteAddress[address]?.isEmpty == true { byRemoteAddress[address] = nil }
+    }
+
     // MARK: Streams
 
     /// IKE SAs of one TCP connection, the oldest first.
@@ -193,8 +214,15 @@ final class SATable {
 
     func move(_ sa: IKESA, to path: IKEPath) {
         let former = sa.path
+        guard byLocalSPI[sa.localSPI] != nil else {
+            sa.path = path
+            return
+        }
+        if former.remote.address != path.remote.address {
+            forgetRemoteAddress(of: sa)
+            byRemoteAddress[path.remote.address, default: []].insert(sa.localSPI)
+        }
         sa.path = path
-        guard byLocalSPI[sa.localSPI] != nil else { return }
         if former != sa.stream?.standby { leaveStream(former, sa) }
         joinStream(path, sa)
     }

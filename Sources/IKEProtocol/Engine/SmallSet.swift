@@ -1,7 +1,8 @@
-/// A set that has one member nearly always, which then needs no memory of its own.
+/// A set that has one member nearly always, which then needs no memory of its own. The order of its
+/// members means nothing.
 struct SmallSet<Member: Hashable>: Sequence, ExpressibleByArrayLiteral {
     private var first: Member?
-    private var rest: [Member] = []
+    private var rest: Set<Member> = []
 
     init(arrayLiteral members: Member...) {
         for member in members { insert(member) }
@@ -14,20 +15,20 @@ struct SmallSet<Member: Hashable>: Sequence, ExpressibleByArrayLiteral {
             self.first = member
             return
         }
-        if first != member, !rest.contains(member) { rest.append(member) }
+        if first != member { rest.insert(member) }
     }
 
     mutating func remove(_ member: Member) {
         if first == member {
-            first = rest.popLast()
+            first = rest.popFirst()
         } else {
-            rest.removeAll { $0 == member }
+            rest.remove(member)
         }
     }
 
     struct Iterator: IteratorProtocol {
         fileprivate var first: Member?
-        fileprivate var rest: IndexingIterator<[Member]>
+        fileprivate var rest: Set<Member>.Iterator
 
         mutating func next() -> Member? {
             if let member = first {

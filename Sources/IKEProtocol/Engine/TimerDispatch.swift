@@ -35,6 +35,8 @@ extension IKEEngine {
         case .liveness: checkLiveness(of: sa, at: now)
         case .stream: streamTimeout(of: sa, at: now)
         case .udpTrial: tryUDP(sa, at: now)
+        // While they run, and only then, they mean something.
+        case .spiComplaint, .heededComplaint: break
         case .keepalive: sendKeepalive(for: sa, at: now)
         case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         case .childExpiry(let spi): expireChild(spi, of: sa, at: now)

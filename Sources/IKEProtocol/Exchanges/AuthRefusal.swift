@@ -2,6 +2,17 @@ internal import IKECredentials
 internal import IKEMessages
 internal import IPsecPrimitives
 
+extension NotifyType {
+    /// Of the errors in IKE_AUTH these alone end the IKE SA, without a Delete (RFC 7296 §2.21.2);
+    /// with any other, only what was to come with it is not made.
+    var isFatal: Bool {
+        switch self {
+        case .unsupportedCriticalPayload, .invalidSyntax, .authenticationFailed: true
+        default: false
+        }
+    }
+}
+
 /// Words for the peer's errors in the answer to IKE_AUTH.
 enum AuthRefusal {
     static func explain(

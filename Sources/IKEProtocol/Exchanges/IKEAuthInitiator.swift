@@ -146,6 +146,9 @@ extension IKEEngine {
         } catch {
             return disbelieve(sa, state, error, at: now)
         }
+        if let error = content.notifies.first(where: \.type.isFatal) {
+            return fail(sa, AuthRefusal.explain(error, sa.connection), at: now)
+        }
         let established = Established(
             keys: state.keys,
             localIdentity: sa.connection.localIdentity,

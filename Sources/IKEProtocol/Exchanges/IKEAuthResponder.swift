@@ -220,7 +220,11 @@ extension IKEEngine {
                 child = answer.child
             } catch {
                 // RFC 7296 §1.2: "If creating the Child SA ... fails ..., the IKE SA is still
-                // created as usual".
+                // created as usual". Not so for what makes no sense (§2.21.2).
+                if error.notify.type.isFatal {
+                    respond(to: request, of: sa, [.notify(error.notify)])
+                    return fail(sa, error.failure, at: now)
+                }
                 payloads.append(.notify(error.notify))
                 report(.refused(error.failure), of: sa, child: nil)
             }

@@ -35,6 +35,7 @@ extension IKEEngine {
             }
         }
         for notify in content.notifies where notify.type.isError {
+            if heedComplaint(notify, of: sa, state, at: now) { continue }
             report(.errorFromPeer(notify: notify.type.description), of: sa)
         }
         respond(

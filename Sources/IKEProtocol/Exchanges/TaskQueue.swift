@@ -51,6 +51,14 @@ extension IKEEngine {
         case .redirect(let target): startRedirect(target, of: sa, at: now)
         case .tellCrashToken: startTellingToken(of: sa, at: now)
         case .requestTicket: startTicketRequest(of: sa, at: now)
+        case .complainOfSPI(let spi):
+            request(
+                .complainOfSPI,
+                .informational,
+                [.notify(NotifyPayload(unknownSPI: spi))],
+                of: sa,
+                at: now
+            )
         }
     }
 
@@ -200,7 +208,7 @@ extension IKEExchange {
         case .createChild, .rekeyIKESA: isFollowUp ? .ikeFollowUpKE : .createChildSA
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
             .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken,
-            .requestTicket:
+            .requestTicket, .complainOfSPI:
             .informational
         }
     }

@@ -19,6 +19,8 @@ enum IKETask: Hashable {
     case tellCrashToken
     /// TICKET_REQUEST in an exchange of its own (RFC 5723 §4.1).
     case requestTicket
+    /// INVALID_SPI for a packet that came by an SPI that this end does not have (RFC 7296 §1.5).
+    case complainOfSPI(SPI)
 }
 
 /// A request on its way, with what its answer needs.
@@ -38,6 +40,7 @@ enum IKEExchange {
     case redirect
     case tellCrashToken
     case requestTicket
+    case complainOfSPI
     /// AUTHENTICATION_FAILED for a responder that we do not believe (RFC 7296 §2.21.2).
     case tellAuthenticationFailure
 
@@ -51,7 +54,7 @@ enum IKEExchange {
         case .createChild, .rekeyIKESA: isFollowUp ? "IKE_FOLLOWUP_KE" : "CREATE_CHILD_SA"
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
             .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken,
-            .requestTicket:
+            .requestTicket, .complainOfSPI:
             "INFORMATIONAL"
         }
     }
@@ -78,6 +81,10 @@ enum SATimer: Hashable {
     case stream
     /// An IKE SA that goes by TCP tries UDP.
     case udpTrial
+    /// The peer has been told of an SPI that this end does not have; the next time may be later.
+    case spiComplaint
+    /// A child has been replaced because the peer does not have it.
+    case heededComplaint
     /// The end of the memory of a closed SA.
     case oblivion
     /// Another IKE SA with the same peer has come, and this one is to go.

@@ -73,6 +73,10 @@ package struct IKEReport: Hashable, Sendable {
         case probingPaths(count: Int)
         /// One end wanted to move, and the other cannot accept that.
         case addressesRefused(NegotiationFailure)
+        /// The peer sends by an SPI that this end does not have, and is told so.
+        case unknownSPI(SPI)
+        /// The peer does not have an SA by which this end sends, and another is made.
+        case childSAUnknownToPeer(outboundSPI: SPI)
         /// The peer sent an error that fits no exchange of ours.
         case errorFromPeer(notify: String)
     }

@@ -38,8 +38,8 @@ package final class IKEEngine {
     var ticketLedger = TicketLedger()
     /// Of IKE SAs that were lost, by connection.
     var lostTickets: [String: SessionTicket] = [:]
-    /// Addresses of this host, as last told; empty before that.
-    var localAddresses: [IPAddress] = []
+    /// Addresses of this host, as last told; nil before that.
+    var localAddresses: [IPAddress]?
     var isCookieDemandReported = false
     /// Nobody may begin anything any more.
     var isShuttingDown = false

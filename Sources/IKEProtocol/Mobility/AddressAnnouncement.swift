@@ -135,6 +135,6 @@ extension IKEEngine {
 
     /// Whether an address is ours; before anybody has told our addresses, any is.
     func isLocal(_ address: IPAddress) -> Bool {
-        localAddresses.isEmpty || localAddresses.contains(address)
+        localAddresses?.contains(address) ?? true
     }
 }

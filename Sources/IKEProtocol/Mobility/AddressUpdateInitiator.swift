@@ -8,7 +8,7 @@ internal import IPsecPrimitives
 ///                         <--  HDR, SK { [N(NAT_DETECTION_*_IP),] N(COOKIE2) }
 extension IKEEngine {
     /// Messages take another path from now on. Packets follow at once where the old path cannot
-    /// work any more, else when the peer has answered along the new one: until then the old one
+    /// work any more and the peer is where it was, else when the peer has answered along the new one: until then the old one
     /// carries them.
     ///
     /// - Parameter answered: a request whose answer is at hand, so that it need not be repeated.
@@ -30,7 +30,10 @@ extension IKEEngine {
         setPath(path, of: sa)
         if path == sa.stream?.standby { setStandby(nil, of: sa) }
         mobility.natDetections = 0
-        if packetsFollowAtOnce, path != mobility.packetPath {
+        // RFC 4555 §3.7: "the return routability check SHOULD be done before updating the IPsec
+        // SAs". Where the peer has not been so far, it is the answer to the update.
+        let isPeerKnownThere = path.remote.address == mobility.packetPath.remote.address
+        if packetsFollowAtOnce, isPeerKnownThere, path != mobility.packetPath {
             movePackets(of: sa, state, mobility)
             report(.movedTo(local: path.local, remote: path.remote), of: sa)
         }
@@ -43,6 +46,7 @@ extension IKEEngine {
     /// Begins the exchange.
     func startAddressUpdate(of sa: IKESA, at now: Instant) {
         guard let mobility = sa.mobility, mobility.isInitiator else { return }
+        mobility.hasProbed = false
         let additional = additionalAddresses(of: sa.connection, besides: sa.path.local.address)
         let update = AddressUpdate(
             path: sa.path,
@@ -100,6 +104,11 @@ extension IKEEngine {
         mobility.refused = []
         mobility.natDetections = 0
         learnMapping(of: sa, content, mobility)
+        // RFC 4555 §3.7: of a request that went to several addresses the answer "does not tell which
+        // address is the working one. In this case, a new INFORMATIONAL request needs to be sent".
+        if mobility.hasProbed, sa.path.remote.address != mobility.packetPath.remote.address {
+            return enqueue(.updateAddresses, of: sa, at: now)
+        }
         let hasMoved = mobility.packetPath != sa.path
         movePackets(of: sa, state, mobility)
         endStandby(of: sa)

@@ -26,6 +26,10 @@ final class Mobility {
     /// Whether a request has gone along several paths, so that the answer shows which one works.
     var isProbing = false
 
+    /// Whether a request has gone along several paths since the last update of ours began: the answer
+    /// to that one shows nothing of where the peer is (RFC 4555 §3.7).
+    var hasProbed = false
+
     static let addressLimit = 16
 
     init(isInitiator: Bool, path: IKEPath, peerAddresses: [IPAddress], announced: [IPAddress]) {

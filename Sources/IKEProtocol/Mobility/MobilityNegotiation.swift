@@ -39,10 +39,7 @@ extension IKEEngine {
     ) -> [IPAddress] {
         if let named = connection.mobility.additionalAddresses {
             return Array(
-                named.filter {
-                    $0 != used && (localAddresses.isEmpty || localAddresses.contains($0))
-                }
-                .prefix(Mobility.addressLimit)
+                named.filter { $0 != used && isLocal($0) }.prefix(Mobility.addressLimit)
             )
         }
         // An end bound to one address has no other.
@@ -56,7 +53,7 @@ extension IKEEngine {
     /// Our addresses that a peer may reach, those inside the connection's own networks left out:
     /// what is protected is not the way to it.
     func outerAddresses(of connection: IKEConnection) -> [IPAddress] {
-        localAddresses.filter { $0.isReachableFromAfar && !connection.protects($0) }
+        (localAddresses ?? []).filter { $0.isReachableFromAfar && !connection.protects($0) }
     }
 }
 

@@ -72,6 +72,7 @@ extension IKEEngine {
                 })
         else { return }
         mobility.isProbing = true
+        mobility.hasProbed = true
         for path in paths { send(message, along: path) }
     }
 

@@ -110,6 +110,51 @@ struct MobilityTests {
         #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
     }
 
+    @Test("the initiator sends no packets to where the responder says that it has gone, unheard")
+    func initiatorChecksRoutability() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        // What the left end asks at the new address is lost; its answer to the news arrives.
+        var asked = 0
+        terrain.isLost = { datagram in
+            let isResponse = datagram.bytes[19] & 0x20 != 0
+            guard datagram.remote.address == IPAddress("198.51.100.2"), !isResponse else {
+                return false
+            }
+            asked += 1
+            return true
+        }
+        terrain.moveRight(to: ["198.51.100.2"])
+        dialogue.advance(by: .seconds(20))
+        #expect(asked > 0 && dialogue.left.endpointUpdates.isEmpty)
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+
+    @Test("the answer to an update that went to several addresses shows nothing of any of them")
+    func updateAlongSeveralPaths() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        // Of what the left end asks at the new address, one sending alone arrives, which is one of
+        // those that go along other paths too.
+        var passes = 0
+        terrain.isLost = { datagram in
+            let isResponse = datagram.bytes[19] & 0x20 != 0
+            guard datagram.remote.address == IPAddress("198.51.100.2"), !isResponse else {
+                return false
+            }
+            passes -= 1
+            return passes < 0
+        }
+        terrain.moveRight(to: ["198.51.100.2"])
+        dialogue.advance(by: .seconds(8))
+        passes = 1
+        dialogue.advance(by: .seconds(10))
+        #expect(passes < 1 && dialogue.left.endpointUpdates.isEmpty)
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+
     @Test("a second move while the first is under way ends where the end is")
     func movesCross() {
         let (dialogue, terrain) = connect()
@@ -346,5 +391,13 @@ struct MobilityTests {
         dialogue.advance(by: .seconds(11))
         #expect(dialogue.left.count { $0 == .ikeSAClosed(.addressLost) } == 1)
         #expect(dialogue.left.present.isEmpty)
+    }
+
+    @Test("a host that is left without any address has lost the one in use too")
+    func withoutAddress() {
+        let (dialogue, terrain) = connect(change: { near, _ in near.mobility.isOffered = false })
+        terrain.moveLeft(to: [])
+        dialogue.advance(by: .seconds(11))
+        #expect(dialogue.left.count { $0 == .ikeSAClosed(.addressLost) } == 1)
     }
 }

@@ -122,7 +122,7 @@ extension IKEEngine {
         guard let answer = content.securityAssociation,
             let tsi = content.trafficSelectorInitiator, let tsr = content.trafficSelectorResponder
         else {
-            throw ChildAnswerFailure.refused(content.error?.type, offer, sa.connection)
+            throw ChildAnswerFailure.refused(content.error?.type, offer, of: sa)
         }
         try takeConfiguration(content, offer, sa, state)
         guard let choice = ProposalSelection.accepted(answer, of: offer.proposals),

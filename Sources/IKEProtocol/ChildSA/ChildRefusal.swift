@@ -47,21 +47,28 @@ enum ChildAnswerFailure {
     static func refused(
         _ error: NotifyType?,
         _ offer: ChildOffer,
-        _ connection: IKEConnection? = nil
+        of sa: IKESA? = nil
     ) -> NegotiationFailure {
+        let policy = offer.policy
         switch error {
         case .internalAddressFailure?, .failedCPRequired?:
             return InternalFailure.refused(
                 isRequired: error == .failedCPRequired,
                 offer.policy,
-                connection?.request
+                sa?.connection.request
             )
+        case .noProposalChosen?
+        where sa?.isEncapsulated == true
+            && policy.proposals.allSatisfy { $0.proposal.securityProtocol == .ah }:
+            return translated(policy)
         case .noProposalChosen?:
             return ProposalMismatch.refusedByPeer(offer.policy.proposals, for: .childSA)
         case .tsUnacceptable?:
             return TrafficSelectorMismatch.refused(
                 offer.policy,
-                explanation: "The peer accepts none of our traffic selectors (TS_UNACCEPTABLE)."
+                explanation: "The peer accepts none of our traffic selectors, or not in "
+                    + "\(policy.mode == .transport ? "transport" : "tunnel") mode "
+                    + "(TS_UNACCEPTABLE)."
             )
         case .singlePairRequired?:
             return TrafficSelectorMismatch.pairWanted(offer.policy)

@@ -199,7 +199,7 @@ extension IKEEngine {
         case .tsMaxQueue where exchange.replaces == nil:
             report(.resourcesExhausted, of: sa, child: exchange.offer.policy.name)
         default:
-            let failure = ChildAnswerFailure.refused(error.type, exchange.offer)
+            let failure = ChildAnswerFailure.refused(error.type, exchange.offer, of: sa)
             report(.initiationFailed(failure), of: sa, child: exchange.offer.policy.name)
             if let old = exchange.replaces { retryRekey(of: old, sa, at: now) }
         }

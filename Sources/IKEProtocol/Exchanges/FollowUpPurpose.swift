@@ -122,7 +122,7 @@ extension IKEEngine {
         switch purpose {
         case .child(let exchange):
             guard isForNow else {
-                let failure = ChildAnswerFailure.refused(error, exchange.offer)
+                let failure = ChildAnswerFailure.refused(error, exchange.offer, of: sa)
                 return fail(exchange, failure, sa, at: now)
             }
             sas.releaseChild(exchange.offer.inboundSPI)

@@ -99,6 +99,7 @@ struct ChildTraitsTests {
         dialogue.initiate()
         #expect(dialogue.right.failures.map(\.subject) == [.childMode])
         #expect(dialogue.left.failures.map(\.subject) == [.trafficSelectors])
+        #expect(dialogue.left.failures.first?.explanation.contains("tunnel mode") == true)
         #expect(dialogue.left.present.isEmpty)
     }
 
@@ -152,6 +153,7 @@ struct ChildTraitsTests {
         #expect(dialogue.left.present.isEmpty && dialogue.right.present.isEmpty)
         #expect(dialogue.right.failures.first?.explanation.contains("NAT") == true)
         #expect(dialogue.left.failures.first?.subject == .childProposal)
+        #expect(dialogue.left.failures.first?.explanation.contains("NAT") == true)
     }
 
     @Test("of ESP and AH, the peer takes what it has")

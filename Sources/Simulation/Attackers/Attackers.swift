@@ -12,7 +12,9 @@ struct Attackers {
     private(set) var heard: [Overheard] = []
     private var next = 0
     var dice: Dice
-    private let isActive: Bool
+    /// Of what they say in the place of gateways that redirect.
+    var redirectDice: Dice
+    let isActive: Bool
     /// Those who talk to a gateway as if they were a peer.
     var strangers: [Stranger] = []
 
@@ -20,6 +22,7 @@ struct Attackers {
 
     init(_ scenario: Scenario) {
         dice = Dice(seed: scenario.seed, stream: 5)
+        redirectDice = Dice(seed: scenario.seed, stream: RedirectGenerator.stream + 1)
         isActive = scenario.character == .hostile && scenario.hasAttackers
         guard isActive else {
             times = []

@@ -34,7 +34,7 @@ struct Stranger {
         let end = peering.end(of: peer)
         let tunnel = peering.tunnels[0].ends[peer == peering.gateways[0] ? 0 : 1]
         let ike = Stranger.transforms(end.ikeProposals[0])
-        let espTransforms = Stranger.transforms(tunnel.espProposals[0])
+        let espTransforms = Stranger.transforms(tunnel.espProposals.first ?? "aes128gcm16")
         guard let encryption = ike.first(where: { $0.type == .encryption }),
             let function = ike.first(where: { $0.type == .pseudorandomFunction }),
             let method = ike.first(where: { $0.type == .keyExchange }),

@@ -10,6 +10,7 @@ struct AssociationLedger {
         let tunnel: TunnelPath?
         let spi: SPI
         let isOutbound: Bool
+        var path: OuterPath
         /// Rank of the last activation; 0 for none. The highest of a policy is used.
         var activation: UInt64 = 0
         let installedAt: UInt64
@@ -17,15 +18,33 @@ struct AssociationLedger {
 
     private(set) var associations: [[SAIdentifier: Association]]
     private var lastActivation: UInt64 = 0
-    /// The tunnel whose SAs are installed next.
-    private var expected: TunnelPath?
+    /// Whose SAs are installed next, by gateway, direction and SPI.
+    private struct Expected: Hashable {
+        let gateway: Int
+        let isOutbound: Bool
+        let spi: SPI
+    }
+
+    private var expected: [Expected: TunnelPath] = [:]
 
     /// Tunnels whose SAs are others than when last asked.
     private var changed: Set<TunnelPath> = []
 
     init(gateways: Int) { associations = Array(repeating: [:], count: gateways) }
 
-    mutating func expect(_ tunnel: TunnelPath) { expected = tunnel }
+    mutating func expect(_ tunnel: TunnelPath, inbound: SPI, outbound: SPI, at gateway: Int) {
+        expected[Expected(gateway: gateway, isOutbound: false, spi: inbound)] = tunnel
+        expected[Expected(gateway: gateway, isOutbound: true, spi: outbound)] = tunnel
+    }
+
+    /// The tunnel of an SA that is to be installed.
+    func tunnel(_ spi: SPI, isOutbound: Bool, at gateway: Int) -> TunnelPath? {
+        expected[Expected(gateway: gateway, isOutbound: isOutbound, spi: spi)]
+    }
+
+    private mutating func takeTunnel(_ spi: SPI, isOutbound: Bool, at gateway: Int) -> TunnelPath? {
+        expected.removeValue(forKey: Expected(gateway: gateway, isOutbound: isOutbound, spi: spi))
+    }
 
     mutating func forget(_ gateway: Int) {
         for association in associations[gateway].values { note(association.tunnel) }
@@ -51,9 +70,10 @@ struct AssociationLedger {
             var association = Association(
                 identifier: parameters.identifier,
                 policy: parameters.policy,
-                tunnel: expected,
+                tunnel: takeTunnel(parameters.spi, isOutbound: true, at: gateway),
                 spi: parameters.spi,
                 isOutbound: true,
+                path: parameters.path,
                 installedAt: now
             )
             if parameters.isActive { association.activation = nextActivation() }
@@ -73,9 +93,10 @@ struct AssociationLedger {
                 Association(
                     identifier: parameters.identifier,
                     policy: parameters.policy,
-                    tunnel: expected,
+                    tunnel: takeTunnel(parameters.spi, isOutbound: false, at: gateway),
                     spi: parameters.spi,
                     isOutbound: false,
+                    path: parameters.path,
                     installedAt: now
                 ),
                 at: gateway,
@@ -85,6 +106,8 @@ struct AssociationLedger {
             let rank = nextActivation()
             associations[gateway][identifier]?.activation = rank
             note(associations[gateway][identifier]?.tunnel)
+        case .updatePath(let identifier, let path):
+            associations[gateway][identifier]?.path = path
         case .removeSA(let identifier):
             note(associations[gateway].removeValue(forKey: identifier)?.tunnel)
         default: break
@@ -116,12 +139,17 @@ struct AssociationLedger {
 
     /// The SPI by which packets of a tunnel leave; nil when they cannot.
     func outboundSPI(_ gateway: Int, _ tunnel: TunnelPath) -> SPI? {
+        outbound(gateway, tunnel)?.spi
+    }
+
+    /// The SA by which packets of a tunnel leave; nil when they cannot.
+    func outbound(_ gateway: Int, _ tunnel: TunnelPath) -> Association? {
         var best: Association?
         for association in associations[gateway].values
         where association.isOutbound && association.tunnel == tunnel
             && association.activation > best?.activation ?? 0
         { best = association }
-        return best?.spi
+        return best
     }
 
     func accepts(_ spi: SPI, at gateway: Int) -> Bool {

@@ -15,6 +15,8 @@ struct Checks {
     var messages: MessageChecks
     var authentication = AuthenticationChecks()
     var diagnoses: DiagnosisChecks
+    var paths: PathChecks
+    var redirects: RedirectChecks
     var secrets = SecretWatch()
     var wire = WireReader()
     private var collisions = CollisionWatch()
@@ -25,6 +27,8 @@ struct Checks {
         associations = AssociationLedger(gateways: scenario.gateways.count)
         messages = MessageChecks(gateways: scenario.gateways.count)
         diagnoses = DiagnosisChecks(scenario)
+        paths = PathChecks(scenario)
+        redirects = RedirectChecks(scenario)
     }
 
     mutating func installation(
@@ -33,7 +37,15 @@ struct Checks {
         _ now: UInt64
     ) -> Violation? {
         secrets.watch(child, at: gateway.index)
-        associations.expect(TunnelPath(connection: child.connection, tunnel: child.child))
+        // What the packet path does not carry does not get there.
+        if child.securityProtocol == .esp, child.mode == .tunnel {
+            associations.expect(
+                TunnelPath(connection: child.connection, tunnel: child.child),
+                inbound: child.inboundSPI,
+                outbound: child.outboundSPI,
+                at: gateway.index
+            )
+        }
         return children.installed(child, at: gateway.index, now)
             ?? unproven(child, at: gateway, now)
     }
@@ -73,11 +85,34 @@ struct Checks {
         at gateway: Int,
         _ now: UInt64
     ) -> Violation? {
-        associations.apply(command, at: gateway, now)
+        let strayed = paths.isActive ? strayed(command, at: gateway, now) : nil
+        return associations.apply(command, at: gateway, now) ?? strayed
+    }
+
+    private func strayed(
+        _ command: PacketPathCommand,
+        at gateway: Int,
+        _ now: UInt64
+    ) -> Violation? {
+        switch command {
+        case .installOutbound(let parameters):
+            return paths.moved(
+                parameters.path,
+                from: nil,
+                associations.tunnel(parameters.spi, isOutbound: true, at: gateway),
+                at: gateway,
+                now
+            )
+        case .updatePath(let identifier, let path):
+            guard let known = associations.associations[gateway][identifier], known.isOutbound
+            else { return nil }
+            return paths.moved(path, from: known.path, known.tunnel, at: gateway, now)
+        default: return nil
+        }
     }
 
     mutating func report(_ report: IKEReport, at gateway: Int, _ now: UInt64) -> Violation? {
-        diagnoses.heard(report, at: gateway, now)
+        diagnoses.heard(report, at: gateway, now) ?? redirects.heard(report, at: gateway, now)
     }
 
     /// The process of a gateway is gone, with everything in it.
@@ -85,6 +120,7 @@ struct Checks {
         associations.forget(gateway)
         children.forget(gateway)
         messages.forget(gateway)
+        redirects.forget(gateway)
     }
 
     mutating func ikeSent(

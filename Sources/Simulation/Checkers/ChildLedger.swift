@@ -9,9 +9,12 @@ struct ChildLedger {
         let encryption: Transform
         let integrity: UInt16
         let isExtendedSequence: Bool
+        let securityProtocol: SecurityProtocol
+        let mode: ChildMode
 
         var description: String {
-            "\(encryption) \(integrity) \(isExtendedSequence ? "esn" : "noesn")"
+            "\(securityProtocol) \(encryption) \(integrity) "
+                + "\(isExtendedSequence ? "esn" : "noesn") \(mode)"
         }
     }
 
@@ -58,7 +61,7 @@ struct ChildLedger {
         }
         guard
             let peering = scenario.peerings.first(where: {
-                $0.name == child.connection && $0.gateways.contains(gateway)
+                $0.name == child.connection && $0.isEnd(gateway)
             }), let tunnel = peering.tunnels.first(where: { $0.name == child.child })
         else { return violation(.selectors, "no such tunnel is configured") }
         if ends[gateway][child.inboundSPI] != nil {
@@ -66,16 +69,31 @@ struct ChildLedger {
         }
         let end = ChildLedger.end(child, gateway, peering.number)
         ends[gateway][child.inboundSPI] = end
-        let plan = tunnel.ends[gateway == peering.gateways[0] ? 0 : 1]
+        let plan = tunnel.ends[peering.place(of: gateway)]
         if let text = outside(end.local, plan.local) { return violation(.selectors, text) }
+        if let text = uncarried(child, plan) { return violation(.agreement, text) }
         if let text = outside(end.remote, plan.remote) { return violation(.selectors, text) }
         if child.peerIdentity != peering.end(of: gateway).remoteIdentity {
             return violation(.identity, "the peer is \(child.peerIdentity)")
         }
-        let peer = peering.other(than: gateway)
-        guard let other = ends[peer][child.outboundSPI], other.outboundSPI == child.inboundSPI
-        else { return nil }
-        return disagreement(end, other).map { violation(.agreement, $0) }
+        for peer in peering.others(than: gateway) {
+            guard let other = ends[peer][child.outboundSPI], other.outboundSPI == child.inboundSPI
+            else { continue }
+            return disagreement(end, other).map { violation(.agreement, $0) }
+        }
+        return nil
+    }
+
+    /// What an end did not want: the other protocol, or the other mode.
+    private func uncarried(_ child: ChildSAInstallation, _ plan: TunnelEndPlan) -> String? {
+        let isHeader = child.securityProtocol == .ah
+        if isHeader ? plan.headerProposals.isEmpty : plan.espProposals.isEmpty {
+            return "it has agreed on \(child.securityProtocol), which it is not configured for"
+        }
+        guard (child.mode == .transport) == plan.isTransport else {
+            return "it has agreed on \(child.mode) mode, which it is not configured for"
+        }
+        return nil
     }
 
     private static func end(
@@ -94,7 +112,9 @@ struct ChildLedger {
             suite: Suite(
                 encryption: child.encryption,
                 integrity: child.integrity?.rawValue ?? 0,
-                isExtendedSequence: child.isExtendedSequence
+                isExtendedSequence: child.isExtendedSequence,
+                securityProtocol: child.securityProtocol,
+                mode: child.mode
             ),
             local: child.localSelectors,
             remote: child.remoteSelectors
@@ -118,7 +138,13 @@ struct ChildLedger {
         if end.suite != other.suite {
             return "the ends have different algorithms: \(end.suite) here, \(other.suite) there"
         }
-        if Set(end.local) != Set(other.remote) || Set(end.remote) != Set(other.local) {
+        let isTranslated =
+            end.suite.mode == .transport
+            && [end, other].contains { scenario.gateways[$0.gateway].nat != nil }
+        // RFC 7296 §2.23.1: each by the addresses that it sees.
+        if !isTranslated,
+            Set(end.local) != Set(other.remote) || Set(end.remote) != Set(other.local)
+        {
             return "the ends have different selectors: \(end.local) and \(end.remote) here, "
                 + "\(other.remote) and \(other.local) there"
         }

@@ -94,6 +94,16 @@ extension Mismatch {
                 asking: [.identity, .refusedByPeer],
                 words: ["identit"]
             )
+        case .header:
+            Expected(refusing: [.childProposal], asking: [.childProposal], words: ["proposal"])
+        case .headerInUDP:
+            Expected(refusing: [.childProposal], asking: [.childProposal], words: [" nat"])
+        case .mode:
+            Expected(
+                refusing: [.childMode],
+                asking: [.childMode, .trafficSelectors],
+                words: ["mode"]
+            )
         case .selectors:
             Expected(
                 refusing: [.trafficSelectors],

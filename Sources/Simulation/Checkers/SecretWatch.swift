@@ -13,12 +13,16 @@ struct SecretWatch {
 
     mutating func watch(_ child: ChildSAInstallation, at gateway: Int) {
         if watched.count > 256 { watched.removeAll { $0.secret == nil } }
-        for key in [child.inboundKeys, child.outboundKeys] {
+        // Those that an algorithm does not need are empty, and nobody's.
+        let keys = [child.inboundKeys, child.outboundKeys].flatMap {
+            [$0.encryption, $0.integrity]
+        }
+        for key in keys where key.count > 0 {
             watched.append(
                 Watched(
                     name:
                         "g\(gateway), \(child.connection)/\(child.child), SPI \(child.inboundSPI)",
-                    secret: key.encryption
+                    secret: key
                 )
             )
         }

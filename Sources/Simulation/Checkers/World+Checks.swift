@@ -21,6 +21,7 @@ extension World {
             checkBounds(of: gateway)
         }
         if phase == .settled, !scenario.isCrowd { checkRest() }
+        if phase == .settled, checks.paths.isActive { checkPaths() }
     }
 
     func isWanted(_ peering: PeeringPlan) -> Bool { peering.mismatch == .none }
@@ -40,7 +41,9 @@ extension World {
         for peering in scenario.peerings {
             for tunnel in peering.tunnels {
                 let path = TunnelPath(connection: peering.name, tunnel: tunnel.name)
-                if isWanted(peering) {
+                if tunnel.carriage != nil {
+                    checkAgreement(path, peering)
+                } else if isWanted(peering) {
                     checkIsUp(path, peering.gateways)
                 } else {
                     checkIsDown(path, peering)
@@ -72,6 +75,35 @@ extension World {
         }
     }
 
+    /// Of what is agreed on and not carried: whether both ends have it.
+    private func checkAgreement(_ path: TunnelPath, _ peering: PeeringPlan) {
+        let pairs = peering.gateways.map { gateways[$0].controller?.pairs(of: path) ?? [] }
+        let isAgreed = pairs[0].contains { here in
+            pairs[1].contains { there in
+                here.inboundSPI == there.outboundSPI && here.outboundSPI == there.inboundSPI
+            }
+        }
+        if !isAgreed {
+            if isWanted(peering) { fail(.convergence, "\(path) is not agreed on") }
+        } else if !isWanted(peering) {
+            fail(.agreement, "\(path) is up in spite of mismatch \(peering.mismatch.rawValue)")
+        } else if peering.gateways.contains(where: { scenario.gateways[$0].nat != nil }) {
+            coverage.count("carriage", "agreed across a NAT")
+        }
+    }
+
+    /// Why two ends have not one pair of a tunnel each, the other's halves; nil when they have.
+    private func disagreement(_ path: TunnelPath, _ gateway: Int, _ peer: Int) -> String? {
+        let pairs = [gateway, peer].map { gateways[$0].controller?.pairs(of: path) ?? [] }
+        guard pairs[0].count == 1, pairs[1].count == 1 else {
+            return "g\(gateway) has \(pairs[0].count) pairs of SAs, g\(peer) \(pairs[1].count)"
+        }
+        let fits =
+            pairs[0][0].inboundSPI == pairs[1][0].outboundSPI
+            && pairs[0][0].outboundSPI == pairs[1][0].inboundSPI
+        return fits ? nil : "the peer has not the other half of \(pairs[0][0].inboundSPI)"
+    }
+
     /// At rest each tunnel has one SA a direction, and the other end has its other half; a rekey
     /// disturbs that for a while only.
     private func checkRest() {
@@ -79,11 +111,18 @@ extension World {
         for place in wantedEnds.indices {
             let end = wantedEnds[place]
             // Where no SA has come or gone, what was at rest still is.
-            guard end.unrestSince != nil || !end.isKnown || changed.contains(end.path) else {
+            guard
+                end.unrestSince != nil || !end.isKnown || !end.isCarried
+                    || changed.contains(end.path)
+            else {
                 continue
             }
             wantedEnds[place].isKnown = true
-            guard let unrest = unrest(end.path, end.gateway, end.peer) else {
+            let found =
+                end.isCarried
+                ? unrest(end.path, end.gateway, end.peer)
+                : disagreement(end.path, end.gateway, end.peer)
+            guard let unrest = found else {
                 wantedEnds[place].unrestSince = nil
                 continue
             }
@@ -109,6 +148,40 @@ extension World {
         }
         return checks.associations.outboundSPI(gateway, path) == nil
             ? "its outbound SA is not used" : nil
+    }
+
+    /// Once a move is over, each end sends to where the other sends from.
+    private func checkPaths() {
+        for place in wantedEnds.indices {
+            let end = wantedEnds[place]
+            guard let trouble = detour(end.path, end.gateway, end.peer) else {
+                wantedEnds[place].strayedSince = nil
+                continue
+            }
+            let since = end.strayedSince ?? now
+            wantedEnds[place].strayedSince = since
+            if now - since > World.unrestLimit {
+                fail(.paths, "\(end.path) at g\(end.gateway): \(trouble) for too long")
+            }
+        }
+    }
+
+    private func detour(_ tunnel: TunnelPath, _ gateway: Int, _ peer: Int) -> String? {
+        guard let here = checks.associations.outbound(gateway, tunnel)?.path,
+            let there = checks.associations.outbound(peer, tunnel)?.path,
+            here.encapsulation != .tcp, there.encapsulation != .tcp
+        else { return nil }
+        guard let seen = internet.outside(of: there.local.address, at: peer) else {
+            return "the peer sends from \(there.local.address), which it has not"
+        }
+        guard here.remote.address == seen else {
+            return "it sends to \(here.remote.address), and the peer from \(seen)"
+        }
+        let beginsAlone = scenario.gateways[gateway].roamsAlone
+        guard beginsAlone, here.local.address != internet.preferredAddress(of: gateway) else {
+            return nil
+        }
+        return "it sends from \(here.local.address), and has a better way"
     }
 
     private func checkBounds(of gateway: SimulatedGateway) {
@@ -164,10 +237,13 @@ struct WantedEnd {
     let path: TunnelPath
     let gateway: Int
     let peer: Int
+    let isCarried: Bool
     /// Whether it has been looked at.
     var isKnown = false
     /// Since when it has had other SAs than it should.
     var unrestSince: UInt64?
+    /// Since when it has sent elsewhere than it should.
+    var strayedSince: UInt64?
 
     static func all(of scenario: Scenario) -> [WantedEnd] {
         scenario.peerings.filter { $0.mismatch == .none }.flatMap { peering in
@@ -176,7 +252,8 @@ struct WantedEnd {
                     WantedEnd(
                         path: TunnelPath(connection: peering.name, tunnel: tunnel.name),
                         gateway: gateway,
-                        peer: peering.other(than: gateway)
+                        peer: peering.other(than: gateway),
+                        isCarried: tunnel.carriage == nil
                     )
                 }
             }

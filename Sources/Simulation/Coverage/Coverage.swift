@@ -38,7 +38,11 @@ package struct Coverage: Sendable {
         count(.exchange, exchange, message)
         for payload in message.payloads ?? [] {
             switch payload {
-            case .notify(let notify): count(.notify, notify.type.rawValue, message)
+            case .notify(let notify):
+                count(.notify, notify.type.rawValue, message)
+                if notify.type == .redirect {
+                    count("redirect", "in \(message.header.exchangeType)")
+                }
             case .delete(let delete):
                 count("delete", delete.isIKESA ? "of an IKE SA" : "of Child SAs")
             default: count(.payload, UInt16(payload.type.rawValue), message)

@@ -10,7 +10,11 @@ package enum Expectations {
             + VarietyGenerator.Form.allCases.map { "selectors \($0.rawValue)" }
             + ["network loses a fragment"]
             + ["tells an address", "tells an old address", "has no answer"].map { "dns \($0)" }
-            + faults.map { "fault \($0)" } + attacks.map { "attack \($0)" }
+            + FaultKind.Roaming.allCases.map { "fault roaming: \($0.rawValue)" }
+            + Carriage.allCases.map { "carriage \($0.rawValue)" }
+            + ["carriage agreed across a NAT"]
+            + Redirecting.Course.allCases.map { "fault redirect: \($0.rawValue)" }
+            + redirects + roaming + faults.map { "fault \($0)" } + attacks.map { "attack \($0)" }
             + Mismatch.allCases.filter { $0 != .none }.map { "mismatch \($0.rawValue)" }
     }
 
@@ -38,13 +42,25 @@ package enum Expectations {
             "notify \($0) in a request"
         }
 
+    private static let redirects =
+        ["IKE_SA_INIT", "IKE_AUTH", "INFORMATIONAL"].map { "redirect in \($0)" }
+        + ["report redirected", "report redirecting", "notify REDIRECTED_FROM in a request"]
+
+    private static let roaming =
+        ["with MOBIKE", "without MOBIKE"].map { "roaming \($0)" }
+        + ["with the network", "behind a NAT", "that begins alone"].map { "second way \($0)" }
+        + ["movedTo", "probingPaths", "addressesRefused"].map { "report \($0)" }
+        + [
+            "UPDATE_SA_ADDRESSES", "COOKIE2", "ADDITIONAL_IP4_ADDRESS", "NO_ADDITIONAL_ADDRESSES",
+        ].map { "notify \($0) in a request" } + ["notify UNACCEPTABLE_ADDRESSES in a response"]
+
     private static let faults = [
         "partition", "crash", "restart", "rebind", "move", "burst", "take-down", "bring-up",
-        "wear-out", "reload", "crash with state", "drop fragments",
+        "wear-out", "reload", "crash with state", "change of a secret", "drop fragments",
     ]
 
     private static let attacks = [
         "replay", "replay from elsewhere", "reflection", "damage", "forgery", "flood", "stranger",
-        "intrusion",
+        "intrusion", "redirect", "redirect with the nonce",
     ]
 }

@@ -30,6 +30,11 @@ extension World {
             current.peerings[place].tunnels[last].ends[end].isRemoved = !isOver
         default: return
         }
+        reread(index)
+    }
+
+    /// The gateway reads its configuration again, if it runs.
+    func reread(_ index: Int) {
         guard gateways[index].isRunning, !gateways[index].isClosing else { return }
         do {
             perform(try gateways[index].reload(current, at: instant), of: gateways[index])
@@ -45,9 +50,11 @@ extension World {
         let text = isV6 ? "2001:db8:aa::\(number)" : "203.0.113.\(number)"
         guard let address = IPAddress(text) else { return }
         internet.move(gateway, to: address)
+        tellAddresses(of: gateway)
     }
 
     func moveBack(_ gateway: Int) {
         internet.move(gateway, to: scenario.gateways[gateway].publicAddress)
+        tellAddresses(of: gateway)
     }
 }

@@ -78,7 +78,7 @@ final class SimulatedGateway {
         _ scenario: Scenario
     ) -> CredentialStore {
         var credentials = CredentialStore()
-        for peering in scenario.peerings where peering.gateways.contains(index) {
+        for peering in scenario.peerings where peering.isConfigured(at: index) {
             guard let connection = configuration.connection(named: peering.name) else { continue }
             let secret = SecretBytes(Array(peering.end(of: index).secret.utf8))
             credentials.addPresharedKey(secret, for: connection)
@@ -105,6 +105,9 @@ final class SimulatedGateway {
         // The world carries packets along TCP connections too.
         var ability = PacketPathAbility.userspace
         ability.streams = true
+        // These it does not; what is agreed on is looked at all the same.
+        ability.transportMode = true
+        ability.authenticationHeader = true
         let result = GatewayConfiguration.read(
             Array(text.utf8),
             file: "\(plan.name).yaml",

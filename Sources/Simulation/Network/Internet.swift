@@ -18,6 +18,7 @@ struct Internet {
     private var owners: [IPAddress: Int] = [:]
     private let isCrowd: Bool
     var boxes: [NATBox?]
+    var second: [SecondWay?]
     private var conditions: [LinkConditions]
     private let count: Int
     /// Ways that nothing passes: from a gateway to another.
@@ -32,16 +33,9 @@ struct Internet {
         count = scenario.gateways.count
         addresses = scenario.gateways.map(\.address)
         boxes = scenario.gateways.map { gateway in
-            gateway.nat.map { plan in
-                NATBox(
-                    publicAddress: plan.publicAddress,
-                    inside: gateway.address,
-                    isOpen: plan.isOpen,
-                    forwards: plan.forwards,
-                    timeout: plan.timeout
-                )
-            }
+            gateway.nat.map { NATBox($0, inside: gateway.address) }
         }
+        second = scenario.gateways.map { $0.second.map(SecondWay.init) }
         isCrowd = scenario.isCrowd
         conditions = scenario.conditions
         blocked = Array(repeating: 0, count: isCrowd ? 1 : count * count)
@@ -54,7 +48,10 @@ struct Internet {
 
     private mutating func noteOwners() {
         owners = [:]
-        for gateway in 0..<count { owners[publicAddress(of: gateway)] = gateway }
+        for gateway in 0..<count {
+            if second[gateway]?.isFirstUp ?? true { owners[publicAddress(of: gateway)] = gateway }
+            if let second = second[gateway], second.isUp { owners[second.publicAddress] = gateway }
+        }
     }
 
     private func way(_ source: Int, _ destination: Int) -> Int {
@@ -136,23 +133,17 @@ struct Internet {
         noteOwners()
     }
 
+    /// Ways into the network of a gateway that has two come or go.
+    mutating func changeWays(of gateway: Int, _ body: (inout SecondWay) -> Void) {
+        guard var second = second[gateway] else { return }
+        body(&second)
+        self.second[gateway] = second
+        noteOwners()
+    }
+
     /// The gateway whose way an outside address leads to; nil when nobody has it.
     func owner(of address: IPAddress) -> Int? {
         owners[address]
-    }
-
-    /// Sends a datagram on its way from a gateway.
-    mutating func carry(_ datagram: WireDatagram, from gateway: Int, at now: UInt64) -> Passage {
-        // A socket bound to an address that is gone sends nothing.
-        guard datagram.source.address == addresses[gateway] else { return Passage() }
-        var outside = datagram
-        if boxes[gateway] != nil {
-            guard let source = boxes[gateway]?.leaving(datagram, at: now) else { return Passage() }
-            outside.source = source
-        }
-        guard let destination = owner(of: datagram.destination.address), destination != gateway
-        else { return Passage() }
-        return carry(outside, from: gateway, to: destination)
     }
 
     /// Sends what an attacker made; it comes in by the way of a gateway.
@@ -208,18 +199,5 @@ struct Internet {
         if dice[way].chance(perMille: link.truncationPerMille) {
             datagram.bytes.removeLast(dice[way].within(1...datagram.bytes.count) - 1)
         }
-    }
-
-    /// Brings a datagram that has arrived to the gateway; nil when nobody is there for it.
-    mutating func deliver(
-        _ datagram: WireDatagram,
-        at now: UInt64
-    ) -> (gateway: Int, datagram: WireDatagram)? {
-        guard let gateway = owner(of: datagram.destination.address) else { return nil }
-        guard boxes[gateway] != nil else { return (gateway, datagram) }
-        guard let inside = boxes[gateway]?.entering(datagram, at: now) else { return nil }
-        var result = datagram
-        result.destination = inside
-        return (gateway, result)
     }
 }

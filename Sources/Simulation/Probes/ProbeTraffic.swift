@@ -8,6 +8,8 @@ struct ProbeTraffic {
         let tunnel: Int
         let from: Int
         let to: Int
+        /// Those that stand in for the one that it goes to.
+        let standIns: Set<Int>
         let source: IPAddress
         let destination: IPAddress
         let ipProtocol: UInt8
@@ -61,7 +63,7 @@ struct ProbeTraffic {
         dice = Dice(seed: scenario.seed, stream: 4)
         mark = ProbeTraffic.mark(of: scenario)
         for peering in scenario.peerings {
-            for (index, tunnel) in peering.tunnels.enumerated() {
+            for (index, tunnel) in peering.tunnels.enumerated() where tunnel.carriage == nil {
                 for place in 0...1 {
                     flows.append(ProbeTraffic.flow(scenario, peering, index, tunnel, place))
                 }
@@ -97,6 +99,7 @@ struct ProbeTraffic {
             tunnel: index,
             from: from,
             to: to,
+            standIns: peering.standsInFor == 1 - place ? peering.standIns : [],
             source: local.host(7),
             destination: remote.host(9),
             ipProtocol: ipProtocol == 0 ? 17 : ipProtocol,
@@ -135,7 +138,8 @@ struct ProbeTraffic {
         guard let found = ProbePacket.parse(packet, mark: mark), found.flow < flows.count else {
             return nil
         }
-        guard flows[found.flow].to == gateway else { return nil }
+        let flow = flows[found.flow]
+        guard flow.to == gateway || flow.standIns.contains(gateway) else { return nil }
         guard let place = flows[found.flow].place(of: found.sequence) else {
             return Arrival(flow: found.flow, sequence: found.sequence, problem: nil)
         }

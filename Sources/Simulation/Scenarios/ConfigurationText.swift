@@ -8,7 +8,7 @@ enum ConfigurationText {
             "gateway:", "  default-policy: discard", "  cookie-threshold: \(plan.cookieThreshold)",
             "  crash-detection: \(plan.detectsCrashes)", "connections:",
         ]
-        for peering in scenario.peerings where peering.gateways.contains(gateway) {
+        for peering in scenario.peerings where peering.isConfigured(at: gateway) {
             lines += connection(peering, gateway, scenario)
         }
         return lines.joined(separator: "\n") + "\n"
@@ -36,6 +36,14 @@ enum ConfigurationText {
             "    fragment-size: \(end.fragmentSize.map(String.init) ?? "off")",
         ]
         if end.resumes { lines.append("    resumption: true") }
+        if !end.follows { lines.append("    follow-redirects: false") }
+        if let plan = peering.redirecting,
+            let target = plan.steps.first(where: { $0.gateway == gateway })?.target
+        {
+            lines.append("    redirect-to: \(target)")
+            lines.append("    redirect-when: \(plan.isProven ? "proven" : "first")")
+        }
+        if let mobike = end.mobike { lines.append("    mobike: \(mobike)") }
         if peering.transport.word != "udp" {
             lines.append("    transport: \(peering.transport.word)")
         }
@@ -43,9 +51,12 @@ enum ConfigurationText {
             lines.append("    udp-retry: \(peering.transport.udpRetry)s")
         }
         lines.append("    tunnels:")
-        let place = gateway == peering.gateways[0] ? 0 : 1
+        let place = peering.place(of: gateway)
         for tunnel in peering.tunnels where !tunnel.ends[place].isRemoved {
-            lines += self.tunnel(tunnel, tunnel.ends[gateway == peering.gateways[0] ? 0 : 1])
+            var end = tunnel.ends[place]
+            // Who stands in for others waits for those who are sent.
+            if !peering.gateways.contains(gateway) { end.start = "by-hand" }
+            lines += self.tunnel(tunnel, end)
         }
         return lines
     }
@@ -54,9 +65,15 @@ enum ConfigurationText {
         var lines = [
             "      \(tunnel.name):", "        local: [\(list(end.local))]",
             "        remote: [\(list(end.remote))]", "        start: \(end.start)",
-            "        esp-proposals: [\(end.espProposals.joined(separator: ", "))]",
             "        lifetime: \(end.lifetime)s",
         ]
+        if !end.espProposals.isEmpty {
+            lines.append("        esp-proposals: [\(end.espProposals.joined(separator: ", "))]")
+        }
+        if !end.headerProposals.isEmpty {
+            lines.append("        ah-proposals: [\(end.headerProposals.joined(separator: ", "))]")
+        }
+        if end.isTransport { lines.append("        mode: transport") }
         if let packets = end.lifetimePackets {
             lines.append("        lifetime-packets: \(packets)")
         }

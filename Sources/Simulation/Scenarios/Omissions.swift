@@ -44,7 +44,15 @@ extension Scenario {
             result.timeline.settled -= earlier
             result.timeline.closing -= earlier
             result.timeline.end -= earlier
-            result.faults.removeAll { $0.time >= result.timeline.calm }
+            result.faults.removeAll {
+                $0.time >= result.timeline.calm && $0.time < timeline.settled
+            }
+            // What happens on the calm network keeps its distance from the end.
+            for index in result.faults.indices
+            where result.faults[index].time >= timeline.settled {
+                result.faults[index].time -= earlier
+                result.faults[index].end -= earlier
+            }
         }
         return result
     }

@@ -41,7 +41,7 @@ struct PeeringGenerator {
             mismatch: .none
         )
         if dice.chance(perMille: 120) {
-            plan.set(dice.pick(Mismatch.allCases), at: dice.below(2))
+            plan.set(dice.pick(Mismatch.common), at: dice.below(2))
         }
         return plan
     }

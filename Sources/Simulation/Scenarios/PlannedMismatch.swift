@@ -5,7 +5,8 @@ extension PeeringPlan {
     mutating func set(_ mismatch: Mismatch, at end: Int) {
         self.mismatch = mismatch
         switch mismatch {
-        case .none: break
+        // These are made with the tunnels.
+        case .none, .header, .headerInUDP, .mode: break
         case .secret: ends[end].secret += "?"
         case .ikeEncryption:
             ike("aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha256-x25519", end)

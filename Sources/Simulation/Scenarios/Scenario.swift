@@ -59,6 +59,10 @@ package struct GatewayPlan: Sendable {
     /// Its own address: a private one behind a NAT box.
     package var address: IPAddress
     package var nat: NATPlan?
+    /// Another way into the network, which comes and goes.
+    package var second: AttachmentPlan?
+    /// Whether it is the one that begins all its IKE SAs, all with MOBIKE.
+    var roamsAlone = false
     package var cookieThreshold: Int
     /// Gives peers tokens that prove its restart, made of a secret on its disk (RFC 6290).
     var detectsCrashes = false
@@ -76,6 +80,12 @@ package struct NATPlan: Sendable {
     package var timeout: UInt64
 }
 
+/// A way into the network.
+package struct AttachmentPlan: Sendable {
+    package var address: IPAddress
+    package var nat: NATPlan?
+}
+
 /// Two gateways that are configured for one another.
 package struct PeeringPlan: Sendable {
     package let number: Int
@@ -85,11 +95,35 @@ package struct PeeringPlan: Sendable {
     package var tunnels: [TunnelPlan]
     package var mismatch: Mismatch
     package var transport = TransportPlan()
+    /// Gateways that take the place of one end where redirects lead to them, and of which end.
+    var standIns: Set<Int> = []
+    var standsInFor = 0
+    /// What is in force.
+    var redirecting: Redirecting?
 
     package var name: String { "g\(gateways[0])-g\(gateways[1])" }
 
-    func end(of gateway: Int) -> EndPlan { ends[gateway == gateways[0] ? 0 : 1] }
-    func other(than gateway: Int) -> Int { gateway == gateways[0] ? gateways[1] : gateways[0] }
+    var hasMobility: Bool { ends.allSatisfy { $0.mobike != nil && $0.mobike != "false" } }
+
+    func isEnd(_ gateway: Int) -> Bool {
+        gateways.contains(gateway) || standIns.contains(gateway)
+    }
+
+    /// Whether a gateway has the peering in its configuration now.
+    func isConfigured(at gateway: Int) -> Bool {
+        gateways.contains(gateway)
+            || redirecting?.steps.contains { $0.gateway == gateway } ?? false
+    }
+
+    func place(of gateway: Int) -> Int { gateways.firstIndex(of: gateway) ?? standsInFor }
+    func end(of gateway: Int) -> EndPlan { ends[place(of: gateway)] }
+    func other(than gateway: Int) -> Int { gateways[1 - place(of: gateway)] }
+
+    /// All that can be at the other end.
+    func others(than gateway: Int) -> [Int] {
+        let place = place(of: gateway)
+        return [gateways[1 - place]] + (place == standsInFor ? [] : standIns.sorted())
+    }
 }
 
 /// One gateway's view of a peering.
@@ -115,6 +149,10 @@ package struct EndPlan: Sendable {
     var resumes = false
     /// By which it knows the peer instead of an address.
     var peerName: String?
+    /// Whether it has MOBIKE, in the words of a configuration; nil: it says nothing of it.
+    var mobike: String?
+    /// Whether it goes where the peer sends it.
+    var follows = true
 }
 
 package struct TunnelPlan: Sendable {
@@ -122,12 +160,26 @@ package struct TunnelPlan: Sendable {
     package var ends: [TunnelEndPlan]
     /// What is special about its selectors, for the coverage.
     var selectorForm: String?
+    /// What the packet path does not carry, so that it is agreed on only.
+    var carriage: Carriage?
+}
+
+package enum Carriage: String, CaseIterable, Sendable {
+    case header = "AH"
+    case transport = "transport mode"
+    case headerInTransport = "AH in transport mode"
+
+    var hasHeader: Bool { self != .transport }
+    var isTransport: Bool { self != .header }
 }
 
 package struct TunnelEndPlan: Sendable {
     var local: [SelectorPlan]
     var remote: [SelectorPlan]
     var espProposals: [String]
+    /// Of AH.
+    var headerProposals: [String] = []
+    var isTransport = false
     var start: String
     /// Seconds.
     var lifetime: Int
@@ -181,14 +233,23 @@ package enum Mismatch: String, CaseIterable, Sendable {
     case localIdentity = "local-identity"
     case remoteIdentity = "remote-identity"
     case selectors
+    /// AH at one end, ESP at the other.
+    case header
+    /// AH at both ends, and a NAT or UDP between them.
+    case headerInUDP = "ah-in-udp"
+    /// Transport mode at one end, tunnel mode at the other.
+    case mode
+
+    /// What is found in the proposals, secrets, identities and selectors of any tunnel.
+    static let common = allCases.filter { ![.header, .headerInUDP, .mode].contains($0) }
 }
 
 /// Something that goes wrong at a time, in virtual nanoseconds.
 package struct PlannedFault: Sendable {
     let number: Int
-    let time: UInt64
+    var time: UInt64
     /// When it is over; for those that last.
-    let end: UInt64
+    var end: UInt64
     var kind: FaultKind
 }
 
@@ -216,6 +277,12 @@ package enum FaultKind: Sendable {
     case reload(Int, peering: Int, Change)
     /// The packet path asks both ends for successors of a tunnel's SAs at once.
     case wearOut(peering: Int, tunnel: Int)
+    /// Both ends get another secret; this one, by its place, while it begins an IKE SA.
+    case changeSecret(Int, peering: Int)
+    /// A gateway with two ways into the network loses or gains one, or prefers the other.
+    case roam(Int, Roaming)
+    /// An end of a peering sends the other elsewhere.
+    case redirect(Redirecting)
 
     /// What an operator writes otherwise.
     package enum Change: String, CaseIterable, Sendable {
@@ -224,6 +291,20 @@ package enum FaultKind: Sendable {
         case proposals
         /// A tunnel is taken out, and put back when the fault is over.
         case tunnel
+    }
+
+    /// What becomes of the two ways; when the fault is over, the first is there and preferred.
+    package enum Roaming: String, CaseIterable, Sendable {
+        /// The second is there besides.
+        case gain
+        /// The second is preferred, and for the first half of the time the first is there too.
+        case handOver = "hand-over"
+        /// The first goes, the second comes; and back.
+        case jump
+        /// Neither is there.
+        case outage
+        /// The first passes nothing any more, and nobody says so; the second is there.
+        case silence
     }
 
     var name: String {
@@ -239,6 +320,9 @@ package enum FaultKind: Sendable {
         case .bringUp: "bring-up"
         case .wearOut: "wear-out"
         case .reload: "reload"
+        case .changeSecret: "change of a secret"
+        case .redirect(let plan): "redirect: \(plan.course.rawValue)"
+        case .roam(_, let roaming): "roaming: \(roaming.rawValue)"
         }
     }
 }

@@ -42,6 +42,14 @@ package struct ScenarioGenerator {
         scenario.faults = faults.faults(for: scenario)
         var varieties = VarietyGenerator(seed: seed)
         varieties.vary(&scenario)
+        var carriage = CarriageGenerator(seed: seed)
+        carriage.add(to: &scenario)
+        var secrets = SecretGenerator(seed: seed)
+        secrets.add(to: &scenario)
+        var roaming = RoamingGenerator(seed: seed)
+        roaming.add(to: &scenario)
+        var redirects = RedirectGenerator(seed: seed)
+        redirects.add(to: &scenario)
         return scenario
     }
 

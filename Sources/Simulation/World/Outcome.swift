@@ -20,6 +20,8 @@ package enum Checker: String, CaseIterable, Sendable {
     case convergence
     case diagnosis
     case probes
+    case paths
+    case redirects
     case clear
     case bounds
     case leftovers

@@ -8,9 +8,8 @@ extension World {
     func begin(_ fault: PlannedFault) {
         trace.note(at: now) { "fault \(fault.number): \(fault.kind)" }
         coverage.count("fault", fault.kind.name)
-        if let index = scenario.faults.firstIndex(where: { $0.number == fault.number }) {
-            schedule(.faultEnds(index), at: fault.end)
-        }
+        let index = scenario.faults.firstIndex { $0.number == fault.number }
+        if let index { schedule(.faultEnds(index), at: fault.end) }
         switch fault.kind {
         case .partition(let from, let to): internet.block(from: from, to: to, true)
         case .crash(let gateway, let keepsState):
@@ -40,6 +39,13 @@ extension World {
             bringUp(gateway, peering, tunnel, fault)
         case .wearOut(let peering, let tunnel):
             if let plan = scenario.peering(peering) { wearOut(plan, tunnel) }
+        case .redirect(let plan): redirect(plan, isOver: false)
+        case .changeSecret(let place, let peering): changeSecret(place, fault, of: peering)
+        case .roam(let gateway, let roaming):
+            roam(gateway, roaming)
+            if let index, roaming == .handOver {
+                schedule(.roamingHalf(index), at: now + (fault.end - now) / 2)
+            }
         }
     }
 
@@ -60,6 +66,9 @@ extension World {
         case .reload(let gateway, let peering, let change):
             reload(gateway, peering, change, isOver: true)
         case .move(let gateway): moveBack(gateway)
+        case .redirect(let plan): redirect(plan, isOver: true)
+        case .changeSecret(let place, let peering): endOfSecret(place, of: peering)
+        case .roam(let gateway, let roaming): roamBack(gateway, roaming)
         case .rebind, .bringUp, .wearOut: break
         }
     }

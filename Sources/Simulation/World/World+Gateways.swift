@@ -16,6 +16,7 @@ extension World {
             }
             guard let controller = gateway.controller else { return }
             trace.note(at: now) { "\(gateway.plan.name) starts, life \(gateway.life)" }
+            if gateway.plan.second != nil { hearAddresses(index, gateway.life) }
             perform(controller.start(credentials: credentials, at: instant), of: gateway)
         } catch {
             fail(.setup, error.text)
@@ -60,7 +61,7 @@ extension World {
                 sendESP(datagram, of: gateway)
             }
         case .findLocalAddress(let connection, let remote):
-            let address = internet.addresses[gateway.index]
+            let address = internet.preferredAddress(of: gateway.index)
             control(
                 .localAddressFound(connection: connection, remote: remote, address),
                 at: gateway.index
@@ -69,7 +70,7 @@ extension World {
             let delay = nameDice.span(milliseconds: 1...200)
             schedule(.lookup(gateway.index, life: gateway.life, name: name), at: now + delay)
         case .findRoute(let remote):
-            let address = internet.addresses[gateway.index]
+            let address = internet.preferredAddress(of: gateway.index)
             control(.routeFound(remote: remote, local: address), at: gateway.index)
         case .report(let report):
             coverage.count(report)

@@ -22,6 +22,7 @@ extension World {
             bytes: isTraversal ? IKEPorts.marker + datagram.bytes : datagram.bytes
         )
         fail(checks.ikeSent(datagram.bytes, by: gateway, now, &coverage))
+        checks.paths.sent(datagram.bytes, to: datagram.remote.address, by: gateway.index)
         launch(wire, of: gateway)
     }
 
@@ -45,6 +46,7 @@ extension World {
         record(datagram, of: gateway)
         attackers.overhear(datagram, from: gateway.index)
         tellStrangers(datagram)
+        forgeRedirect(datagram)
         let passage = internet.carry(datagram, from: gateway.index, at: now)
         if let copy = passage.first { schedule(.arrival(copy.datagram), at: now + copy.delay) }
         if let copy = passage.second { schedule(.arrival(copy.datagram), at: now + copy.delay) }
@@ -82,6 +84,7 @@ extension World {
 
     private func receive(_ message: [UInt8], _ datagram: WireDatagram, at index: Int) {
         checks.ikeReceived(message, at: index, now)
+        checks.paths.received(message, from: datagram.source.address, at: index, now)
         control(
             .datagram(
                 IKEDatagram(

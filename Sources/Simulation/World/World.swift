@@ -23,6 +23,10 @@ package final class World {
     var dice: Dice
     /// Of the DNS.
     var nameDice: Dice
+    /// Of secrets that change.
+    var secretDice: Dice
+    /// Of gateways that roam.
+    var roamingDice: Dice
     private(set) var phase = Phase.turmoil
     private var lastDatagram: UInt64 = 0
     var wantedEnds: [WantedEnd]
@@ -52,6 +56,8 @@ package final class World {
         checks = Checks(scenario)
         dice = Dice(seed: scenario.seed, stream: 3)
         nameDice = Dice(seed: scenario.seed, stream: 7)
+        secretDice = Dice(seed: scenario.seed, stream: SecretGenerator.stream + 1)
+        roamingDice = Dice(seed: scenario.seed, stream: RoamingGenerator.stream + 1)
         attackers = Attackers(scenario)
         wantedEnds = WantedEnd.all(of: scenario)
     }
@@ -93,8 +99,10 @@ package final class World {
             coverage.count("mismatch", peering.mismatch.rawValue)
         }
         for tunnel in scenario.peerings.flatMap(\.tunnels) {
+            if let carriage = tunnel.carriage { coverage.count("carriage", carriage.rawValue) }
             if let form = tunnel.selectorForm { coverage.count("selectors", form) }
         }
+        countRoaming()
         for gateway in gateways {
             queue.schedule(.boot(gateway.index), at: now + dice.span(milliseconds: 0...2000))
         }
@@ -137,6 +145,10 @@ package final class World {
         case .streamCloses(let number, let end): closes(number, end: end)
         case .streamBreaks(let number): breaks(number)
         case .udpBlock(let peering, let isBlocked): blockUDP(peering, isBlocked)
+        case .addresses(let gateway, let life): hearAddresses(gateway, life)
+        case .reread(let gateway, let life):
+            if gateways[gateway].life == life { reread(gateway) }
+        case .roamingHalf(let index): roamOn(scenario.faults[index])
         case .probe(let flow): sendProbe(flow)
         case .faultBegins(let index): begin(scenario.faults[index])
         case .faultEnds(let index): end(scenario.faults[index])

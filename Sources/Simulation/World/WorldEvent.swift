@@ -19,6 +19,12 @@ enum WorldEvent {
     case streamBreaks(Int)
     /// UDP between the gateways of a peering passes no more, or again.
     case udpBlock(peering: Int, Bool)
+    /// One life of a gateway hears which addresses it has now.
+    case addresses(Int, life: Int)
+    /// One life of a gateway reads its configuration again.
+    case reread(Int, life: Int)
+    /// Half the time of a fault is over.
+    case roamingHalf(Int)
     case probe(flow: Int)
     case faultBegins(Int)
     case faultEnds(Int)
@@ -44,6 +50,9 @@ extension WorldEvent {
         case .streamCloses: "stream closes"
         case .streamBreaks: "stream breaks"
         case .udpBlock: "UDP block"
+        case .addresses: "addresses"
+        case .reread: "configuration read again"
+        case .roamingHalf: "half of a hand-over"
         case .probe: "probe"
         case .faultBegins: "fault begins"
         case .faultEnds: "fault ends"
@@ -59,7 +68,8 @@ extension WorldEvent {
     var gateway: Int? {
         switch self {
         case .boot(let gateway), .timer(let gateway, _), .packetPath(let gateway, _, _),
-            .pathMTU(let gateway, _, _, _), .lookup(let gateway, _, _):
+            .pathMTU(let gateway, _, _, _), .lookup(let gateway, _, _),
+            .addresses(let gateway, _), .reread(let gateway, _):
             gateway
         default: nil
         }

@@ -19,6 +19,8 @@ struct Checks {
     var redirects: RedirectChecks
     var secrets = SecretWatch()
     var wire = WireReader()
+    private var unowned: [Violation] = []
+    private var unownedSPIs: [SPI] = []
     private var collisions = CollisionWatch()
 
     init(_ scenario: Scenario) {
@@ -51,7 +53,7 @@ struct Checks {
     }
 
     /// RFC 7296 §2.21.2: nothing before the peer has proven who it is.
-    private func unproven(
+    private mutating func unproven(
         _ child: ChildSAInstallation,
         at gateway: SimulatedGateway,
         _ now: UInt64
@@ -65,7 +67,10 @@ struct Checks {
             )
         }
         guard let sa = gateway.controller?.ikeSA(ofChild: child.inboundSPI) else {
-            return violation(.authentication, "it belongs to no IKE SA")
+            // Its IKE SA may end with it at the same event.
+            unowned.append(violation(.authentication, "it belongs to no IKE SA"))
+            unownedSPIs.append(child.inboundSPI)
+            return nil
         }
         let pair = SPIPair(initiator: sa.initiator, responder: sa.responder)
         guard let identity = authentication.identity(provenTo: gateway.index, in: pair) else {
@@ -78,6 +83,17 @@ struct Checks {
             )
         }
         return nil
+    }
+
+    var hasUnowned: Bool { !unowned.isEmpty }
+
+    /// A Child SA that belonged to no IKE SA when it was installed, and is still there after the event.
+    mutating func orphan(at gateway: Int) -> Violation? {
+        defer {
+            unowned = []
+            unownedSPIs = []
+        }
+        return zip(unowned, unownedSPIs).first { associations.accepts($1, at: gateway) }?.0
     }
 
     mutating func command(

@@ -32,6 +32,7 @@ extension World {
 
     func perform(_ effects: [ControlEffect], of gateway: SimulatedGateway) {
         for effect in effects { perform(effect, of: gateway) }
+        if checks.hasUnowned { fail(checks.orphan(at: gateway.index)) }
         armTimer(of: gateway)
         postEvents(of: gateway)
     }

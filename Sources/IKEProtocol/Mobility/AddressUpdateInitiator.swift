@@ -8,8 +8,8 @@ internal import IPsecPrimitives
 ///                         <--  HDR, SK { [N(NAT_DETECTION_*_IP),] N(COOKIE2) }
 extension IKEEngine {
     /// Messages take another path from now on. Packets follow at once where the old path cannot
-    /// work any more and the peer is where it was, else when the peer has answered along the new one: until then the old one
-    /// carries them.
+    /// work any more and the peer is where it was, else when the peer has answered along the new
+    /// one: until then the old one carries them.
     ///
     /// - Parameter answered: a request whose answer is at hand, so that it need not be repeated.
     func changePath(

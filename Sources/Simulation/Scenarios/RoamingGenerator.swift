@@ -24,8 +24,8 @@ struct RoamingGenerator {
         plan(gateway, isAlone: isAlone, &scenario)
     }
 
-    /// TCP follows a gateway in a way of its own, transport mode and AH cannot follow everywhere, and where ends are to disagree, nothing else
-    /// should stand in the way.
+    /// TCP follows a gateway in a way of its own, transport mode and AH cannot follow everywhere, and
+    /// where ends are to disagree, nothing else should stand in the way.
     private func mayRoam(_ gateway: Int, _ scenario: Scenario) -> Bool {
         let own = scenario.peerings.filter { $0.gateways.contains(gateway) }
         return !own.isEmpty

@@ -37,13 +37,14 @@ extension IKEEngine {
                 random: &random
             )
         }
-        // Requests may overtake each other in a window: only the latest counts.
-        guard sa.responses.isLatest(request.header.messageID) else { return answer }
-        if let addresses {
+        let messageID = request.header.messageID
+        if let addresses, mobility.isNewest(addresses: messageID) {
             mobility.peerAddresses = addresses
             if mobility.isInitiator { considerPeerAddresses(path, of: sa, at: request.receivedAt) }
         }
-        guard isUpdate, !mobility.isInitiator else { return answer }
+        guard isUpdate, !mobility.isInitiator, mobility.isNewest(update: messageID) else {
+            return answer
+        }
         guard mayMove(sa, to: path) else {
             answer.payloads.append(.notify(NotifyPayload(.unacceptableAddresses)))
             report(.addressesRefused(MobilityFailure.unacceptable(path, sa.connection)), of: sa)

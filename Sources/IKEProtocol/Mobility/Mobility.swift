@@ -23,6 +23,11 @@ final class Mobility {
     /// The path of an update whose return routability is not shown yet (RFC 4555 §3.7).
     var isPathUnproven = false
 
+    /// The newest requests of the peer that asked for an update and that told of its addresses, by
+    /// their message IDs. In a window, older ones may come later, and other requests between them.
+    private var newestUpdate: UInt32?
+    private var newestAddresses: UInt32?
+
     /// Whether a request has gone along several paths, so that the answer shows which one works.
     var isProbing = false
 
@@ -39,7 +44,24 @@ final class Mobility {
         self.announced = announced
     }
 
-    /// The same for the IKE SA that replaces this one. The hashes have other SPIs in them.
+    /// RFC 4555 §3.5: the responder "determines whether it has already received a newer
+    /// UPDATE_SA_ADDRESSES request than this one".
+    func isNewest(update messageID: UInt32) -> Bool {
+        Mobility.isNewest(messageID, &newestUpdate)
+    }
+
+    func isNewest(addresses messageID: UInt32) -> Bool {
+        Mobility.isNewest(messageID, &newestAddresses)
+    }
+
+    private static func isNewest(_ messageID: UInt32, _ newest: inout UInt32?) -> Bool {
+        if let newest, messageID < newest { return false }
+        newest = messageID
+        return true
+    }
+
+    /// The same for the IKE SA that replaces this one. The hashes have other SPIs in them, and
+    /// message IDs begin anew.
     func successor() -> Mobility {
         let other = Mobility(
             isInitiator: isInitiator,

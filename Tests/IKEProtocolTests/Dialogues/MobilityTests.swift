@@ -184,6 +184,24 @@ struct MobilityTests {
         #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
     }
 
+    @Test("an update that another request has overtaken is carried out all the same")
+    func overtakenUpdate() throws {
+        let (dialogue, terrain) = connect()
+        let spi = try #require(dialogue.left.present.first)
+        terrain.moveLeft(to: ["198.51.100.7"])
+        let update = dialogue.left.outbox
+        #expect(update.count == 1)
+        dialogue.left.outbox = []
+        dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.left)
+        #expect(dialogue.left.outbox.count == 1)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.left.outbox = update
+        dialogue.settle()
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+        #expect(ends(dialogue).1?.remote.address == IPAddress("198.51.100.7"))
+        #expect(dialogue.agree())
+    }
+
     @Test("a silent peer is looked for at its other addresses, and found")
     func probing() {
         let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])

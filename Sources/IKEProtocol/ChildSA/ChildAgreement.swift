@@ -97,7 +97,9 @@ extension IKEEngine {
         _ sa: IKESA
     ) -> TrafficSelectorPair {
         // The ends may have moved since, and the selectors are theirs.
-        if old.traits.mode == .transport { return old.selectors.moved(to: sa.path) }
+        if old.traits.mode == .transport {
+            return old.selectors(of: policy, at: sa.path) ?? old.selectors
+        }
         if policy.isPerPair || old.selectors.isBetweenTwoAddresses { return old.selectors }
         return TrafficSelectorPair(
             local: old.selectors.local

@@ -42,6 +42,14 @@ extension TrafficSelectorPair {
     }
 }
 
+extension ChildSA {
+    /// What a successor in transport mode may carry between the ends where they are now; nil where
+    /// the policy has nothing of that.
+    func selectors(of policy: ChildPolicy, at path: IKEPath) -> TrafficSelectorPair? {
+        selectors.moved(to: path).intersection(policy.selectors)
+    }
+}
+
 extension IKEPath {
     fileprivate var addresses: OriginalAddresses {
         OriginalAddresses(local: local.address, remote: remote.address)

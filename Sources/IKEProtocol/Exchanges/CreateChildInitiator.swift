@@ -30,6 +30,12 @@ extension IKEEngine {
         guard let child = state.children[spi], child.stage == .current else { return }
         let policy =
             sa.connection.children.first { $0.name == child.policy.name } ?? child.policy
+        if child.traits.mode == .transport, child.selectors(of: policy, at: sa.path) == nil {
+            // An end has moved to where the policy does not have it: no SA may be made there.
+            let failure = ModeMismatch.notBetweenEnds(policy, policy.selectors, sa.path)
+            report(.initiationFailed(failure), of: sa, child: policy.name)
+            return retryRekey(of: spi, sa, at: now)
+        }
         let initiation = IKEEvent.Initiation(connection: sa.connection.name, child: policy.name)
         requestChild(policy, initiation, replaces: spi, of: sa, at: now)
     }

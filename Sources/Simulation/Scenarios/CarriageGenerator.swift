@@ -15,7 +15,8 @@ struct CarriageGenerator {
             let carriage = dice.pick(Carriage.allCases)
             let fails = dice.chance(perMille: 200)
             guard dice.chance(perMille: 600), scenario.peerings[index].mismatch == .none,
-                scenario.peerings[index].transport.word == "udp"
+                scenario.peerings[index].transport.word == "udp",
+                !carriage.isTransport || !scenario.moves(scenario.peerings[index])
             else { continue }
             shape(index, carriage, fails: fails, &scenario)
         }
@@ -110,5 +111,18 @@ extension SelectorPlan {
     fileprivate init(host: IPAddress, _ ipProtocol: UInt8) {
         self.init(network: IPPrefix(address: host, length: host.version.addressBits)!)
         self.ipProtocol = ipProtocol
+    }
+}
+
+extension Scenario {
+    /// Whether an end comes to an address that policies of transport mode do not have.
+    fileprivate func moves(_ peering: PeeringPlan) -> Bool {
+        faults.contains { fault in
+            if case .move(let gateway) = fault.kind {
+                peering.gateways.contains(gateway)
+            } else {
+                false
+            }
+        }
     }
 }

@@ -41,6 +41,36 @@ struct ChildTraitsTests {
         #expect(dialogue.left.installed.count >= 2)
     }
 
+    @Test("a peer that moves to where the policy does not have it gets no successor there")
+    func transportMovedOutside() throws {
+        var left = Setup(), right = Setup().mirrored
+        left.adjustChild = transport
+        left.encapsulation = .udp
+        right.adjustChild = { policy in
+            policy.mode = .transport
+            policy.localSelectors = Setup.selectors("192.0.2.2/32")
+            policy.remoteSelectors = Setup.selectors("192.0.2.1/32")
+        }
+        let dialogue = Dialogue(left, right)
+        dialogue.initiate()
+        #expect(dialogue.agree())
+        let spi = try #require(dialogue.right.present.first)
+        let elsewhere = Endpoint(address: try #require(IPAddress("198.51.100.9")), port: 4500)
+        dialogue.handle(
+            .peerEndpointChanged(inboundSPI: spi, remote: elsewhere),
+            at: dialogue.right
+        )
+        #expect(dialogue.right.packetPath?.remote == elsewhere)
+        dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.right)
+        dialogue.settle()
+        #expect(dialogue.right.failures.map(\.subject) == [.trafficSelectors])
+        #expect(
+            dialogue.right.installed.values.allSatisfy {
+                $0.remoteSelectors == Setup.selectors("192.0.2.1/32")
+            }
+        )
+    }
+
     /// RFC 7296 §2.23.1: both ends see the addresses of their own side, and keep what the other
     /// wrote for the checksums.
     @Test("two NATs between the ends change the addresses of transport mode")

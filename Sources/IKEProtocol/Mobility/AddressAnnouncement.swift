@@ -74,7 +74,15 @@ extension IKEEngine {
             } else if mobility.isInitiator {
                 changePath(of: sa, to: path, packetsFollowAtOnce: !isOldThere, at: now)
             } else if !isOldThere, sa.path.transport == .udp {
+                if mobility.deserted == nil { mobility.deserted = sa.path }
                 moveHere(sa, path, state, mobility, at: now)
+            } else if let old = mobility.deserted, isLocal(old.local.address) {
+                // The initiator has not followed, and it is for the initiator to say where to.
+                mobility.deserted = nil
+                path.local = old.local
+                moveHere(sa, path, state, mobility, at: now)
+            } else {
+                announce(sa, mobility, at: now)
             }
         }
     }

@@ -68,6 +68,7 @@ extension IKEEngine {
         else { return }
         let now = request.receivedAt
         let from = mobility.packetPath.remote
+        mobility.deserted = nil
         setPath(path, of: sa)
         sa.stream?.isLost = false
         if sa.nat.isSupported, request.content.notify(.natDetectionSourceIP) != nil {
@@ -131,8 +132,12 @@ extension IKEEngine {
         guard let mobility = sa.mobility else { return }
         let known = mobility.peerAddresses + [path.remote.address]
         guard !known.contains(sa.path.remote.address) else { return }
-        let here = path
-        guard mayMove(sa, to: here) else { return }
-        changePath(of: sa, to: here, packetsFollowAtOnce: true, at: now)
+        guard mayMove(sa, to: path) else {
+            return report(
+                .addressesRefused(MobilityFailure.unacceptable(path, sa.connection)),
+                of: sa
+            )
+        }
+        changePath(of: sa, to: path, packetsFollowAtOnce: true, at: now)
     }
 }

@@ -20,6 +20,9 @@ final class Mobility {
     var refused: [IKEPath] = []
     /// How often in a row the peer saw a NAT where none may be (RFC 4555 §3.9).
     var natDetections = 0
+    /// The path that the initiator chose and that this end, the responder, has left because its
+    /// address was gone (RFC 4555 §3.5); nil once the initiator has chosen another.
+    var deserted: IKEPath?
     /// The path of an update whose return routability is not shown yet (RFC 4555 §3.7).
     var isPathUnproven = false
 
@@ -70,6 +73,7 @@ final class Mobility {
             announced: announced
         )
         other.refused = refused
+        other.deserted = deserted
         other.isPathUnproven = isPathUnproven
         return other
     }

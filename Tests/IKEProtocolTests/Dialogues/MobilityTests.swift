@@ -235,6 +235,26 @@ struct MobilityTests {
         #expect(dialogue.agree())
     }
 
+    @Test("a responder that the initiator does not follow goes back when its address is back")
+    func responderReturns() {
+        let (dialogue, terrain) = connect(change: { near, _ in
+            near.mobility = MobilityPolicy(isOffered: true, acceptsAnyAddress: false)
+        })
+        terrain.moveRight(to: ["198.51.100.2"])
+        dialogue.settle()
+        #expect(dialogue.right.packetPath?.local.address == IPAddress("198.51.100.2"))
+        #expect(
+            dialogue.left.count { if case .addressesRefused = $0 { true } else { false } } == 1
+        )
+        terrain.right.insert(IPAddress("192.0.2.2")!)
+        terrain.rightRoute = IPAddress("192.0.2.2")
+        terrain.announce()
+        dialogue.settle()
+        #expect(dialogue.right.packetPath?.local.address == IPAddress("192.0.2.2"))
+        #expect(ends(dialogue).0?.remote.address == IPAddress("192.0.2.2"))
+        #expect(dialogue.agree())
+    }
+
     @Test("an address that comes or goes besides the one in use is told, and no more")
     func additionalAddresses() {
         let (dialogue, terrain) = connect()

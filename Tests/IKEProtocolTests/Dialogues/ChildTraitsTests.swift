@@ -41,34 +41,39 @@ struct ChildTraitsTests {
         #expect(dialogue.left.installed.count >= 2)
     }
 
-    @Test("a peer that moves to where the policy does not have it gets no successor there")
+    @Test("a peer whose NAT moves to where the policy does not have it gets no successor there")
     func transportMovedOutside() throws {
-        var left = Setup(), right = Setup().mirrored
+        let named = Setup.selectors("198.51.100.1/32")
+        var left = Setup()
+        left.localAddress = "10.0.0.1"
         left.adjustChild = transport
-        left.encapsulation = .udp
+        var right = Setup().mirrored
+        right.remoteAddress = "198.51.100.1"
         right.adjustChild = { policy in
             policy.mode = .transport
             policy.localSelectors = Setup.selectors("192.0.2.2/32")
-            policy.remoteSelectors = Setup.selectors("192.0.2.1/32")
+            policy.remoteSelectors = named
         }
         let dialogue = Dialogue(left, right)
+        let inner = try #require(IPAddress("10.0.0.1"))
+        var outer = try #require(IPAddress("198.51.100.1"))
+        dialogue.link = { datagram in
+            var datagram = datagram
+            if datagram.local.address == inner { datagram.local.address = outer }
+            if datagram.remote.address == outer { datagram.remote.address = inner }
+            return [datagram]
+        }
         dialogue.initiate()
-        #expect(dialogue.agree())
+        #expect(dialogue.left.activeChild("net")?.mode == .transport)
         let spi = try #require(dialogue.right.present.first)
-        let elsewhere = Endpoint(address: try #require(IPAddress("198.51.100.9")), port: 4500)
-        dialogue.handle(
-            .peerEndpointChanged(inboundSPI: spi, remote: elsewhere),
-            at: dialogue.right
-        )
-        #expect(dialogue.right.packetPath?.remote == elsewhere)
+        outer = try #require(IPAddress("198.51.100.9"))
+        let there = Endpoint(address: outer, port: 4500)
+        dialogue.handle(.peerEndpointChanged(inboundSPI: spi, remote: there), at: dialogue.right)
+        #expect(dialogue.right.packetPath?.remote == there)
         dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.right)
         dialogue.settle()
         #expect(dialogue.right.failures.map(\.subject) == [.trafficSelectors])
-        #expect(
-            dialogue.right.installed.values.allSatisfy {
-                $0.remoteSelectors == Setup.selectors("192.0.2.1/32")
-            }
-        )
+        #expect(dialogue.right.installed.values.allSatisfy { $0.remoteSelectors == named })
     }
 
     /// RFC 7296 §2.23.1: both ends see the addresses of their own side, and keep what the other

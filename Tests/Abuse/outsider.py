@@ -99,6 +99,7 @@ def unknown_esp(lab):
     """ESP by an SPI that the gateway has not: over the IKE SA, and once however much comes, the
     peer hears of it; one without an IKE SA hears nothing."""
     peer, stranger = lab.victim(), lab.peer()
+    peer.wants_complaints = True
     spi = b"\xde\xad\xbe\xef"
     for number in range(50):
         for sender in (peer, stranger):
@@ -112,6 +113,7 @@ def unknown_esp(lab):
     data = [payload.body[4:] for payload in payloads if payload.kind == codec.NOTIFY]
     expect(spi in data, f"the notification has {data}")
     peer.answer(read, [])
+    peer.wants_complaints = False
     expect(not list(stranger.arrivals(0.05, True)), "a stranger had an answer")
     peer.expect_alive()
     peer.expect_echo()

@@ -91,6 +91,8 @@ class Peer:
         self.next_id = 0
         # What the gateway takes at once (RFC 7296 §2.3).
         self.window = 1
+        # Whether a case looks itself at what the gateway says of unknown SPIs.
+        self.wants_complaints = False
         # What IKE_INTERMEDIATE adds to what is signed (RFC 9242 §3.3.2).
         self.int_auth = b""
         self.secret = SECRET
@@ -138,12 +140,28 @@ class Peer:
                 data, source = door.recvfrom(65600)
             except TimeoutError:
                 return
-            if source[0] != GATEWAY:
+            if source[0] != GATEWAY or is_nat and data[:4] != MARKER:
                 continue
-            if not is_nat:
+            data = data[4:] if is_nat else data
+            if not self._answers_complaint(data):
                 yield data
-            elif data[:4] == MARKER:
-                yield data[4:]
+
+    def _answers_complaint(self, data):
+        """INVALID_SPI over the IKE SA may come once for whatever looks like ESP (RFC 7296 §1.5)."""
+        if (self.wants_complaints or self.keys is None or len(data) < 28
+                or data[:16] != self.spi_i + self.spi_r):
+            return False
+        read = codec.read_header(data)
+        if read.exchange != INFORMATIONAL or read.flags & RESPONSE:
+            return False
+        try:
+            payloads = self.open(data)
+        except Failure:
+            return False
+        if codec.errors(payloads) != [codec.INVALID_SPI]:
+            return False
+        self.answer(read, [])
+        return True
 
     def receive(self, wanted, seconds=1.0, nat=None):
         """The first message for which `wanted(header)` holds, or None."""

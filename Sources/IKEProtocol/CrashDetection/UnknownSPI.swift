@@ -10,8 +10,8 @@ extension IKEEngine {
     /// Tells the peer, over an IKE SA that is there; where there is none this end keeps silent, for
     /// an answer in clear to what anyone can send would only help a flood.
     func complain(of spi: SPI, to remote: Endpoint, at now: Instant) {
-        // One that this end is making or closing is not unknown.
-        guard sas.isFree(spi), let sa = sas.current(with: remote),
+        // One that this end is making or closing is not unknown, and a reserved one is of no SA.
+        guard !spi.isReserved, sas.isFree(spi), let sa = sas.current(with: remote),
             sa.timers[.spiComplaint] == nil
         else { return }
         arm(.spiComplaint, of: sa, at: now + IKEEngine.complaintInterval)
@@ -60,9 +60,9 @@ extension IKEEngine {
         else { return false }
         guard let spi = SPI(complaint: notify), let sa = sas.current(with: datagram.remote),
             let child = sa.established?.child(outboundSPI: spi), child.stage == .current,
-            sa.requests.isEmpty, sa.timers[.heededComplaint] == nil
+            sa.requests.isEmpty, sa.timers[.heededHint] == nil
         else { return true }
-        arm(.heededComplaint, of: sa, at: now + IKEEngine.complaintInterval)
+        arm(.heededHint, of: sa, at: now + IKEEngine.complaintInterval)
         enqueue(.checkLiveness, of: sa, at: now)
         return true
     }

@@ -36,7 +36,7 @@ extension IKEEngine {
         case .stream: streamTimeout(of: sa, at: now)
         case .udpTrial: tryUDP(sa, at: now)
         // While they run, and only then, they mean something.
-        case .spiComplaint, .heededComplaint: break
+        case .spiComplaint, .heededComplaint, .heededHint: break
         case .keepalive: sendKeepalive(for: sa, at: now)
         case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         case .childExpiry(let spi): expireChild(spi, of: sa, at: now)

@@ -85,6 +85,9 @@ enum SATimer: Hashable {
     case spiComplaint
     /// A child has been replaced because the peer does not have it.
     case heededComplaint
+    /// The peer has been asked whether it lives because of what anyone may have said. Apart, so that
+    /// a forger keeps no true complaint from being heard.
+    case heededHint
     /// The end of the memory of a closed SA.
     case oblivion
     /// Another IKE SA with the same peer has come, and this one is to go.

@@ -124,6 +124,23 @@ struct UnknownSPITests {
         #expect(right.count { $0 == .childSAUnknownToPeer(outboundSPI: spi) } == 0)
     }
 
+    @Test("a forged hint does not keep the peer's own complaint from being heard")
+    func hintBeforeComplaint() throws {
+        let dialogue = connect()
+        let right = dialogue.right
+        let spi = try #require(right.activeChild("net")).outboundSPI
+        dialogue.deliver(hint(spi, from: dialogue.left, to: right), to: right)
+        dialogue.settle()
+        let sa = try #require(dialogue.left.engine.sas.all().first)
+        dialogue.left.engine.removeChild(spi, of: sa)
+        dialogue.handle(.timeout, at: dialogue.left)
+        dialogue.handle(.unknownSPI(spi, from: endpoint(right)), at: dialogue.left)
+        dialogue.settle()
+        #expect(right.count { $0 == .childSAUnknownToPeer(outboundSPI: spi) } == 1)
+        dialogue.advance(by: .seconds(5))
+        #expect(dialogue.agree())
+    }
+
     @Test("an IKE SA is found where its peer has moved to")
     func moved() {
         let dialogue = connect()

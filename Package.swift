@@ -51,6 +51,7 @@ var targets: [Target] = [
     // Ground: C shims and system libraries.
     .target(name: "CSecureMemory"),
     .target(name: "CLinux"),
+    .target(name: "CInternetChecksum"),
     .target(
         name: "CPacketCipher",
         dependencies: ["COpenSSL"] + multiBufferDependency,
@@ -74,7 +75,10 @@ var targets: [Target] = [
     module("IKEMessages", ["IPsecPrimitives"]),
     module("IKECredentials", ["IPsecPrimitives", "IPsecCrypto"]),
     module("IKEProtocol", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"]),
-    module("PacketProtection", ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher"]),
+    module(
+        "PacketProtection",
+        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CInternetChecksum"]
+    ),
     module(
         "ConnectionControl",
         [
@@ -168,7 +172,8 @@ var targets: [Target] = [
     tests(
         "PacketProtectionTests",
         [
-            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection",
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CInternetChecksum",
+            "PacketProtection",
             "AllocationCounting",
         ],
         resources: [.copy("Vectors")]

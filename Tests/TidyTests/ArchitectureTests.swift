@@ -9,7 +9,9 @@ enum Architecture {
         "IKEMessages": ["IPsecPrimitives"],
         "IKECredentials": ["IPsecPrimitives", "IPsecCrypto"],
         "IKEProtocol": ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"],
-        "PacketProtection": ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher"],
+        "PacketProtection": [
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CInternetChecksum",
+        ],
         "Configuration": ["IPsecPrimitives"],
         "Management": ["IPsecPrimitives", "CLinux"],
         "ConnectionControl": [

@@ -17,6 +17,7 @@ extension OutboundProcessor {
     static let nextHeaderV4: UInt8 = 4
     static let nextHeaderV6: UInt8 = 41
 
+    @inline(__always)
     func innerPacket(
         of frame: UnsafeMutableRawPointer,
         byteCount: Int

@@ -127,7 +127,7 @@ extension OutboundProcessor {
         let sum =
             unsafe parts.pseudoSum
             &+ UInt64(UInt16(truncatingIfNeeded: length).bigEndian)
-            &+ InternetChecksum.sum(transport, parts.headers &- network)
+            &+ InternetChecksum.headerSum(transport, parts.headers &- network)
             &+ InternetChecksum.copyAndSum(
                 from: bytes + (parts.headers &+ offset),
                 to: target + parts.headers,

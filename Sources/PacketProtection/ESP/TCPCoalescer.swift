@@ -202,7 +202,7 @@
                 ipProtocol: 6,
                 length: packet.totalLength &- network
             )
-            &+ InternetChecksum.sum(bytes + network, segment.headers &- network)
+            &+ InternetChecksum.headerSum(bytes + network, segment.headers &- network)
             &+ InternetChecksum.copyAndSum(
                 from: bytes + segment.headers,
                 to: target,

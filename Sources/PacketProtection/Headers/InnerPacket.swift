@@ -1,26 +1,46 @@
 internal import IPsecPrimitives
 
 /// What the packet path reads of an inner IP packet, checked against the octets there are.
+///
+/// Few words, each written once: a structure that is put together piece by piece in memory makes
+/// the processor wait for its own stores.
 struct InnerPacket {
-    var source: UInt128
-    var destination: UInt128
-    var sourcePort: UInt16 = 0
-    var destinationPort: UInt16 = 0
+    let source: UInt128
+    let destination: UInt128
+    /// Source port above destination port; for ICMP type and code on either side; 0 where
+    /// `hasPorts` is false.
+    let ports: UInt32
+    private let flags: UInt8
     /// The upper-layer protocol, behind IPv6 extension headers.
-    var ipProtocol: UInt8
-    var isV4: Bool
+    let ipProtocol: UInt8
     /// DSCP and ECN.
     var trafficClass: UInt8
-    /// Whether the ports, or ICMP type and code, are there to be seen.
-    var hasPorts = false
-    /// Whether the packet is a fragment, the first included.
-    var isFragment = false
-    var isLaterFragment = false
-    var dontFragment: Bool
     /// Octets before the upper-layer header, extension headers included.
-    var headerLength: Int
+    let headerLength: Int
     /// Octets of the whole packet by its own account.
-    var totalLength: Int
+    let totalLength: Int
+
+    private enum Flag {
+        static let isV4: UInt8 = 1
+        static let hasPorts: UInt8 = 2
+        static let isFragment: UInt8 = 4
+        static let isLaterFragment: UInt8 = 8
+        static let dontFragment: UInt8 = 16
+    }
+
+    var isV4: Bool { flags & Flag.isV4 != 0 }
+    /// Whether the ports, or ICMP type and code, are there to be seen.
+    var hasPorts: Bool { flags & Flag.hasPorts != 0 }
+    /// Whether the packet is a fragment, the first included.
+    var isFragment: Bool { flags & Flag.isFragment != 0 }
+    var isLaterFragment: Bool { flags & Flag.isLaterFragment != 0 }
+    var dontFragment: Bool { flags & Flag.dontFragment != 0 }
+    var sourcePort: UInt16 { UInt16(truncatingIfNeeded: ports >> 16) }
+    var destinationPort: UInt16 { UInt16(truncatingIfNeeded: ports) }
+
+    /// What tells one flow from another besides addresses and ports: protocol, version and
+    /// whether ports are visible.
+    var kind: UInt32 { UInt32(ipProtocol) | UInt32(flags & (Flag.isV4 | Flag.hasPorts)) << 8 }
 
     /// RFC 8200 §4.1 names six kinds of extension header, one of them twice.
     private static let maximumExtensionHeaders = 8
@@ -30,36 +50,65 @@ struct InnerPacket {
     init?(_ bytes: UnsafeMutableRawPointer, available: Int) {
         guard available >= 20 else { return nil }
         let first = unsafe bytes.read8(0)
+        var upper: UpperLayer
         if first >> 4 == 4 {
-            isV4 = true
-            headerLength = Int(first & 15) &* 4
+            upper = unsafe UpperLayer(
+                headerLength: Int(first & 15) &* 4,
+                ipProtocol: bytes.read8(9),
+                flags: InnerPacket.flagsV4(bytes.read16(6))
+            )
             totalLength = Int(unsafe bytes.read16(2))
-            guard headerLength >= 20, totalLength >= headerLength, totalLength <= available
+            guard upper.headerLength >= 20, totalLength >= upper.headerLength,
+                totalLength <= available
             else { return nil }
             trafficClass = unsafe bytes.read8(1)
             source = UInt128(unsafe bytes.read32(12))
             destination = UInt128(unsafe bytes.read32(16))
-            ipProtocol = unsafe bytes.read8(9)
-            let fragment = unsafe bytes.read16(6)
-            dontFragment = fragment & 0x4000 != 0
-            isFragment = fragment & 0x3fff != 0
-            isLaterFragment = fragment & 0x1fff != 0
         } else {
             guard first >> 4 == 6, available >= 40 else { return nil }
-            isV4 = false
-            headerLength = 40
+            upper = unsafe UpperLayer(
+                headerLength: 40,
+                ipProtocol: bytes.read8(6),
+                flags: Flag.dontFragment
+            )
             totalLength = 40 &+ Int(unsafe bytes.read16(4))
             guard totalLength <= available else { return nil }
             trafficClass = UInt8(truncatingIfNeeded: unsafe bytes.read16(0) >> 4)
             source = unsafe bytes.read128(8)
             destination = unsafe bytes.read128(24)
-            ipProtocol = unsafe bytes.read8(6)
-            dontFragment = true
-            if InnerPacket.isExtension(ipProtocol) {
-                guard unsafe walkExtensions(bytes) else { return nil }
+            if InnerPacket.isExtension(upper.ipProtocol) {
+                guard
+                    let behind = unsafe InnerPacket.behindExtensions(
+                        bytes,
+                        totalLength: totalLength,
+                        firstHeader: upper.ipProtocol
+                    )
+                else { return nil }
+                upper = behind
             }
         }
-        if !isLaterFragment { unsafe readPorts(bytes) }
+        let visible = unsafe InnerPacket.visiblePorts(bytes, upper, totalLength: totalLength)
+        ports = UInt32(truncatingIfNeeded: visible)
+        flags = upper.flags | UInt8(truncatingIfNeeded: visible >> 32)
+        ipProtocol = upper.ipProtocol
+        headerLength = upper.headerLength
+    }
+
+    private struct UpperLayer {
+        var headerLength: Int
+        var ipProtocol: UInt8
+        var flags: UInt8
+    }
+
+    /// The flags of an IPv4 packet with this word of fragment flags and offset (RFC 791 §3.1).
+    @inline(__always)
+    private static func flagsV4(_ fragment: UInt16) -> UInt8 {
+        var flags = Flag.isV4 | UInt8(truncatingIfNeeded: fragment >> 10) & Flag.dontFragment
+        if fragment & 0x3fff != 0 {
+            flags |= fragment & 0x1fff != 0
+                ? Flag.isFragment | Flag.isLaterFragment : Flag.isFragment
+        }
+        return flags
     }
 
     @inline(__always)
@@ -71,47 +120,59 @@ struct InnerPacket {
         }
     }
 
-    /// Goes behind the extension headers; false when they do not fit the packet.
+    /// What stands behind the extension headers of an IPv6 packet; nil when they do not fit it.
     @inline(never)
-    private mutating func walkExtensions(_ bytes: UnsafeMutableRawPointer) -> Bool {
-        for _ in 0..<InnerPacket.maximumExtensionHeaders {
-            guard InnerPacket.isExtension(ipProtocol) else { return true }
-            guard headerLength + 8 <= totalLength else { return false }
-            let next = unsafe bytes.read8(headerLength)
+    private static func behindExtensions(
+        _ bytes: UnsafeMutableRawPointer,
+        totalLength: Int,
+        firstHeader: UInt8
+    ) -> UpperLayer? {
+        var upper = UpperLayer(headerLength: 40, ipProtocol: firstHeader, flags: Flag.dontFragment)
+        for _ in 0..<maximumExtensionHeaders {
+            guard isExtension(upper.ipProtocol) else { return upper }
+            let start = upper.headerLength
+            guard start + 8 <= totalLength else { return nil }
             let length: Int
-            switch ipProtocol {
+            switch upper.ipProtocol {
             case 44:
                 length = 8
-                let fragment = unsafe bytes.read16(headerLength + 2)
-                isFragment = true
-                isLaterFragment = fragment & 0xfff8 != 0
-            case 51: length = (Int(unsafe bytes.read8(headerLength + 1)) + 2) * 4
-            default: length = (Int(unsafe bytes.read8(headerLength + 1)) + 1) * 8
+                upper.flags |= Flag.isFragment
+                if unsafe bytes.read16(start + 2) & 0xfff8 != 0 {
+                    upper.flags |= Flag.isLaterFragment
+                }
+            case 51: length = (Int(unsafe bytes.read8(start + 1)) + 2) * 4
+            default: length = (Int(unsafe bytes.read8(start + 1)) + 1) * 8
             }
-            guard headerLength + length <= totalLength else { return false }
-            headerLength += length
-            ipProtocol = next
+            guard start + length <= totalLength else { return nil }
+            upper.headerLength = start + length
+            upper.ipProtocol = unsafe bytes.read8(start)
             // What follows in a later fragment is data, not a header.
-            if isLaterFragment { return true }
+            if upper.flags & Flag.isLaterFragment != 0 { return upper }
         }
-        return !InnerPacket.isExtension(ipProtocol)
+        return isExtension(upper.ipProtocol) ? nil : upper
     }
 
+    /// The ports, with the flag that they are visible 32 bits above; 0 where there are none.
     @inline(__always)
-    private mutating func readPorts(_ bytes: UnsafeMutableRawPointer) {
-        switch ipProtocol {
+    private static func visiblePorts(
+        _ bytes: UnsafeMutableRawPointer,
+        _ upper: UpperLayer,
+        totalLength: Int
+    ) -> UInt64 {
+        guard upper.flags & Flag.isLaterFragment == 0 else { return 0 }
+        let start = upper.headerLength
+        let visible = UInt64(Flag.hasPorts) << 32
+        switch upper.ipProtocol {
         case 6, 17, 33, 132, 136:
-            guard headerLength &+ 4 <= totalLength else { return }
-            sourcePort = unsafe bytes.read16(headerLength)
-            destinationPort = unsafe bytes.read16(headerLength &+ 2)
+            guard start &+ 4 <= totalLength else { return 0 }
+            return visible | UInt64(unsafe bytes.read32(start))
         case 1, 58:
             // RFC 4301 §4.4.1.1: type and code, as one number on either side.
-            guard headerLength &+ 2 <= totalLength else { return }
-            sourcePort = unsafe bytes.read16(headerLength)
-            destinationPort = sourcePort
-        default: return
+            guard start &+ 2 <= totalLength else { return 0 }
+            let type = UInt64(unsafe bytes.read16(start))
+            return visible | type << 16 | type
+        default: return 0
         }
-        hasPorts = true
     }
 
     var version: IPVersion { isV4 ? .v4 : .v6 }

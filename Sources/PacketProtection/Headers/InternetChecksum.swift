@@ -1,28 +1,21 @@
+internal import CInternetChecksum
+
 /// The Internet checksum (RFC 1071).
 ///
 /// Sums are of 16-bit words in the machine's own order and not yet folded: RFC 1071 §2 (B) shows
 /// that the order of the octets does not matter as long as the result is stored the same way.
 enum InternetChecksum {
-    /// The sum of `count` octets; a last odd one is padded with zero.
+    /// The sum of `count` octets, however many; a last odd one is padded with zero.
     @inline(__always)
     static func sum(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> UInt64 {
-        var total = SIMD4<UInt64>()
-        var offset = 0
-        while offset &+ 32 <= count {
-            let first = unsafe bytes.loadUnaligned(
-                fromByteOffset: offset,
-                as: SIMD4<UInt32>.self
-            )
-            let second = unsafe bytes.loadUnaligned(
-                fromByteOffset: offset &+ 16,
-                as: SIMD4<UInt32>.self
-            )
-            total &+= SIMD4<UInt64>(truncatingIfNeeded: first)
-            total &+= SIMD4<UInt64>(truncatingIfNeeded: second)
-            offset &+= 32
-        }
-        let rest = unsafe sumTail(bytes, from: offset, to: count)
-        return total.wrappedSum() &+ rest
+        unsafe cygnet_internet_sum(bytes, count)
+    }
+
+    /// The sum of the few octets of a header, without a call. Precondition: `count` is a multiple
+    /// of four.
+    @inline(__always)
+    static func headerSum(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> UInt64 {
+        unsafe sumWords(bytes, from: 0, to: count)
     }
 
     /// Copies `count` octets and sums them on the way.
@@ -32,52 +25,21 @@ enum InternetChecksum {
         to target: UnsafeMutableRawPointer,
         _ count: Int
     ) -> UInt64 {
-        var total = SIMD4<UInt64>()
-        var offset = 0
-        while offset &+ 32 <= count {
-            let first = unsafe source.loadUnaligned(
-                fromByteOffset: offset,
-                as: SIMD4<UInt32>.self
-            )
-            let second = unsafe source.loadUnaligned(
-                fromByteOffset: offset &+ 16,
-                as: SIMD4<UInt32>.self
-            )
-            unsafe target.storeBytes(of: first, toByteOffset: offset, as: SIMD4<UInt32>.self)
-            unsafe target.storeBytes(
-                of: second,
-                toByteOffset: offset &+ 16,
-                as: SIMD4<UInt32>.self
-            )
-            total &+= SIMD4<UInt64>(truncatingIfNeeded: first)
-            total &+= SIMD4<UInt64>(truncatingIfNeeded: second)
-            offset &+= 32
-        }
-        let rest = unsafe sumTail(source, from: offset, to: count)
-        unsafe (target + offset).copyMemory(from: source + offset, byteCount: count &- offset)
-        return total.wrappedSum() &+ rest
+        unsafe cygnet_internet_copy_and_sum(target, source, count)
     }
 
     @inline(__always)
-    private static func sumTail(
+    private static func sumWords(
         _ bytes: UnsafeMutableRawPointer,
         from start: Int,
         to end: Int
     ) -> UInt64 {
         var total: UInt64 = 0
         var offset = start
-        while offset &+ 4 <= end {
+        while offset < end {
             let word = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
             total &+= UInt64(word)
             offset &+= 4
-        }
-        if offset &+ 2 <= end {
-            total &+= UInt64(unsafe bytes.readNative16(offset))
-            offset &+= 2
-        }
-        if offset < end {
-            // The first octet of a word in network order, as this machine reads one.
-            total &+= UInt64((UInt16(unsafe bytes.read8(offset)) << 8).bigEndian)
         }
         return total
     }
@@ -103,8 +65,8 @@ enum InternetChecksum {
     ) -> UInt64 {
         let addresses =
             isV4
-            ? unsafe sumTail(packet, from: 12, to: 20)
-            : unsafe sumTail(packet, from: 8, to: 40)
+            ? unsafe sumWords(packet, from: 12, to: 20)
+            : unsafe sumWords(packet, from: 8, to: 40)
         return addresses &+ UInt64(UInt16(ipProtocol).bigEndian)
             &+ UInt64(UInt16(truncatingIfNeeded: length).bigEndian)
     }
@@ -113,14 +75,14 @@ enum InternetChecksum {
     @inline(__always)
     static func setHeaderChecksum(_ packet: UnsafeMutableRawPointer, headerLength: Int) {
         unsafe packet.writeNative16(0, 10)
-        let sum = unsafe sumTail(packet, from: 0, to: headerLength)
+        let sum = unsafe sumWords(packet, from: 0, to: headerLength)
         unsafe packet.writeNative16(~fold(sum), 10)
     }
 
     /// Whether an IPv4 header sums up.
     @inline(__always)
     static func isHeaderValid(_ packet: UnsafeMutableRawPointer, headerLength: Int) -> Bool {
-        unsafe fold(sumTail(packet, from: 0, to: headerLength)) == 0xffff
+        unsafe fold(sumWords(packet, from: 0, to: headerLength)) == 0xffff
     }
 
     /// Corrects a checksum for a word that changes (RFC 1624 §3, equation 3). The words are in

@@ -67,8 +67,8 @@ struct FlowDecision: Equatable {
         guard unsafe entry.pointee.generation == generation,
             unsafe entry.pointee.destination == packet.destination,
             unsafe entry.pointee.source == packet.source,
-            unsafe entry.pointee.ports == FlowCache.ports(packet),
-            unsafe entry.pointee.kind == FlowCache.kind(packet)
+            unsafe entry.pointee.ports == packet.ports,
+            unsafe entry.pointee.kind == packet.kind
         else { return nil }
         return unsafe entry.pointee.decision
     }
@@ -78,21 +78,11 @@ struct FlowDecision: Equatable {
         unsafe entries[slot(packet)] = Entry(
             source: packet.source,
             destination: packet.destination,
-            ports: FlowCache.ports(packet),
-            kind: FlowCache.kind(packet),
+            ports: packet.ports,
+            kind: packet.kind,
             generation: generation,
             decision: decision
         )
-    }
-
-    @inline(__always)
-    private static func ports(_ packet: InnerPacket) -> UInt32 {
-        UInt32(packet.sourcePort) << 16 | UInt32(packet.destinationPort)
-    }
-
-    @inline(__always)
-    private static func kind(_ packet: InnerPacket) -> UInt32 {
-        UInt32(packet.ipProtocol) | (packet.isV4 ? 0x100 : 0) | (packet.hasPorts ? 0x200 : 0)
     }
 
     @inline(__always)
@@ -101,7 +91,7 @@ struct FlowDecision: Equatable {
         hash = hash &* 0x9e37_79b9_7f4a_7c15
         hash ^= UInt64(truncatingIfNeeded: packet.destination ^ packet.destination >> 64)
         hash = (hash ^ hash >> 29) &* 0xbf58_476d_1ce4_e5b9
-        hash ^= UInt64(FlowCache.ports(packet)) << 8 | UInt64(packet.ipProtocol)
+        hash ^= UInt64(packet.ports) << 8 | UInt64(packet.ipProtocol)
         hash = (hash ^ hash >> 32) &* 0x94d0_49bb_1331_11eb
         return Int(truncatingIfNeeded: hash >> 33) & mask
     }

@@ -13,7 +13,9 @@
         for tunnel in BenchmarkTunnel.all {
             for traffic in BenchmarkTraffic.all {
                 let name = "\(traffic.name)-\(tunnel.name)-\(traffic.payloadOctets)"
-                guard names.isEmpty || names.contains(where: { name.contains($0) }) else { continue }
+                guard names.isEmpty || names.contains(where: { name.contains($0) }) else {
+                    continue
+                }
                 for line in try PacketPathCase(tunnel, traffic).measure(rounds: rounds) {
                     print(isJSON ? line.json : line.text)
                 }

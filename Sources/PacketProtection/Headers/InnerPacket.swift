@@ -105,7 +105,8 @@ struct InnerPacket {
     private static func flagsV4(_ fragment: UInt16) -> UInt8 {
         var flags = Flag.isV4 | UInt8(truncatingIfNeeded: fragment >> 10) & Flag.dontFragment
         if fragment & 0x3fff != 0 {
-            flags |= fragment & 0x1fff != 0
+            flags |=
+                fragment & 0x1fff != 0
                 ? Flag.isFragment | Flag.isLaterFragment : Flag.isFragment
         }
         return flags

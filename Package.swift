@@ -250,6 +250,7 @@ if Context.environment["CYGNET_BENCHMARKS"] != nil {
             name: "esp-benchmark",
             dependencies: ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"],
             path: "Benchmarks/ESP",
+            exclude: ["README.md"],
             swiftSettings: strict
         )
     )

@@ -69,6 +69,18 @@ internal import PacketProtection
         }
     }
 
+    /// The path alone, so many batches sealed and opened; returns the packets of a batch.
+    func run(batches: Int) -> Int {
+        unsafe outbound.readBuffer.copyBytes(from: traffic.frame)
+        for _ in 0..<batches {
+            sealBatch()
+            takeSealed()
+            openBatch()
+            inbound.reset()
+        }
+        return traffic.packetsPerBatch
+    }
+
     /// Nanoseconds a packet. Path and bare cipher alternate batch by batch.
     private func roundTimes() -> (Double, Double, Double, Double) {
         var (sealPath, openPath) = (Duration.zero, Duration.zero)

@@ -50,6 +50,7 @@ strongswan_packages=(
     libstrongswan-extra-plugins libstrongswan-standard-plugins)
 kernel_packages=(user-mode-linux kmod)
 abuse_packages=(python3-scapy python3-cryptography)
+benchmark_packages=(valgrind binutils gcc libc6-dev)
 lint_packages=(shellcheck)
 
 # Installs those of the named Debian packages that are missing, and says which.

@@ -1,0 +1,46 @@
+"""Two gateways of one kind, between which something is measured."""
+
+import os
+
+from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.network import LEFT, RIGHT
+from Tests.Lab.strongswan import NamespacedStrongSwan
+
+KINDS = {"cygnet": Cygnet, "strongswan": NamespacedStrongSwan, "none": None}
+
+
+class Pair:
+    """Started for a measurement and stopped after it; of kind "none" there are no gateways."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.ends = []
+
+    def start(self, network, folder, tunnel):
+        make = KINDS[self.kind]
+        if make is None:
+            return
+        self.ends = [
+            make(network.left, LEFT, os.path.join(folder, f"{self.kind}-left")),
+            make(network.right, RIGHT, os.path.join(folder, f"{self.kind}-right"))]
+        for end, other in zip(self.ends, (RIGHT, LEFT)):
+            end.apply(tunnel, other)
+        self.ends[0].initiate()
+
+    def stop(self):
+        for end in self.ends:
+            end.stop()
+            if isinstance(end, Cygnet):
+                end.lift_guard()
+        self.ends = []
+
+    def cpu_seconds(self):
+        """User and system time that the gateways have used so far, all threads; 0 without any."""
+        return sum(_cpu_seconds(end.process.pid) for end in self.ends)
+
+
+def _cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        # Behind the command's name, which may hold spaces: utime and stime are fields 14 and 15.
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -13,6 +13,8 @@ package final class DataPlane {
     private let counters: WorkerCounters
     /// Commands that found the mailbox full, oldest first.
     private var waiting: [PacketPathCommand] = []
+    /// How many of them, from the oldest, the worker has by now.
+    private var sent = 0
 
     private static let commandCapacity = 1024
     static let eventCapacity = 4096
@@ -47,7 +49,12 @@ package final class DataPlane {
 
     /// Hands a command to the worker, which carries them out in order between two batches.
     package func post(_ command: PacketPathCommand) {
-        waiting.append(command)
+        if case .replacePolicies(let entries) = command {
+            // Made ready here: the worker has packets to carry.
+            waiting.append(.adoptPolicies(CompiledPolicies(entries)))
+        } else {
+            waiting.append(command)
+        }
         sendWaiting()
     }
 
@@ -73,10 +80,14 @@ package final class DataPlane {
     }
 
     private func sendWaiting() {
-        guard !waiting.isEmpty else { return }
-        var sent = 0
+        let before = sent
         while sent < waiting.count, commands.send(waiting[sent]) { sent += 1 }
-        waiting.removeFirst(sent)
+        guard sent > before else { return }
+        // Not one by one: what waits may be very much.
+        if sent == waiting.count || sent > waiting.count / 2 {
+            waiting.removeFirst(sent)
+            sent = 0
+        }
         commands.wake()
     }
 }

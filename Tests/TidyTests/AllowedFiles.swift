@@ -6,6 +6,7 @@ enum AllowedFiles {
         "Sources/IPsecCrypto/KeyExchange/MODPGroup.swift",
         "Sources/IPsecCrypto/PacketCipher/PacketCipher.swift",
         "Sources/IPsecPrimitives/Secrets/SecretBytes.swift",
+        "Sources/PacketProtection/PolicyDatabase/CompiledPolicies.swift",
     ]
 
     static let unsafe: Set<String> = [
@@ -77,14 +78,20 @@ enum AllowedFiles {
         "Sources/PacketProtection/PacketPath/DropCounters.swift",
         "Sources/PacketProtection/PacketPath/HeldPackets.swift",
         "Sources/PacketProtection/PacketPath/PacketRuns.swift",
-        "Sources/PacketProtection/PolicyDatabase/FlatSelector.swift",
+        "Sources/PacketProtection/PolicyDatabase/CompiledPolicies.swift",
         "Sources/PacketProtection/PolicyDatabase/FlowCache.swift",
         "Sources/PacketProtection/PolicyDatabase/PolicyDatabase.swift",
+        "Sources/PacketProtection/PolicyDatabase/PolicyTree.swift",
+        "Sources/PacketProtection/PolicyDatabase/PolicyTreeBuilder.swift",
+        "Sources/PacketProtection/PolicyDatabase/SelectorList.swift",
         "Sources/PacketProtection/ReplayWindow/ReplayWindow.swift",
         "Sources/PacketProtection/SecurityAssociation/InboundSA.swift",
+        "Sources/PacketProtection/SecurityAssociation/NumberTable.swift",
         "Sources/PacketProtection/SecurityAssociation/OutboundSA.swift",
-        "Sources/PacketProtection/SecurityAssociation/SPITable.swift",
+        "Sources/PacketProtection/SecurityAssociation/SelectorIndex.swift",
+        "Sources/PacketProtection/SecurityAssociation/SelectorShapes.swift",
         "Sources/PacketProtection/SecurityAssociation/SlotTable.swift",
+        "Sources/PacketProtection/SecurityAssociation/UsableAssociations.swift",
         "Sources/Simulation/Gateways/PacketPath.swift",
     ]
 }

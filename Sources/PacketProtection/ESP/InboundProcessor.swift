@@ -41,7 +41,7 @@ package import IPsecPrimitives
     var octets = 0
     var coalescer: TCPCoalescer
     var associations: SlotTable<InboundSA>
-    var spis: SPITable
+    var spis = NumberTable()
     var drops = DropCounters()
     var events = EventQueue()
     var unknownLimit = RateLimit(perSecond: 4)
@@ -63,7 +63,6 @@ package import IPsecPrimitives
             isEnabled: configuration.coalescesTCP
         )
         associations = SlotTable(capacity: configuration.maximumSAs)
-        spis = SPITable(capacity: configuration.maximumSAs)
     }
 
     deinit {
@@ -140,8 +139,8 @@ extension InboundProcessor {
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].setLinkMTU(octets)
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
-        case .installOutbound, .activateOutbound, .replacePolicies, .dropHeldPackets,
-            .setErrorSources:
+        case .installOutbound, .activateOutbound, .replacePolicies, .adoptPolicies,
+            .dropHeldPackets, .setErrorSources:
             return
         }
     }
@@ -159,6 +158,6 @@ extension InboundProcessor {
             identifier: identifier.rawValue,
             at: slot
         )
-        spis.insert(parameters.spi.rawValue, slot: slot)
+        spis.insert(parameters.spi.rawValue, slot)
     }
 }

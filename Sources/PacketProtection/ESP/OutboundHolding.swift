@@ -23,7 +23,7 @@ extension OutboundProcessor {
                 policy: entry.pointee.identifier,
                 since: now,
                 octetsOfPolicy: entry.pointee.heldOctets,
-                packetsOfPolicy: entry.pointee.heldPackets
+                packetsOfPolicy: Int(entry.pointee.heldPackets)
             )
         else { return drops.count(.holdQueueFull) }
         unsafe entry.pointee.heldPackets += 1

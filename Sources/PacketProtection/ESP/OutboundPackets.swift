@@ -62,31 +62,56 @@ extension OutboundProcessor {
 
     @inline(__always)
     mutating func decide(_ packet: InnerPacket) -> FlowDecision {
-        if let decision = cache.find(packet) { return decision }
-        let decision = search(packet)
-        cache.remember(packet, decision)
+        if let known = cache.find(packet) {
+            let decision = known.decision
+            // What is not protected hangs on no SA.
+            if decision.kind != .protect && decision.kind != .acquire
+                || (unsafe database.policies[Int(decision.policy)].generation)
+                    == known.policyGeneration
+            {
+                return decision
+            }
+            return remember(packet, choose(packet, policy: decision.policy))
+        }
+        return remember(packet, search(packet))
+    }
+
+    @inline(never)
+    private mutating func remember(
+        _ packet: InnerPacket,
+        _ decision: FlowDecision
+    ) -> FlowDecision {
+        cache.remember(
+            packet,
+            decision,
+            policyGeneration: decision.policy < 0
+                ? 0 : unsafe database.policies[Int(decision.policy)].generation
+        )
         return decision
     }
 
     @inline(never)
     private func search(_ packet: InnerPacket) -> FlowDecision {
-        let index = database.lookUp(packet)
-        guard index >= 0 else { return FlowDecision(kind: .noPolicy, policy: -1, slot: -1) }
-        let policy = Int32(index)
-        switch unsafe database.policies[index].action {
-        case .discard: return FlowDecision(kind: .discard, policy: policy, slot: -1)
-        case .bypass: return FlowDecision(kind: .bypass, policy: policy, slot: -1)
-        case .protect: break
+        guard let entry = database.lookUp(PolicyQuery(outbound: packet)) else {
+            return FlowDecision(kind: .noPolicy, policy: -1, slot: -1)
         }
-        // RFC 7296 §2.9: an SA may have been narrowed to less than the policy.
-        var slot = unsafe database.policies[index].firstSlot
-        while slot >= 0 {
-            if unsafe associations.elements[Int(slot)].selectors.matchesOutbound(packet) {
-                return FlowDecision(kind: .protect, policy: policy, slot: slot)
-            }
-            slot = unsafe associations.elements[Int(slot)].next
+        switch entry.action {
+        case .discard: return FlowDecision(kind: .discard, policy: entry.policy, slot: -1)
+        case .bypass: return FlowDecision(kind: .bypass, policy: entry.policy, slot: -1)
+        case .protect: return choose(packet, policy: entry.policy)
         }
-        return FlowDecision(kind: .acquire, policy: policy, slot: -1)
+    }
+
+    /// RFC 7296 §2.9: an SA may have been narrowed to less than the policy.
+    @inline(never)
+    private func choose(_ packet: InnerPacket, policy: Int32) -> FlowDecision {
+        let slot = unsafe usable.select(
+            PolicyQuery(outbound: packet),
+            policy: Int(policy),
+            associations.elements,
+            database
+        )
+        return FlowDecision(kind: slot < 0 ? .acquire : .protect, policy: policy, slot: slot)
     }
 
     @inline(__always)

@@ -16,6 +16,7 @@ package import IPsecPrimitives
     var database = PolicyDatabase()
     var cache: FlowCache
     var associations: SlotTable<OutboundSA>
+    var usable: UsableAssociations
     var held: HeldPackets
     var drops = DropCounters()
     var events = EventQueue()
@@ -25,7 +26,6 @@ package import IPsecPrimitives
     /// Index of the next held packet to look at while some are being released; nil when none.
     var releaseCursor: Int?
     private let maximumAge: UInt64
-    private var lastActivation: UInt64 = 0
 
     private static let errorsPerBatch = 32
 
@@ -49,6 +49,7 @@ package import IPsecPrimitives
         )
         cache = FlowCache(count: configuration.flowCacheEntries.nextPowerOfTwo)
         associations = SlotTable(capacity: configuration.maximumSAs)
+        usable = UsableAssociations(capacity: configuration.maximumSAs)
         held = HeldPackets(configuration.held)
         errorLimit = RateLimit(perSecond: configuration.errorsPerSecond)
         errorSourceV4 = configuration.errorSourceV4
@@ -183,11 +184,8 @@ extension OutboundProcessor {
         case .updatePath(let identifier, let path):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].move(to: path)
-        case .replacePolicies(let entries):
-            database.replace(entries)
-            recountHeld()
-            relink()
-            releaseCursor = held.entries.isEmpty ? nil : 0
+        case .replacePolicies(let entries): adopt(CompiledPolicies(entries))
+        case .adoptPolicies(let policies): adopt(policies)
         case .dropHeldPackets(let policy): dropHeld(of: policy)
         case .setErrorSources(let v4, let v6):
             errorSourceV4 = v4
@@ -211,6 +209,7 @@ extension OutboundProcessor {
         // The slot may have belonged to another: a socket address kept for it must not live on.
         association.pathGeneration = associations.generation(of: slot) << 16
         associations.insert(association, identifier: identifier.rawValue, at: slot)
+        usable.enter(slot)
         if parameters.isActive { activate(identifier) }
     }
 
@@ -218,9 +217,7 @@ extension OutboundProcessor {
         guard let slot = associations.slot(of: identifier.rawValue) else {
             return events.post(.commandFailed(identifier, .unknownSA))
         }
-        lastActivation += 1
-        unsafe associations.elements[slot].activation = lastActivation
-        relink()
+        unsafe usable.activate(slot, associations.elements, &database)
         // Packets that it does not carry may ask for another at once.
         let policy = database.index(of: unsafe associations.elements[slot].policy)
         if policy >= 0 { unsafe database.policies[policy].hasAcquired = false }
@@ -229,25 +226,15 @@ extension OutboundProcessor {
 
     private mutating func remove(_ identifier: SAIdentifier) {
         guard let slot = associations.slot(of: identifier.rawValue) else { return }
+        unsafe usable.remove(slot, associations.elements, &database)
         unsafe associations.elements[slot].release()
         associations.remove(identifier: identifier.rawValue)
-        relink()
     }
 
-    /// Makes each policy's list of usable SAs anew, the one activated last first.
-    private mutating func relink() {
-        for index in 0..<database.count { unsafe database.policies[index].firstSlot = -1 }
-        let active = associations.slotsInUse.filter {
-            unsafe associations.elements[$0].activation > 0
-        }.sorted {
-            unsafe associations.elements[$0].activation < associations.elements[$1].activation
-        }
-        for slot in active {
-            let index = database.index(of: unsafe associations.elements[slot].policy)
-            guard index >= 0 else { continue }
-            unsafe associations.elements[slot].next = database.policies[index].firstSlot
-            unsafe database.policies[index].firstSlot = Int32(slot)
-        }
+    private mutating func adopt(_ policies: CompiledPolicies) {
+        database.adopt(policies)
         cache.invalidate()
+        recountHeld()
+        releaseCursor = held.entries.isEmpty ? nil : 0
     }
 }

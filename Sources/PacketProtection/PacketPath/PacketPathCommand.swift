@@ -13,6 +13,8 @@ package enum PacketPathCommand: Sendable {
     case setLinkMTU(SAIdentifier, octets: Int)
     /// The whole ordered policy database; SAs stay.
     case replacePolicies([PolicyEntry])
+    /// The same, made ready for the search by who posts it: for many policies that takes time.
+    case adoptPolicies(CompiledPolicies)
     /// Negotiation failed: forget what waits for an SA of this policy.
     case dropHeldPackets(PolicyIdentifier)
     /// Addresses that errors to the inside are sent from.
@@ -29,8 +31,8 @@ package enum PacketPathCommand: Sendable {
 
     package var direction: Direction {
         switch self {
-        case .installOutbound, .activateOutbound, .replacePolicies, .dropHeldPackets,
-            .setErrorSources:
+        case .installOutbound, .activateOutbound, .replacePolicies, .adoptPolicies,
+            .dropHeldPackets, .setErrorSources:
             .outbound
         case .installInbound: .inbound
         case .removeSA, .updatePath, .setLinkMTU, .query: .both

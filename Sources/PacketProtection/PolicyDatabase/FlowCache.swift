@@ -10,14 +10,17 @@ struct FlowDecision: Equatable {
     }
 
     var kind: Kind
-    /// Index of the policy; -1 for none.
+    /// Where the database has its notes about the policy; -1 for none.
     var policy: Int32
     /// Slot of the SA where the kind is `protect`.
     var slot: Int32
 }
 
 /// Remembers the decision for the last packets' exact tuples, so that the policy database is
-/// searched once a flow. A change of policies or SAs makes every entry stale at once.
+/// searched once a flow.
+///
+/// Another policy database makes every entry stale at once, a change of one policy's SAs those of its
+/// flows: the entry has the policy's generation, which the caller compares.
 @safe struct FlowCache: ~Copyable {
     private struct Entry {
         var source: UInt128
@@ -26,7 +29,14 @@ struct FlowDecision: Equatable {
         /// Protocol, version and whether ports are visible.
         var kind: UInt32
         var generation: UInt32
+        var policyGeneration: UInt32
         var decision: FlowDecision
+    }
+
+    /// What is remembered, and of which generation of its policy.
+    struct Remembered {
+        var decision: FlowDecision
+        var policyGeneration: UInt32
     }
 
     private let entries: UnsafeMutablePointer<Entry>
@@ -44,6 +54,7 @@ struct FlowDecision: Equatable {
                 ports: 0,
                 kind: 0,
                 generation: 0,
+                policyGeneration: 0,
                 decision: FlowDecision(kind: .noPolicy, policy: -1, slot: -1)
             ),
             count: count
@@ -62,7 +73,7 @@ struct FlowDecision: Equatable {
     }
 
     @inline(__always)
-    func find(_ packet: InnerPacket) -> FlowDecision? {
+    func find(_ packet: InnerPacket) -> Remembered? {
         let entry = unsafe entries + slot(packet)
         guard unsafe entry.pointee.generation == generation,
             unsafe entry.pointee.destination == packet.destination,
@@ -70,17 +81,25 @@ struct FlowDecision: Equatable {
             unsafe entry.pointee.ports == packet.ports,
             unsafe entry.pointee.kind == packet.kind
         else { return nil }
-        return unsafe entry.pointee.decision
+        return unsafe Remembered(
+            decision: entry.pointee.decision,
+            policyGeneration: entry.pointee.policyGeneration
+        )
     }
 
     @inline(__always)
-    mutating func remember(_ packet: InnerPacket, _ decision: FlowDecision) {
+    mutating func remember(
+        _ packet: InnerPacket,
+        _ decision: FlowDecision,
+        policyGeneration: UInt32
+    ) {
         unsafe entries[slot(packet)] = Entry(
             source: packet.source,
             destination: packet.destination,
             ports: packet.ports,
             kind: packet.kind,
             generation: generation,
+            policyGeneration: policyGeneration,
             decision: decision
         )
     }

@@ -1,65 +1,129 @@
-/// The ordered policy database of the outbound direction (SPD-S and SPD-O of RFC 4301 §4.4.1).
+/// The ordered policy database of the outbound direction, and what the worker notes about each
+/// policy: entries are told apart by `CompiledPolicies`, the first match decides.
 ///
-/// Entries are tried in order and the first match decides; the flow cache stands before it.
+/// The notes outlive a change of the database, and SAs hang on them: such a change takes time in
+/// proportion to the policies, not to the SAs.
 @safe struct PolicyDatabase: ~Copyable {
-    /// One policy, with what the worker notes about it.
+    /// What the worker notes about one policy.
     struct Policy {
         var identifier: UInt32
-        var action: PolicyAction
-        /// First of the list of usable SAs, the preferred first; -1 for none.
+        /// Whether the database has it; otherwise only SAs keep it.
+        var isListed = false
+        /// First of the usable SAs, the one activated last; -1 for none.
         var firstSlot: Int32 = -1
+        var usableSAs: Int32 = 0
+        /// Whether `SelectorIndex` has them, because they are many.
+        var isIndexed = false
+        /// How often what is decided about its packets has changed.
+        var generation: UInt32 = 0
         var lastAcquire: UInt64 = 0
         var hasAcquired = false
-        var heldPackets = 0
+        var heldPackets: Int32 = 0
         var heldOctets = 0
+        /// Of what `SelectorIndex` has of them.
+        var shapes = SelectorShapes()
     }
 
-    private var selectors: UnsafeMutablePointer<FlatSelector>
-    private var selectorCount = 0
+    /// One entry of the order: what is to be done, and where the notes are.
+    struct Entry {
+        var policy: Int32
+        var action: PolicyAction
+    }
+
+    private var compiled = CompiledPolicies([])
+    /// The same as `compiled`'s, at hand without counting references.
+    private var tree: PolicyTree
     private(set) var policies: UnsafeMutablePointer<Policy>
-    private(set) var count = 0
-    private var indexOfIdentifier: [UInt32: Int] = [:]
+    private var capacity = 16
+    /// One above the highest place that was ever in use.
+    private var end = 0
+    private var free: [Int32] = []
+    private var placeOfIdentifier = NumberTable()
+    private var entries: UnsafeMutablePointer<Entry>
 
     init() {
-        unsafe selectors = .allocate(capacity: 1)
-        unsafe policies = .allocate(capacity: 1)
+        tree = compiled.tree
+        unsafe policies = .allocate(capacity: capacity)
+        unsafe entries = .allocate(capacity: 1)
     }
 
     deinit {
-        unsafe selectors.deallocate()
+        for place in 0..<end { unsafe policies[place].shapes.deallocate() }
         unsafe policies.deallocate()
+        unsafe entries.deallocate()
     }
 
-    mutating func replace(_ entries: [PolicyEntry]) {
-        unsafe selectors.deallocate()
-        unsafe policies.deallocate()
-        count = entries.count
-        selectorCount = entries.reduce(0) { $0 + $1.selectors.count }
-        unsafe selectors = .allocate(capacity: max(selectorCount, 1))
-        unsafe policies = .allocate(capacity: max(count, 1))
-        indexOfIdentifier = [:]
-        var next = 0
-        for (index, entry) in entries.enumerated() {
-            unsafe (policies + index).initialize(
-                to: Policy(identifier: entry.identifier.rawValue, action: entry.action)
-            )
-            indexOfIdentifier[entry.identifier.rawValue] = index
-            for pair in entry.selectors {
-                unsafe (selectors + next).initialize(to: FlatSelector(pair, owner: index))
-                next += 1
-            }
+    /// Puts another database in place. The counts of held packets begin anew.
+    mutating func adopt(_ next: CompiledPolicies) {
+        for place in 0..<end {
+            unsafe policies[place].isListed = false
+            unsafe policies[place].hasAcquired = false
+            unsafe policies[place].heldPackets = 0
+            unsafe policies[place].heldOctets = 0
         }
+        unsafe entries.deallocate()
+        unsafe entries = .allocate(capacity: max(next.count, 1))
+        for index in 0..<next.count {
+            let place = note(next.identifiers[index].rawValue)
+            unsafe policies[place].isListed = true
+            unsafe entries[index] = Entry(policy: Int32(place), action: next.actions[index])
+        }
+        compiled = next
+        tree = next.tree
+        for place in 0..<end { forgetIfUnused(place) }
     }
 
-    /// Index of the first policy that covers the packet; -1 for none.
+    /// The first entry that covers the packet.
     @inline(__always)
-    func lookUp(_ packet: InnerPacket) -> Int {
-        for index in 0..<selectorCount where unsafe selectors[index].matchesOutbound(packet) {
-            return Int(unsafe selectors[index].owner)
-        }
-        return -1
+    func lookUp(_ query: PolicyQuery) -> Entry? {
+        let index = tree.lookUp(query)
+        return index < 0 ? nil : unsafe entries[index]
     }
 
-    /// Index of a policy by its name; -1 for none. For commands, not for packets.
-    func index(of identifier: UInt32) -> Int { indexOfIdentifier[identifier] ?? -1 }
+    /// Where the notes of a policy are that the database has; -1 for none.
+    func index(of identifier: UInt32) -> Int {
+        let place = placeOfIdentifier.find(identifier)
+        return place >= 0 && (unsafe policies[place].isListed) ? place : -1
+    }
+
+    /// Where the notes of a policy are; they are begun where there are none.
+    mutating func note(_ identifier: UInt32) -> Int {
+        let known = placeOfIdentifier.find(identifier)
+        if known >= 0 { return known }
+        let place: Int
+        var generation: UInt32 = 0
+        if let old = free.popLast() {
+            place = Int(old)
+            // What was decided about another policy's packets must not come to life again.
+            generation = unsafe policies[place].generation &+ 1
+        } else {
+            if end == capacity { grow() }
+            place = end
+            end += 1
+        }
+        unsafe (policies + place).initialize(to: Policy(identifier: identifier))
+        unsafe policies[place].generation = generation
+        placeOfIdentifier.insert(identifier, place)
+        return place
+    }
+
+    /// Ends the notes of a policy that neither the database nor an SA needs.
+    mutating func forgetIfUnused(_ place: Int) {
+        let policy = unsafe policies[place]
+        guard !policy.isListed, policy.usableSAs == 0,
+            placeOfIdentifier.find(policy.identifier) == place
+        else { return }
+        unsafe policies[place].shapes.deallocate()
+        unsafe policies[place].shapes = SelectorShapes()
+        placeOfIdentifier.remove(policy.identifier)
+        free.append(Int32(place))
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<Policy>.allocate(capacity: capacity * 2)
+        unsafe larger.moveInitialize(from: policies, count: end)
+        unsafe policies.deallocate()
+        unsafe policies = larger
+        capacity *= 2
+    }
 }

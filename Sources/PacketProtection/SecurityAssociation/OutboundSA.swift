@@ -32,10 +32,6 @@ internal import IPsecPrimitives
     private let innerLimit: Int
     private let segmentSizeLimit: SegmentSizeLimit
     let selectors: SelectorList
-    /// Rank among the SAs of its policy: the highest is preferred; 0 while not active.
-    var activation: UInt64 = 0
-    /// Next in its policy's list; -1 for none.
-    var next: Int32 = -1
 
     init(_ parameters: OutboundSAParameters) {
         unsafe cipher = .passRetained(parameters.cipher)

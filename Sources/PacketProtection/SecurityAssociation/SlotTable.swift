@@ -1,40 +1,68 @@
-/// A fixed number of slots for one kind of SA; a slot keeps its place while it is in use.
+/// Slots for one kind of SA; a slot keeps its place while it is in use. Slots are taken from the
+/// lowest up, and the memory of those that were never in use is never touched.
 @safe struct SlotTable<Element>: ~Copyable {
-    let elements: UnsafeMutablePointer<Element>
-    private(set) var used: [Bool]
-    /// One above the highest slot that was ever in use.
-    private(set) var end = 0
-    private var slotOfIdentifier: [UInt32: Int] = [:]
-    private var generations: [UInt32]
-
-    init(capacity: Int) {
-        unsafe elements = .allocate(capacity: capacity)
-        used = Array(repeating: false, count: capacity)
-        generations = Array(repeating: 0, count: capacity)
+    private struct State {
+        /// How often the slot has been taken.
+        var generation: UInt32
+        var isUsed: Bool
     }
 
-    deinit { unsafe elements.deallocate() }
+    let elements: UnsafeMutablePointer<Element>
+    private let states: UnsafeMutablePointer<State>
+    private let capacity: Int
+    /// One above the highest slot that was ever in use.
+    private(set) var end = 0
+    private var free: [Int32] = []
+    private var slotOfIdentifier = NumberTable()
 
-    func slot(of identifier: UInt32) -> Int? { slotOfIdentifier[identifier] }
+    init(capacity: Int) {
+        self.capacity = max(capacity, 1)
+        unsafe elements = .allocate(capacity: self.capacity)
+        unsafe states = .allocate(capacity: self.capacity)
+    }
+
+    deinit {
+        unsafe elements.deallocate()
+        unsafe states.deallocate()
+    }
+
+    func slot(of identifier: UInt32) -> Int? {
+        let slot = slotOfIdentifier.find(identifier)
+        return slot < 0 ? nil : slot
+    }
 
     /// How often a slot has been taken.
-    func generation(of slot: Int) -> UInt32 { generations[slot] }
+    func generation(of slot: Int) -> UInt32 {
+        slot < end ? unsafe states[slot].generation : 0
+    }
 
-    var freeSlot: Int? { used.firstIndex(of: false) }
+    /// The one that is taken next; nil when all are in use.
+    var freeSlot: Int? {
+        if let slot = free.last { return Int(slot) }
+        return end < capacity ? end : nil
+    }
 
+    /// Precondition: `slot` is `freeSlot`, and the identifier is not in use.
     mutating func insert(_ element: consuming Element, identifier: UInt32, at slot: Int) {
+        if slot == end {
+            unsafe (states + slot).initialize(to: State(generation: 0, isUsed: false))
+            end += 1
+        } else {
+            free.removeLast()
+        }
         unsafe (elements + slot).initialize(to: element)
-        used[slot] = true
-        generations[slot] &+= 1
-        end = max(end, slot + 1)
-        slotOfIdentifier[identifier] = slot
+        unsafe states[slot].isUsed = true
+        unsafe states[slot].generation &+= 1
+        slotOfIdentifier.insert(identifier, slot)
     }
 
     /// The element's own resources are the caller's to release first.
     mutating func remove(identifier: UInt32) {
-        guard let slot = slotOfIdentifier.removeValue(forKey: identifier) else { return }
-        used[slot] = false
+        guard let slot = slot(of: identifier) else { return }
+        slotOfIdentifier.remove(identifier)
+        unsafe states[slot].isUsed = false
+        free.append(Int32(slot))
     }
 
-    var slotsInUse: [Int] { (0..<end).filter { used[$0] } }
+    var slotsInUse: [Int] { (0..<end).filter { unsafe states[$0].isUsed } }
 }

@@ -166,6 +166,7 @@ final class Site {
         case .replacePolicies(let entries):
             policies = entries
             policyReplacements += 1
+        case .adoptPolicies: Issue.record("control has policies made ready nowhere")
         case .dropHeldPackets: dropsOfHeldPackets += 1
         case .setLinkMTU(let identifier, let octets): linkMTUs[identifier] = octets
         case .query(let token):

@@ -1,0 +1,115 @@
+internal import ArgumentParser
+internal import IPsecPrimitives
+internal import Inspection
+internal import Management
+
+/// `cygnet explain`: why the gateway does what it does.
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say what a configuration makes of something, and why.",
+        subcommands: [ExplainPacketCommand.self]
+    )
+}
+
+/// `cygnet explain packet`: which policy a packet meets.
+struct ExplainPacketCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "packet",
+        abstract: "Say what happens to a packet in each direction: which policy decides, and why.",
+        discussion: """
+            Looks the packet up as the gateway does, in the policies of a configuration file; \
+            nothing is sent, started or changed. Told are the policy that decides with its line, \
+            its tunnel, and the policies for the same addresses that do not take the packet.
+
+            Examples:
+              cygnet explain packet 10.1.0.5 10.2.0.9
+              cygnet explain packet 10.1.0.5 10.2.0.9 --protocol tcp --destination-port 443
+              cygnet explain packet 10.1.0.5 10.2.0.9 --protocol icmp --icmp-type 8 -c a.yaml
+              cygnet explain packet 10.1.0.5 10.2.0.9 --json | jq .leaving.tunnel
+
+            Exits with 0 when there is an answer, whatever it is, with 1 when the configuration \
+            cannot be used, with 64 when there is no such packet.
+            """
+    )
+
+    @Argument(help: "The packet's source address.")
+    var source: String
+
+    @Argument(help: "The packet's destination address.")
+    var destination: String
+
+    @Option(
+        name: .customLong("protocol"),
+        help: "The protocol, by name (tcp, udp, icmp, icmpv6, sctp, gre …) or number."
+    )
+    var ipProtocol: String?
+
+    @Option(help: "The source port; without it, and with another port given, 50000.")
+    var sourcePort: UInt16?
+
+    @Option(help: "The destination port; without it, and with another port given, 50000.")
+    var destinationPort: UInt16?
+
+    @Option(name: .customLong("icmp-type"), help: "The type of an ICMP message, such as 8.")
+    var icmpType: UInt8?
+
+    @Option(name: .customLong("icmp-code"), help: "The code of an ICMP message; 0 without it.")
+    var icmpCode: UInt8?
+
+    @OptionGroup var configuration: ConfigurationOption
+
+    @Flag(help: "Print the answer as JSON.")
+    var json = false
+
+    func run() throws {
+        let question = try question()
+        let loaded = try configuration.load().configuration
+        let explanation = PacketExplanation(question, in: loaded)
+        if json {
+            print(ManagementCodec.readableJSON(explanation))
+        } else {
+            print(explanation.text(of: question), terminator: "")
+        }
+    }
+
+    private func question() throws -> PacketQuestion {
+        do throws(PacketQuestion.Objection) {
+            return try PacketQuestion(
+                source: address(source),
+                destination: address(destination),
+                ipProtocol: number(ipProtocol),
+                sourcePort: sourcePort,
+                destinationPort: destinationPort,
+                icmpType: icmpType,
+                icmpCode: icmpCode
+            )
+        } catch {
+            CommandOutput.complain(error.text)
+            CommandOutput.complain("    hint: \(error.hint)")
+            throw ExitCode(64)
+        }
+    }
+
+    private func address(_ text: String) throws(PacketQuestion.Objection) -> IPAddress {
+        guard let address = IPAddress(text) else {
+            throw PacketQuestion.Objection(
+                text: "\"\(text)\" is no IP address",
+                hint: "write it as 10.1.0.5 or 2001:db8::5"
+            )
+        }
+        return address
+    }
+
+    private func number(_ text: String?) throws(PacketQuestion.Objection) -> UInt8? {
+        guard let text else { return nil }
+        guard let number = IPProtocolName.number(of: text), number != 0 else {
+            throw PacketQuestion.Objection(
+                text: "\"\(text)\" is no protocol",
+                hint: "write its number, 1 to 255, or one of "
+                    + IPProtocolName.known.joined(separator: ", ")
+            )
+        }
+        return number
+    }
+}

@@ -55,6 +55,10 @@ int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentat
     return ioctl(fd, TUNSETOFFLOAD, tcp);
 }
 
+int cygnet_tun_set_persistent(int fd, int is_persistent) {
+    return ioctl(fd, TUNSETPERSIST, (unsigned long)is_persistent);
+}
+
 static int open_netlink(int protocol, int flags, unsigned groups) {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
     if (fd < 0) return -1;

@@ -35,6 +35,11 @@ extension ConnectionController {
         numbering.placeOfTunnel[path].map { $0 + 1 }
     }
 
+    /// The packet path's number for the device of a route-based tunnel; nil for other tunnels.
+    package func deviceNumber(of path: TunnelPath) -> DeviceNumber? {
+        numbering.deviceOfTunnel[path]
+    }
+
     /// The name of a tunnel's policy in the packet path.
     package func policy(of path: TunnelPath) -> PolicyIdentifier? { tunnels[path]?.policy }
 

@@ -8,11 +8,11 @@ package import PacketProtection
 /// would choose among their mailboxes.
 package final class DataPlane {
     private let thread: WorkerThread
-    private let commands: Mailbox<PacketPathCommand>
+    private let commands: Mailbox<DataPlaneCommand>
     private let events: Mailbox<DataPlaneEvent>
     private let counters: WorkerCounters
     /// Commands that found the mailbox full, oldest first.
-    private var waiting: [PacketPathCommand] = []
+    private var waiting: [DataPlaneCommand] = []
     /// How many of them, from the oldest, the worker has by now.
     private var sent = 0
 
@@ -51,10 +51,15 @@ package final class DataPlane {
     package func post(_ command: PacketPathCommand) {
         if case .replacePolicies(let entries) = command {
             // Made ready here: the worker has packets to carry.
-            waiting.append(.adoptPolicies(CompiledPolicies(entries)))
+            post(.packetPath(.adoptPolicies(CompiledPolicies(entries))))
         } else {
-            waiting.append(command)
+            post(.packetPath(command))
         }
+    }
+
+    /// As `post`, for what is not the packet path's own.
+    package func post(_ command: DataPlaneCommand) {
+        waiting.append(command)
         sendWaiting()
     }
 

@@ -3,6 +3,7 @@ package import PacketProtection
 
 /// What the packet path reads from and writes to; the descriptors may be in use elsewhere too.
 package struct DataPlaneConfiguration: Sendable {
+    /// That of policy-based tunnels; others are attached later.
     package var device: TUNDevice
     /// ESP in UDP, and IKE behind the non-ESP marker (RFC 3948): port 4500.
     package var udpSockets: [UDPSocket]

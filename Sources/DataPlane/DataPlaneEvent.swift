@@ -8,8 +8,8 @@ package enum DataPlaneEvent: Sendable {
     case ikeDatagram(IKEDatagramReceived)
     /// The path to a peer carries no more than this many octets of outer packet (RFC 1191).
     case pathMTU(remote: Endpoint, mtu: Int)
-    /// Somebody deleted the tunnel device: nothing goes in or out any more.
-    case deviceLost
+    /// Somebody deleted a device: nothing goes in or out by it any more.
+    case deviceLost(DeviceNumber)
 }
 
 /// An IKE datagram and where it came from and to.

@@ -90,6 +90,8 @@ uint64_t cygnet_boottime(void);
 int cygnet_tun_open(const char *name, int with_header, const char **call);
 /// Sets the offloads that the kernel may hand over: TSO always, USO where there is support.
 int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentation);
+/// Whether the device outlives whoever has it open. -1 and errno.
+int cygnet_tun_set_persistent(int fd, int is_persistent);
 
 // MARK: Netlink
 

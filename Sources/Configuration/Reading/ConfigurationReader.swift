@@ -62,6 +62,7 @@ struct ConfigurationReader {
         MTUCheck.run(settings, connections, problems)
         FirstKeyExchangeCheck.run(connections, problems)
         CarriageCheck.run(connections, ability, problems)
+        InterfaceCheck.run(settings, connections, policies, problems)
         if !problems.hasErrors {
             PeerCheck.run(connections, problems)
             ShadowCheck.run(policies, problems)

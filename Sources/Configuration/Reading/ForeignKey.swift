@@ -34,6 +34,12 @@ enum ForeignKey {
         "mode": "remove it: ESP is used in tunnel mode",
         "pfs": "add a group to the ESP proposals, as in aes256gcm16-x25519",
         "copy_df": "write `df: copy`, `set` or `clear`",
+        "device": "write `interface:` in a tunnel",
+        "if_id": "write `interface:` in a tunnel; it names the device",
+        "if_id_in": "write `interface:` in a tunnel; it names the device",
+        "if_id_out": "write `interface:` in a tunnel; it names the device",
+        "vti-interface": "write `interface:` in a tunnel",
+        "ipsec-interface": "write `interface:` in a tunnel",
         "replay_window": "write `replay-window:`",
     ]
 }

@@ -196,6 +196,8 @@ enum ConfigurationLimits {
     static let tunnelsPerConnection = 1000
     static let peerAddresses = 16
     static let policies = 100_000
+    /// Each is a device that the packet path looks after.
+    static let interfaces = 1000
     /// RFC 7296 §3.13 counts selectors in one byte.
     static let selectors = 255
     static let proposals = 16

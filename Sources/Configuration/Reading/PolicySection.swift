@@ -38,7 +38,8 @@ struct PolicySection {
             policies.append(policy)
         }
         for connection in connections {
-            for tunnel in connection.tunnels where named[tunnel.path] == nil {
+            for tunnel in connection.tunnels
+            where named[tunnel.path] == nil && tunnel.interface == nil {
                 policies.append(protect(tunnel, at: tunnel.location))
             }
         }
@@ -117,6 +118,15 @@ struct PolicySection {
                 "there is no tunnel \"\(shown(text))\"",
                 hint: near ?? "write connection/tunnel, one of "
                     + names.prefix(8).joined(separator: ", ")
+            )
+            return nil
+        }
+        if let interface = tunnel.interface {
+            problems.error(
+                at: entry.value.location,
+                "tunnel \"\(tunnel.path)\" is route-based: it carries what is routed to its "
+                    + "interface \(interface.name.value), whatever the order of policies",
+                hint: "remove the entry, or the interface of the tunnel"
             )
             return nil
         }

@@ -6,7 +6,7 @@ struct TunnelSection {
         [
             "local", "remote", "start", "on-loss", "esp-proposals", "lifetime", "lifetime-bytes",
             "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window",
-        ] + carriageKeys
+        ] + carriageKeys + interfaceKeys
 
     let path: TunnelPath
     let settings: GatewaySettings
@@ -74,6 +74,7 @@ struct TunnelSection {
             )
         )
         readCarriage(reader, into: &tunnel)
+        readInterface(reader, into: &tunnel)
         let own = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
         if let chosen = own ?? onLoss { tunnel.onLoss = chosen }
         return tunnel
@@ -90,6 +91,9 @@ struct TunnelSection {
                 SelectorText.parse
             )
         else {
+            if reader.node("interface") != nil {
+                return TunnelSection.everything(at: reader.location)
+            }
             reader.reportMissing(
                 key,
                 hint: "write the \(key) networks, as in `\(key): 10.1.0.0/16`"

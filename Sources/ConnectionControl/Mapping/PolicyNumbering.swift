@@ -16,14 +16,18 @@ struct PolicyNumbering {
         case rest
     }
 
-    /// Of each tunnel; and its place among the entries, counted from zero.
     private(set) var policyOfTunnel: [TunnelPath: PolicyIdentifier] = [:]
+    /// Of policy-based tunnels: the place among the entries, counted from zero.
     private(set) var placeOfTunnel: [TunnelPath: Int] = [:]
+    /// Of route-based tunnels. A number that has become free serves for another tunnel at the next
+    /// reload at the earliest, when nothing that is under way means the old one any more.
+    private(set) var deviceOfTunnel: [TunnelPath: DeviceNumber] = [:]
 
     private var names: [Entry: PolicyIdentifier] = [:]
     private var lastName: UInt32?
 
-    /// - Returns: the policy database, first match first; the last entry covers everything.
+    /// - Returns: the policy database, first match first; the last entry of the shared device covers
+    ///   everything. Behind it is one entry for each route-based tunnel, of its own device.
     mutating func number(_ configuration: GatewayConfiguration) -> [PolicyEntry] {
         let old = names
         var repeated: [Entry: Int] = [:]
@@ -55,7 +59,42 @@ struct PolicyNumbering {
             }
         }
         entries.append(rest(configuration, name(.rest, old)))
+        numberDevices(configuration.routeBasedTunnels)
+        for tunnel in configuration.routeBasedTunnels {
+            let identifier = name(.tunnel(tunnel.path), old)
+            policyOfTunnel[tunnel.path] = identifier
+            guard let device = deviceOfTunnel[tunnel.path] else { continue }
+            entries.append(
+                PolicyEntry(
+                    identifier: identifier,
+                    action: .protect,
+                    selectors: SelectorPair.pairs(
+                        local: tunnel.local.map(\.value),
+                        remote: tunnel.remote.map(\.value)
+                    ),
+                    device: device
+                )
+            )
+        }
         return entries
+    }
+
+    private mutating func numberDevices(_ tunnels: [TunnelConfiguration]) {
+        let old = deviceOfTunnel
+        var taken = Set(old.values)
+        var next = DeviceNumber.shared.rawValue + 1
+        deviceOfTunnel = [:]
+        for tunnel in tunnels {
+            if let known = old[tunnel.path] {
+                deviceOfTunnel[tunnel.path] = known
+                continue
+            }
+            while taken.contains(DeviceNumber(rawValue: next)) { next += 1 }
+            guard next < DeviceNumber.limit else { return }
+            let number = DeviceNumber(rawValue: next)
+            taken.insert(number)
+            deviceOfTunnel[tunnel.path] = number
+        }
     }
 
     private mutating func name(

@@ -79,6 +79,10 @@ extension TunnelConfiguration {
         compare("later-fragments", carriage.laterFragments == old.carriage.laterFragments)
         compare("sa-per-pair", carriage.isPerPair == old.carriage.isPerPair)
         compare("resources", carriage.resources == old.carriage.resources)
+        compare("interface", interface?.name == old.interface?.name)
+        compare("addresses", interface?.addresses == old.interface?.addresses)
+        compare("routes", interface?.routes == old.interface?.routes)
+        compare("route-metric", interface?.routeMetric == old.interface?.routeMetric)
         return keys.isEmpty ? ["settings"] : keys
     }
 

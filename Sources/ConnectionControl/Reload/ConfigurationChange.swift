@@ -54,6 +54,9 @@ package struct ConfigurationChange: Hashable, Sendable {
         changesPolicies =
             old.settings.defaultPolicy != new.settings.defaultPolicy
             || !old.policies.elementsEqual(new.policies) { $0.saysTheSame(as: $1) }
+            || !old.routeBasedTunnels.elementsEqual(new.routeBasedTunnels) {
+                $0.path == $1.path && $0.local == $1.local && $0.remote == $1.remote
+            }
         let before = Dictionary(
             old.connections.map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }

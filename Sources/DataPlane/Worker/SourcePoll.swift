@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import IPsecPrimitives
 internal import LinuxIO
+internal import PacketProtection
 
 /// A socket as the worker sees it: numbers only, so that nothing is counted on the way.
 struct SourceSocket {
@@ -45,11 +46,16 @@ final class SourcePoll {
 
     private static let maximum = 64
     private static let commandToken = 0
-    private static let deviceToken = 1
-    private static let firstSocketToken = 2
+    private static let firstSocketToken = 1
+    /// Above it are the numbers of devices.
+    private static let firstDeviceToken: UInt64 = 1 << 32
     private static let readable: UInt32 = 0x1
     private static let error: UInt32 = 0x8
+    private static let add: Int32 = 1
     private static let remove: Int32 = 2
+
+    private var readyDevices: [UInt16] = []
+    private var lostDevices: [UInt16] = []
 
     init(_ setup: WorkerSetup) throws(SystemCallFailure) {
         let number = cygnet_epoll_create()
@@ -63,19 +69,36 @@ final class SourcePoll {
         file = FileDescriptor(owning: number)
         sockets = SourceSocket.all(of: setup.configuration)
         readiness = [UInt32](repeating: 0, count: SourcePoll.firstSocketToken + sockets.count)
-        let descriptors =
-            [setup.commands.descriptor, setup.configuration.device.number] + sockets.map(\.number)
+        readyDevices.reserveCapacity(SourcePoll.maximum)
+        lostDevices.reserveCapacity(SourcePoll.maximum)
+        let descriptors = [setup.commands.descriptor] + sockets.map(\.number)
         for (token, descriptor) in descriptors.enumerated() {
-            guard
-                cygnet_epoll_control(number, 1, descriptor, SourcePoll.readable, UInt64(token)) == 0
-            else {
-                throw SystemCallFailure(
-                    call: "epoll_ctl",
-                    errorNumber: errno,
-                    remedy: "Raise the limit fs.epoll.max_user_watches."
-                )
-            }
+            guard watch(descriptor, token: UInt64(token)) else { throw SourcePoll.refused() }
         }
+        guard watch(setup.configuration.device, .shared) else { throw SourcePoll.refused() }
+    }
+
+    private static func refused() -> SystemCallFailure {
+        SystemCallFailure(
+            call: "epoll_ctl",
+            errorNumber: errno,
+            remedy: "Raise the limit fs.epoll.max_user_watches."
+        )
+    }
+
+    private func watch(_ descriptor: Int32, token: UInt64) -> Bool {
+        cygnet_epoll_control(
+            file.number,
+            SourcePoll.add,
+            descriptor,
+            SourcePoll.readable,
+            token
+        ) == 0
+    }
+
+    /// Whether the device is looked at from now on.
+    func watch(_ device: TUNDevice, _ number: DeviceNumber) -> Bool {
+        watch(device.number, token: SourcePoll.firstDeviceToken + UInt64(number.rawValue))
     }
 
     var socketCount: Int { sockets.count }
@@ -85,6 +108,8 @@ final class SourcePoll {
     /// Waits until a source has something, at most so long.
     func wait(milliseconds: Int32) {
         for index in readiness.indices { readiness[index] = 0 }
+        readyDevices.removeAll(keepingCapacity: true)
+        lostDevices.removeAll(keepingCapacity: true)
         let count = unsafe tokens.withUnsafeMutableBufferPointer { tokens in
             unsafe events.withUnsafeMutableBufferPointer { events in
                 unsafe cygnet_epoll_wait(
@@ -97,19 +122,29 @@ final class SourcePoll {
             }
         }
         guard count > 0 else { return }
-        for index in 0..<Int(count) { readiness[Int(tokens[index])] = events[index] }
+        for index in 0..<Int(count) {
+            if tokens[index] < SourcePoll.firstDeviceToken {
+                readiness[Int(tokens[index])] = events[index]
+                continue
+            }
+            let device = UInt16(truncatingIfNeeded: tokens[index] - SourcePoll.firstDeviceToken)
+            if events[index] & SourcePoll.readable != 0 { readyDevices.append(device) }
+            if events[index] & SourcePoll.error != 0 { lostDevices.append(device) }
+        }
     }
 
     var hasCommands: Bool { readiness[SourcePoll.commandToken] != 0 }
 
-    /// Whether the device is no more; it then says so for ever.
-    var isDeviceGone: Bool { readiness[SourcePoll.deviceToken] & SourcePoll.error != 0 }
+    var readyDeviceCount: Int { readyDevices.count }
+    func readyDevice(_ index: Int) -> UInt16 { readyDevices[index] }
+
+    /// Devices that are no more; they then say so for ever.
+    var lostDeviceCount: Int { lostDevices.count }
+    func lostDevice(_ index: Int) -> UInt16 { lostDevices[index] }
 
     func forget(_ device: Int32) {
         _ = cygnet_epoll_control(file.number, SourcePoll.remove, device, 0, 0)
     }
-
-    var isDeviceReadable: Bool { readiness[SourcePoll.deviceToken] & SourcePoll.readable != 0 }
 
     func isReadable(_ index: Int) -> Bool {
         readiness[SourcePoll.firstSocketToken + index] & SourcePoll.readable != 0

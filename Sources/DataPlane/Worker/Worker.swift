@@ -16,7 +16,7 @@ struct Worker: ~Copyable {
     private var sender: DatagramSender
     private let receiver: DatagramReceiver
     private let poll: SourcePoll
-    private let device: Int32
+    private var devices = DeviceTable()
     private var lastExpiry = Instant.origin
 
     private static let readBudget = 64
@@ -32,7 +32,7 @@ struct Worker: ~Copyable {
         sender = DatagramSender(setup.configuration, counters: setup.counters)
         receiver = DatagramReceiver()
         self.poll = poll
-        device = setup.configuration.device.number
+        devices.attach(setup.configuration.device, .shared)
     }
 
     mutating func run() {
@@ -46,11 +46,10 @@ struct Worker: ~Copyable {
             for index in 0..<poll.socketCount where poll.hasErrors(index) {
                 sender.collectErrors(of: poll.socket(index))
             }
-            if poll.isDeviceReadable { readDevice(at: now) }
-            if poll.isDeviceGone {
-                poll.forget(device)
-                if post(.deviceLost) { setup.events.wake() }
+            for index in 0..<poll.readyDeviceCount {
+                readDevice(poll.readyDevice(index), at: now)
             }
+            for index in 0..<poll.lostDeviceCount { lose(poll.lostDevice(index)) }
             if now - lastExpiry >= .seconds(1) {
                 lastExpiry = now
                 outbound.expire(at: now)
@@ -64,18 +63,44 @@ struct Worker: ~Copyable {
     private mutating func carryOutCommands(at now: Instant) {
         setup.commands.acknowledge()
         while let command = setup.commands.receive() {
-            switch command.direction {
-            case .outbound: outbound.apply(command, at: now)
-            case .inbound: inbound.apply(command, at: now)
-            case .both:
-                outbound.apply(command, at: now)
-                inbound.apply(command, at: now)
+            switch command {
+            case .packetPath(let command): carryOut(command, at: now)
+            case .attach(let device, let number):
+                detach(number)
+                devices.attach(device, number)
+                if !poll.watch(device, number) { lose(number.rawValue) }
+            case .detach(let number): detach(number)
             }
         }
         while outbound.hasReleasedPackets {
             outbound.takeReleased(at: now)
             flushOutbound(at: now)
         }
+    }
+
+    private mutating func carryOut(_ command: PacketPathCommand, at now: Instant) {
+        switch command.direction {
+        case .outbound: outbound.apply(command, at: now)
+        case .inbound: inbound.apply(command, at: now)
+        case .both:
+            outbound.apply(command, at: now)
+            inbound.apply(command, at: now)
+        }
+    }
+
+    private mutating func detach(_ number: DeviceNumber) {
+        let file = devices.file(number.rawValue)
+        guard file >= 0 else { return }
+        poll.forget(file)
+        devices.detach(number)
+    }
+
+    private mutating func lose(_ device: UInt16) {
+        let number = DeviceNumber(rawValue: device)
+        // It may have been let go since the poll.
+        guard devices.file(device) >= 0 else { return }
+        detach(number)
+        if post(.deviceLost(number)) { setup.events.wake() }
     }
 
     private mutating func postEvents() {
@@ -96,16 +121,22 @@ struct Worker: ~Copyable {
 
     // MARK: Outbound
 
-    private mutating func readDevice(at now: Instant) {
+    private mutating func readDevice(_ device: UInt16, at now: Instant) {
+        let file = devices.file(device)
+        guard file >= 0 else { return }
         var reads = 0
         var octets = 0
         while reads < Worker.readBudget {
             let buffer = unsafe outbound.readBuffer
-            let count = unsafe read(device, buffer.baseAddress, buffer.count)
+            let count = unsafe read(file, buffer.baseAddress, buffer.count)
             guard count > 0 else { break }
             reads += 1
             octets += count
-            outbound.processRead(byteCount: count, at: now)
+            outbound.processRead(
+                byteCount: count,
+                device: DeviceNumber(rawValue: device),
+                at: now
+            )
             if !outbound.hasRoom { flushOutbound(at: now) }
         }
         flushOutbound(at: now)
@@ -195,7 +226,11 @@ struct Worker: ~Copyable {
         var failures = 0
         for index in 0..<writes.count {
             let item = unsafe writes[index]
-            let count = unsafe Glibc.write(device, bytes + item.offset, item.byteCount)
+            let count = unsafe Glibc.write(
+                devices.file(item.device.rawValue),
+                bytes + item.offset,
+                item.byteCount
+            )
             if count == item.byteCount { octets += count } else { failures += 1 }
         }
         guard !writes.isEmpty else { return }

@@ -6,7 +6,7 @@ internal import Synchronization
 /// What a worker thread is started with.
 struct WorkerSetup: Sendable {
     var configuration: DataPlaneConfiguration
-    var commands: Mailbox<PacketPathCommand>
+    var commands: Mailbox<DataPlaneCommand>
     var events: Mailbox<DataPlaneEvent>
     var counters: WorkerCounters
     var isStopping = StopFlag()

@@ -26,6 +26,8 @@ extension GatewayDaemon {
                 ),
                 FileSystemRestriction.Path("/run/systemd", isWritable: true),
                 FileSystemRestriction.Path(LastGoodConfiguration.directory, isWritable: true),
+                // A reload may bring tunnels with interfaces of their own.
+                FileSystemRestriction.Path("/dev/net/tun", isWritable: true),
                 // The resolver, time zones and the kernel's own figures.
                 FileSystemRestriction.Path("/etc"),
                 FileSystemRestriction.Path("/run/NetworkManager"),

@@ -18,6 +18,7 @@ extension GatewayDaemon {
             networkPause.acknowledge()
             followNetwork()
             handle(.localAddressesChanged(localAddresses))
+            lookForCircles()
         }
     }
 
@@ -26,6 +27,7 @@ extension GatewayDaemon {
         keepGuard()
         // Should a message of the kernel have been lost.
         if followNetwork() { handle(.localAddressesChanged(localAddresses)) }
+        lookForCircles()
     }
 
     /// Local addresses that came or went change which one our own sockets should send from.

@@ -30,6 +30,11 @@ package final class GatewayDaemon {
     let streams: StreamPool
     let device: TUNDevice
     var deviceMTU: Int
+    var tunnelDevices = TunnelDevices()
+    /// What the packet path has of them.
+    var attached: [DeviceNumber: TUNDevice] = [:]
+    /// Peers whose way leads into a tunnel, and its interface.
+    var circles: [IPAddress: String] = [:]
     let dataPlane: DataPlane
     let management: ManagementServer
     let backEnd: PacketCipherBackEnd
@@ -101,6 +106,9 @@ package final class GatewayDaemon {
         device = try TUNDevice(name: settings.interfaceName)
         deviceMTU = TunnelDeviceMTU.octets(for: configuration)
         try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
+        try tunnelDevices.open(configuration, network)
+        // Of configurations before.
+        try network.removeUnusedTunnelInterfaces()
         try network.apply(plans.routing)
         management = try ManagementServer(path: settings.controlSocket, loop: loop)
 
@@ -133,6 +141,8 @@ package final class GatewayDaemon {
         if let ticketSealer { controller.useTicketSealer(ticketSealer) }
         handle(.localAddressesChanged(localAddresses))
         perform(controller.start(credentials: secrets.credentials, at: now), at: now)
+        attachInterfaces()
+        lookForCircles()
         housekeeping.arm(at: now + GatewayDaemon.housekeepingInterval)
         logger.notice(
             """
@@ -205,7 +215,7 @@ package final class GatewayDaemon {
             }
         case .packetPath(let command): dataPlane.post(command)
         case .findLocalAddress(let connection, let remote):
-            let route = try? network.route(to: remote)
+            let route = outerRoute(to: remote)
             handle(.localAddressFound(connection: connection, remote: remote, route?.source))
         case .resolve(let name):
             names.resolve(name) { [unowned self] answer in
@@ -218,7 +228,7 @@ package final class GatewayDaemon {
                 )
             }
         case .findRoute(let remote):
-            let route = try? network.route(to: remote)
+            let route = outerRoute(to: remote)
             handle(.routeFound(remote: remote, local: route?.source))
         case .report(let report): logger.report(report)
         case .requestProgress(let token, let line): management.reply(.progress(line), to: token)
@@ -248,6 +258,8 @@ package final class GatewayDaemon {
         case .pathMTU(let remote, let mtu):
             logger.info("the path to \(remote) carries no more than \(mtu) octets")
             handle(.pathMTU(remote: remote.address, octets: mtu))
+        case .deviceLost(let number) where number != .shared:
+            if !isClosing { restoreInterface(number) }
         case .deviceLost:
             logger.error("somebody deleted \(device.name)")
             failure = SystemCallFailure(
@@ -353,6 +365,7 @@ package final class GatewayDaemon {
                 mtu: deviceMTU,
                 packetCipher: backEnd.name
             ),
+            tunnelInterfaces: interfaceStatus,
             guardState: GuardInspection.state(),
             deviceDrops: DropCount.device(dataPlane.snapshot())
         ).status

@@ -5,12 +5,14 @@ package import LinuxIO
 /// Sets, shows and lifts the guard by hand, without a running gateway.
 package enum GuardOperations {
     /// Puts the guard of a configuration in force: the filter, and the rules that lead protected
-    /// traffic to the tunnel device or, without one, nowhere.
+    /// traffic to the tunnel device or, without one, nowhere. Interfaces of route-based tunnels that are
+    /// not there are made, and drop what is routed to them.
     package static func set(_ configuration: GatewayConfiguration) throws(SystemCallFailure) {
         try Privileges.demand([.networkAdministration])
         let network = try NetworkConfiguration()
         let plans = KernelPlans(configuration, localAddresses: try network.localAddresses())
         try PacketGuard.set(plans.packetGuard)
+        try TunnelDevices.makeUnattended(configuration, network)
         try network.apply(plans.routing)
     }
 
@@ -36,10 +38,13 @@ package enum GuardOperations {
         return try PacketGuard.show()
     }
 
-    /// Takes filter, rules and routes away: what policies protect can then pass in clear.
+    /// Takes filter, rules and routes away, and the interfaces of route-based tunnels that no gateway
+    /// runs: what policies or routes protected can then pass in clear.
     package static func lift() throws(SystemCallFailure) {
         try Privileges.demand([.networkAdministration])
         try PacketGuard.lift()
-        try NetworkConfiguration().withdraw()
+        let network = try NetworkConfiguration()
+        try network.withdraw()
+        try network.removeUnusedTunnelInterfaces()
     }
 }

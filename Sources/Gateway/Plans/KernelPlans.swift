@@ -12,7 +12,8 @@ package struct KernelPlans: Hashable, Sendable {
     package init(_ configuration: GatewayConfiguration, localAddresses: [IPAddress]) {
         let settings = configuration.settings
         let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
-        var policies = configuration.policies.flatMap { policy in
+        let tunnels = configuration.routeBasedTunnels
+        let policies = configuration.policies.flatMap { policy in
             policy.pairs.flatMap { pair in
                 TrafficPolicy.covering(
                     TrafficPolicy.Action(policy.action),
@@ -21,9 +22,10 @@ package struct KernelPlans: Hashable, Sendable {
                 )
             }
         }
+        var remainder: [TrafficPolicy] = []
         if settings.defaultPolicy == .discard {
             for version in [IPVersion.v4, .v6] {
-                policies += TrafficPolicy.covering(
+                remainder += TrafficPolicy.covering(
                     .prohibit,
                     local: .everything(version),
                     remote: .everything(version)
@@ -35,15 +37,33 @@ package struct KernelPlans: Hashable, Sendable {
             table: settings.routingTable,
             firstPriority: settings.rulePriority,
             mark: mark,
-            policies: policies
+            // A rule for everything would leave nothing to route to interfaces: with them, the filter
+            // alone discards the rest.
+            policies: policies + (tunnels.isEmpty ? remainder : []),
+            interfaceRoutes: tunnels.flatMap(InterfaceRoute.all)
         ).fillingPreferredSources(from: localAddresses)
         packetGuard = GuardPlan(
             device: settings.interfaceName,
             mark: mark,
             policies: policies,
             localAddresses: settings.listenAddresses,
-            ports: [settings.ikePort, settings.natPort]
+            ports: [settings.ikePort, settings.natPort],
+            tunnelInterfaces: tunnels.compactMap { $0.interface?.name.value },
+            remainder: remainder
         )
+    }
+}
+
+extension InterfaceRoute {
+    fileprivate static func all(of tunnel: TunnelConfiguration) -> [InterfaceRoute] {
+        guard let interface = tunnel.interface else { return [] }
+        return interface.routes.map {
+            InterfaceRoute(
+                interface: interface.name.value,
+                destination: $0.value,
+                metric: interface.routeMetric.value
+            )
+        }
     }
 }
 

@@ -2,7 +2,7 @@ internal import Configuration
 internal import IPsecCrypto
 internal import IPsecPrimitives
 
-/// The MTU of the tunnel device: the largest inner packet that every tunnel carries whole.
+/// The MTU of a tunnel device: the largest inner packet that every tunnel behind it carries whole.
 ///
 /// With it, the kernel itself tells senders of larger packets (RFC 4301 §8.2.1), and local TCP
 /// chooses fitting segments. A tunnel that carries less is looked after by the packet path.
@@ -14,10 +14,25 @@ enum TunnelDeviceMTU {
         if let fixed = configuration.settings.mtu { return fixed }
         let link = configuration.settings.linkMTU
         let smallest = configuration.connections.flatMap { connection in
-            connection.tunnels.flatMap { tunnel in
+            connection.tunnels.filter { $0.interface == nil }.flatMap { tunnel in
                 suites(tunnel).map { $0.largestInnerPacket(within: link - outer(connection)) }
             }
         }.min()
+        return max(minimum, smallest ?? link)
+    }
+
+    /// Of the interface of one route-based tunnel.
+    static func octets(
+        for tunnel: TunnelConfiguration,
+        of configuration: GatewayConfiguration
+    ) -> Int {
+        if let fixed = tunnel.mtu.value { return fixed }
+        let link = configuration.settings.linkMTU
+        guard let connection = configuration.connection(named: tunnel.path.connection) else {
+            return link
+        }
+        let smallest = suites(tunnel)
+            .map { $0.largestInnerPacket(within: link - outer(connection)) }.min()
         return max(minimum, smallest ?? link)
     }
 

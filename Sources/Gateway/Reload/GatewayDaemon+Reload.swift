@@ -37,7 +37,14 @@ extension GatewayDaemon {
         guard change.refusals.isEmpty else {
             return .refused(file, change.refusals.map(ReloadStatus.Problem.init))
         }
+        do throws(SystemCallFailure) { try tunnelDevices.open(new, network) } catch {
+            return .refused(
+                file,
+                [.init("the interfaces of tunnels cannot be set up: \(error)", remedy: nil)]
+            )
+        }
         do throws(SystemCallFailure) { try protect(new) } catch {
+            _ = tunnelDevices.keep(configuration)
             return .refused(
                 file,
                 [.init("the kernel does not take the new guard: \(error)", remedy: nil)]
@@ -101,6 +108,8 @@ extension GatewayDaemon {
             controller.reload(new, credentials: secrets.credentials, at: now),
             at: now
         )
+        attachInterfaces()
+        lookForCircles()
         setDeviceMTU()
         listenForStreams()
         logger.notice(

@@ -12,6 +12,8 @@ struct StatusReport {
     let now: Instant
     let startedAt: Instant
     let interface: InterfaceStatus
+    /// Of route-based tunnels.
+    let tunnelInterfaces: [TunnelPath: TunnelInterfaceStatus]
     let guardState: GuardStatus
     /// Drops that the data plane counts outside the packet path, by reason.
     let deviceDrops: [DropCount]
@@ -24,6 +26,7 @@ struct StatusReport {
         at now: Instant,
         startedAt: Instant,
         interface: InterfaceStatus,
+        tunnelInterfaces: [TunnelPath: TunnelInterfaceStatus] = [:],
         guardState: GuardStatus,
         deviceDrops: [DropCount]
     ) {
@@ -31,6 +34,7 @@ struct StatusReport {
         self.now = now
         self.startedAt = startedAt
         self.interface = interface
+        self.tunnelInterfaces = tunnelInterfaces
         self.guardState = guardState
         self.deviceDrops = deviceDrops
         engine = controller.engineStatus(at: now)
@@ -148,6 +152,7 @@ struct StatusReport {
             state: state,
             policyOrder: controller.policyOrder(of: tunnel.path),
             start: tunnel.start.value.rawValue,
+            interface: tunnelInterfaces[tunnel.path],
             localSelectors: tunnel.local.map(\.value.description),
             remoteSelectors: tunnel.remote.map(\.value.description),
             securityAssociations: controller.pairs(of: tunnel.path).compactMap(status(of:))

@@ -20,7 +20,12 @@ package struct PolicyExplanation {
         for (index, policy) in configuration.policies.enumerated() {
             lines += explain(policy, order: index + 1)
         }
-        lines.append("  \(configuration.policies.count + 1). everything else")
+        var order = configuration.policies.count
+        for tunnel in configuration.routeBasedTunnels {
+            order += 1
+            lines += explain(tunnel, order: order)
+        }
+        lines.append("  \(order + 1). everything else")
         lines.append("     \(defaultPolicy)")
         for connection in connections {
             lines += [""] + ConnectionExplanation(connection).lines
@@ -44,6 +49,30 @@ package struct PolicyExplanation {
         return lines
     }
 
+    private func explain(_ tunnel: TunnelConfiguration, order: Int) -> [String] {
+        guard let interface = tunnel.interface else { return [] }
+        let local = tunnel.local.map { PolicyExplanation.words($0.value) }
+        let remote = tunnel.remote.map { PolicyExplanation.words($0.value) }
+        var lines = [
+            "  \(order). whatever the routing table sends to interface \(interface.name.value), "
+                + "between \(and(local)) here and \(and(remote)) there",
+            "     is protected by tunnel \(tunnel.path) (line \(tunnel.location.line)); what is "
+                + "routed elsewhere is not",
+        ]
+        if !interface.addresses.isEmpty {
+            let addresses = interface.addresses.map(\.value.description)
+            lines.append("     the interface has \(and(addresses))")
+        }
+        if !interface.routes.isEmpty {
+            let routes = interface.routes.map(\.value.description)
+            lines.append(
+                "     routed there with metric \(interface.routeMetric.value), and unreachable "
+                    + "without it: \(and(routes))"
+            )
+        }
+        return lines
+    }
+
     private var defaultPolicy: String {
         switch configuration.settings.defaultPolicy {
         case .bypass: "passes in clear, untouched (default-policy: bypass)"
@@ -59,7 +88,7 @@ package struct PolicyExplanation {
         return [
             "Gateway",
             "  answers on \(addresses), UDP ports \(settings.ikePort) and \(settings.natPort)",
-            "  tunnels pass through device \(settings.interfaceName), routing table "
+            "  policy-based tunnels pass through device \(settings.interfaceName), routing table "
                 + "\(settings.routingTable)",
             "  is controlled at \(settings.controlSocket)",
         ]

@@ -114,6 +114,14 @@ package struct StatusText {
             "    \(tunnel.localSelectors.joined(separator: ", ")) <-> "
                 + tunnel.remoteSelectors.joined(separator: ", "),
         ]
+        if let interface = tunnel.interface {
+            lines.append(
+                "    by interface \(interface.name) with MTU \(interface.mtu): "
+                    + "in \(traffic(interface.received)); out \(traffic(interface.sent))"
+                    + told(interface.dropped, "dropped there")
+            )
+            lines += interface.problem.map { ["    \($0)"] } ?? []
+        }
         for sa in tunnel.securityAssociations {
             let traits = sa.traits ?? []
             lines.append(

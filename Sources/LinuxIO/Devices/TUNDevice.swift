@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// A TUN device, which exists as long as this value does.
+/// A TUN device, which exists as long as this value does, unless it is made to last.
 package final class TUNDevice: Sendable {
     package let name: String
     /// Whether the kernel may hand over UDP segments uncut (Linux 6.2 and later).
@@ -36,6 +36,13 @@ package final class TUNDevice: Sendable {
         }
         self.name = name
         self.hasUDPSegmentation = hasUDPSegmentation != 0
+    }
+
+    /// Whether the device outlives this process, and then drops what is sent to it.
+    package func setLasting(_ isLasting: Bool) throws(SystemCallFailure) {
+        guard cygnet_tun_set_persistent(number, isLasting ? 1 : 0) == 0 else {
+            throw .last("ioctl(TUNSETPERSIST) for \(name)")
+        }
     }
 
     private static func remedy(_ number: Int32, name: String) -> String? {

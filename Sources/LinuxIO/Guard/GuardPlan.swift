@@ -13,6 +13,11 @@ package struct GuardPlan: Hashable, Sendable {
     /// Interfaces on the protected side of the boundary (RFC 4301 §3.1), where packets are in
     /// clear by right; needed only when a policy's local and remote networks overlap.
     package var insideInterfaces: [String]
+    /// Those of route-based tunnels: what passes them is protected by their tunnels, where `policies`
+    /// do not say otherwise.
+    package var tunnelInterfaces: [String]
+    /// What becomes of everything that neither `policies` nor a route to such an interface covers.
+    package var remainder: [TrafficPolicy]
 
     package init(
         device: String = "cygnet0",
@@ -20,7 +25,9 @@ package struct GuardPlan: Hashable, Sendable {
         policies: [TrafficPolicy],
         localAddresses: [IPAddress] = [],
         ports: [UInt16] = [500, 4500],
-        insideInterfaces: [String] = []
+        insideInterfaces: [String] = [],
+        tunnelInterfaces: [String] = [],
+        remainder: [TrafficPolicy] = []
     ) {
         self.device = device
         self.mark = mark
@@ -28,5 +35,7 @@ package struct GuardPlan: Hashable, Sendable {
         self.localAddresses = localAddresses
         self.ports = ports
         self.insideInterfaces = insideInterfaces
+        self.tunnelInterfaces = tunnelInterfaces
+        self.remainder = remainder
     }
 }

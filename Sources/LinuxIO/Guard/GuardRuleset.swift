@@ -15,6 +15,8 @@ extension GuardPlan {
     /// - Our own IKE and ESP, errors about them, and what keeps a link alive (neighbour discovery,
     ///   multicast membership; ARP is not IP) are exempt, so that a policy for everything, or one
     ///   that holds the peer's own address, does not cut the branch that it sits on.
+    /// - Our own datagrams do not enter the interface of a route-based tunnel: a route that leads them
+    ///   there leads them round in a circle.
     /// - A policy for some ports drops fragments behind the first, whose ports cannot be seen
     ///   (RFC 4301 §7).
     package func ruleset() -> String {
@@ -23,8 +25,8 @@ extension GuardPlan {
         text += baseChains()
         text += chain("link", GuardPlan.linkRules)
         text += chain("own", ownRules())
-        text += chain("outbound", policies.flatMap { GuardPlan.rules(for: $0, .outbound) })
-        text += chain("inbound", policies.flatMap { GuardPlan.rules(for: $0, .inbound) })
+        text += chain("outbound", rules(.outbound))
+        text += chain("inbound", rules(.inbound))
         return text + "}\n"
     }
 
@@ -43,6 +45,14 @@ extension GuardPlan {
             "iifname \(trusted) accept", "jump link", "jump own", "jump inbound",
         ]
         let leaving = ["oifname \(trusted) accept", isOwn, "jump link", "jump outbound"]
+        let circle =
+            tunnelInterfaces.isEmpty
+            ? []
+            : [
+                "oifname \(interfaceSet) meta mark & \(hexadecimal(mark.mask)) == "
+                    + "\(hexadecimal(mark.value)) counter drop "
+                    + "comment \"own datagrams routed into a tunnel\""
+            ]
         return base("prerouting", priority: -290, arriving)
             + base("input", priority: -10, arriving)
             // Not our own: what is on its way through is no IKE or ESP of ours, marked or not.
@@ -53,7 +63,7 @@ extension GuardPlan {
                     "iifname != \(trusted) jump inbound", "oifname != \(trusted) jump outbound",
                 ]
             )
-            + base("output", priority: 10, leaving)
+            + base("output", priority: 10, circle + leaving)
             + base("postrouting", priority: 250, leaving)
     }
 
@@ -118,6 +128,16 @@ extension GuardPlan {
     }
 
     // MARK: Policies
+
+    private func rules(_ direction: Direction) -> [String] {
+        let routed =
+            tunnelInterfaces.isEmpty
+            ? [] : ["iifname \(interfaceSet) return", "oifname \(interfaceSet) return"]
+        return policies.flatMap { GuardPlan.rules(for: $0, direction) } + routed
+            + remainder.flatMap { GuardPlan.rules(for: $0, direction) }
+    }
+
+    private var interfaceSet: String { GuardPlan.set(tunnelInterfaces.map(GuardPlan.quoted)) }
 
     private enum Direction {
         case outbound

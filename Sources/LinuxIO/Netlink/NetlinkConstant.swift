@@ -9,6 +9,7 @@ enum NetlinkConstant {
     static let done: UInt16 = 3
     static let newLink: UInt16 = 16
     static let deleteLink: UInt16 = 17
+    static let getLink: UInt16 = 18
     static let newAddress: UInt16 = 20
     static let deleteAddress: UInt16 = 21
     static let getAddress: UInt16 = 22
@@ -44,4 +45,11 @@ enum LinkAttribute {
     static let address: UInt16 = 1
     static let localAddress: UInt16 = 2
     static let addressFlags: UInt16 = 8
+    /// Who gave an address (Linux 5.18 and later).
+    static let addressProtocol: UInt16 = 11
+    static let alias: UInt16 = 20
+    static let statistics: UInt16 = 23
+    static let ignoreRoutesWithLinkDown: UInt16 = 29
+    /// IFF_LOWER_UP.
+    static let lowerUp: UInt32 = 0x1_0000
 }

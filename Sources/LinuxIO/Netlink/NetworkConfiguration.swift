@@ -13,14 +13,20 @@ package final class NetworkConfiguration {
     // MARK: Links and addresses
 
     /// Brings a device up with its MTU in bytes and the number of packets that may queue for it.
-    package func setLinkUp(_ name: String, mtu: Int, queueLength: Int) throws(SystemCallFailure) {
+    package func setLinkUp(
+        _ name: String,
+        mtu: Int,
+        queueLength: Int,
+        hasLinkLocal: Bool = false
+    ) throws(SystemCallFailure) {
         let index = try linkIndex(name)
         // A link-local address would make the kernel send neighbour discovery into the tunnel.
-        // An old kernel, or one without IPv6, refuses this, and that is all right.
+        // An old kernel, or one without IPv6, refuses this, and that is all right. A TUN device has
+        // no hardware address to make one from: it is a random one (IN6_ADDR_GEN_MODE_RANDOM).
         var quiet = link(index: index, isUp: false)
         quiet.nested(LinkAttribute.familySpecific) { families in
             families.nested(UInt16(AF_INET6)) {
-                $0.attribute(LinkAttribute.addressGenerationMode, UInt8(1))
+                $0.attribute(LinkAttribute.addressGenerationMode, UInt8(hasLinkLocal ? 3 : 1))
             }
         }
         _ = try? socket.request(
@@ -76,27 +82,44 @@ package final class NetworkConfiguration {
         to name: String
     ) throws(SystemCallFailure) {
         let index = try linkIndex(name)
-        var body = NetlinkEncoder()
-        body.byte(address.version.addressFamily)
-        body.byte(UInt8(clamping: prefixLength))
-        body.byte(0)
-        body.byte(0)
-        body.number(index)
-        body.attribute(LinkAttribute.localAddress, address)
-        body.attribute(LinkAttribute.address, address)
-        if address.version == .v6 {
-            // No duplicate address detection: it would hold the address back for a second.
-            body.attribute(LinkAttribute.addressFlags, UInt32(2))
-        }
         do {
-            _ = try socket.request(
+            try change(
                 NetlinkConstant.newAddress,
-                flags: NetlinkConstant.create | NetlinkConstant.exclusive,
-                body,
+                LinkAddress(address: address, prefixLength: prefixLength),
+                index,
                 what: "ip address add \(address)/\(prefixLength) dev \(name)"
             )
         } catch  where error.errorNumber == EEXIST {
         }
+    }
+
+    /// Adds or deletes one address; it is marked as ours.
+    func change(
+        _ type: UInt16,
+        _ value: LinkAddress,
+        _ index: UInt32,
+        what: String
+    ) throws(SystemCallFailure) {
+        let isNew = type == NetlinkConstant.newAddress
+        var body = NetlinkEncoder()
+        body.byte(value.address.version.addressFamily)
+        body.byte(UInt8(clamping: value.prefixLength))
+        body.byte(0)
+        body.byte(0)
+        body.number(index)
+        body.attribute(LinkAttribute.localAddress, value.address)
+        body.attribute(LinkAttribute.address, value.address)
+        if isNew, value.address.version == .v6 {
+            // No duplicate address detection: it would hold the address back for a second.
+            body.attribute(LinkAttribute.addressFlags, UInt32(2))
+        }
+        if isNew { body.attribute(LinkAttribute.addressProtocol, NetlinkConstant.ownProtocol) }
+        _ = try socket.request(
+            type,
+            flags: isNew ? NetlinkConstant.create | NetlinkConstant.exclusive : 0,
+            body,
+            what: what
+        )
     }
 
     /// The addresses of every link, but for loopback and link-local ones.
@@ -123,7 +146,8 @@ package final class NetworkConfiguration {
         }
     }
 
-    private func link(index: UInt32, isUp: Bool) -> NetlinkEncoder {
+    /// The fixed part of a message about a link.
+    func link(index: UInt32, isUp: Bool) -> NetlinkEncoder {
         var body = NetlinkEncoder()
         body.byte(0)
         body.byte(0)
@@ -134,7 +158,7 @@ package final class NetworkConfiguration {
         return body
     }
 
-    private func linkIndex(_ name: String) throws(SystemCallFailure) -> UInt32 {
+    func linkIndex(_ name: String) throws(SystemCallFailure) -> UInt32 {
         let index = unsafe cygnet_interface_index(name)
         guard index > 0 else {
             throw .last(

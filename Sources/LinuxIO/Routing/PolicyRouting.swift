@@ -14,7 +14,15 @@ extension NetworkConfiguration {
     @discardableResult
     package func apply(_ plan: RoutingPlan) throws(SystemCallFailure) -> Int {
         let index = unsafe cygnet_interface_index(plan.device)
-        let wanted = try RoutingDerivation(plan, deviceIndex: index > 0 ? UInt32(index) : nil)
+        var interfaces: [String: UInt32] = [:]
+        for name in Set(plan.interfaceRoutes.map(\.interface)) {
+            interfaces[name] = interfaceIndex(name)
+        }
+        let wanted = try RoutingDerivation(
+            plan,
+            deviceIndex: index > 0 ? UInt32(index) : nil,
+            interfaces: interfaces
+        )
         return try reconcile(wanted.rules, wanted.routes)
     }
 

@@ -10,14 +10,21 @@ struct RoutingDerivation: Equatable {
     var rules: [RoutingRule] = []
     var routes: [Route] = []
 
-    /// - Parameter deviceIndex: nil while there is no device; then everything is unreachable.
-    init(_ plan: RoutingPlan, deviceIndex: UInt32?) throws(SystemCallFailure) {
+    /// - Parameters:
+    ///   - deviceIndex: nil while there is no device; then everything is unreachable.
+    ///   - interfaces: those of route-based tunnels, as far as they are there.
+    init(
+        _ plan: RoutingPlan,
+        deviceIndex: UInt32?,
+        interfaces: [String: UInt32] = [:]
+    ) throws(SystemCallFailure) {
         for version in [IPVersion.v4, .v6] {
             let policies = plan.policies.filter { $0.version == version }
             if policies.isEmpty { continue }
             appendRules(plan, version, policies)
             appendRoutes(plan, version, policies, deviceIndex: deviceIndex)
         }
+        appendInterfaceRoutes(plan.interfaceRoutes, interfaces)
         let last = plan.lastPriority
         for rule in rules where rule.action != .nothing && rule.priority >= last {
             throw SystemCallFailure(
@@ -138,7 +145,39 @@ struct RoutingDerivation: Equatable {
         }
     }
 
+    /// Below each is a last resort, so that what was meant for a tunnel is unreachable when its
+    /// interface goes, and not routed elsewhere.
+    private mutating func appendInterfaceRoutes(
+        _ wanted: [InterfaceRoute],
+        _ interfaces: [String: UInt32]
+    ) {
+        var guarded: Set<IPPrefix> = []
+        for route in wanted {
+            if let index = interfaces[route.interface] {
+                routes.append(
+                    Route(
+                        table: RoutingDerivation.mainTable,
+                        destination: route.destination,
+                        target: .device(index: index),
+                        metric: route.metric
+                    )
+                )
+            }
+            guard guarded.insert(route.destination).inserted else { continue }
+            routes.append(
+                Route(
+                    table: RoutingDerivation.mainTable,
+                    destination: route.destination,
+                    target: .unreachable,
+                    metric: RoutingDerivation.lastResortMetric
+                )
+            )
+        }
+    }
+
     // MARK: Terms
+
+    private static let mainTable: UInt32 = 254
 
     private static let deviceMetric: UInt32 = 10
     private static let lastResortMetric: UInt32 = 4_278_198_272

@@ -12,10 +12,13 @@ package struct TunnelStatus: Codable, Equatable, Sendable {
 
     package var name: String
     package var state: State
-    /// The policy: `protect`, with the place in the policy database, counted from 1.
+    /// The policy: `protect`, with the place in the policy database, counted from 1; absent where
+    /// routing chooses what the tunnel carries.
     package var policyOrder: Int?
     /// `on-traffic`, `at-boot` or `by-hand`.
     package var start: String
+    /// Of a route-based tunnel; absent otherwise.
+    package var interface: TunnelInterfaceStatus?
     /// What the configuration says.
     package var localSelectors: [String]
     package var remoteSelectors: [String]
@@ -27,6 +30,7 @@ package struct TunnelStatus: Codable, Equatable, Sendable {
         state: State,
         policyOrder: Int?,
         start: String,
+        interface: TunnelInterfaceStatus? = nil,
         localSelectors: [String],
         remoteSelectors: [String],
         securityAssociations: [ChildSAStatus] = []
@@ -35,9 +39,47 @@ package struct TunnelStatus: Codable, Equatable, Sendable {
         self.state = state
         self.policyOrder = policyOrder
         self.start = start
+        self.interface = interface
         self.localSelectors = localSelectors
         self.remoteSelectors = remoteSelectors
         self.securityAssociations = securityAssociations
+    }
+}
+
+/// The network interface of a route-based tunnel.
+package struct TunnelInterfaceStatus: Codable, Equatable, Sendable {
+    package var name: String
+    package var mtu: Int
+    /// As configured.
+    package var addresses: [String]
+    package var routes: [String]
+    /// What came out of the tunnel, as the kernel counts: what it takes uncut counts once.
+    package var received: TrafficCount
+    /// What was routed into it.
+    package var sent: TrafficCount
+    /// What the kernel dropped at the interface.
+    package var dropped: UInt64
+    /// What keeps it from working, and what would mend it.
+    package var problem: String?
+
+    package init(
+        name: String,
+        mtu: Int,
+        addresses: [String],
+        routes: [String],
+        received: TrafficCount,
+        sent: TrafficCount,
+        dropped: UInt64,
+        problem: String?
+    ) {
+        self.name = name
+        self.mtu = mtu
+        self.addresses = addresses
+        self.routes = routes
+        self.received = received
+        self.sent = sent
+        self.dropped = dropped
+        self.problem = problem
     }
 }
 

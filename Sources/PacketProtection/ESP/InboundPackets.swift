@@ -214,8 +214,12 @@ extension InboundProcessor {
             return drops.count(isDummy ? .dummy : .unexpectedNextHeader)
         }
         // RFC 4303 §2.7: octets behind the inner packet's own length are TFC padding.
-        guard var packet = unsafe InnerPacket(inner, available: available), packet.isV4 == isV4
-        else { return drops.count(.malformedInner) }
+        let parsed = unsafe InnerPacket(
+            inner,
+            available: available,
+            device: association.pointee.device
+        )
+        guard var packet = parsed, packet.isV4 == isV4 else { return drops.count(.malformedInner) }
         // RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors.
         guard unsafe association.pointee.selectors.matchesInbound(packet) else {
             unsafe association.pointee.selectorMismatches &+= 1

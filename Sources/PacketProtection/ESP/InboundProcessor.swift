@@ -45,6 +45,8 @@ package import IPsecPrimitives
     var drops = DropCounters()
     var events = EventQueue()
     var unknownLimit = RateLimit(perSecond: 4)
+    /// Of policies whose packets have a device for themselves.
+    private var deviceOfPolicy: [UInt32: UInt16] = [:]
 
     package init(_ configuration: PacketPathConfiguration) {
         maximumJobs = max(configuration.maximumJobs, 2 * InboundProcessor.jobsPerReceive)
@@ -139,9 +141,9 @@ extension InboundProcessor {
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].setLinkMTU(octets)
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
-        case .installOutbound, .activateOutbound, .replacePolicies, .adoptPolicies,
-            .dropHeldPackets, .setErrorSources:
-            return
+        case .replacePolicies(let entries): adoptDevices(of: CompiledPolicies(entries))
+        case .adoptPolicies(let policies): adoptDevices(of: policies)
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSources: return
         }
     }
 
@@ -153,11 +155,34 @@ extension InboundProcessor {
         guard let slot = associations.freeSlot else {
             return events.post(.commandFailed(identifier, .tooManySAs))
         }
+        var association = InboundSA(parameters)
+        association.device = deviceOfPolicy[association.policy] ?? DeviceNumber.shared.rawValue
         associations.insert(
-            InboundSA(parameters),
+            association,
             identifier: identifier.rawValue,
             at: slot
         )
         spis.insert(parameters.spi.rawValue, slot)
+    }
+
+    /// What comes by an SA is for its policy's device, also from the next packet on where that
+    /// changes. An SA whose policy is gone keeps its own, until it is removed.
+    private mutating func adoptDevices(of policies: CompiledPolicies) {
+        if policies.ownDevices.isEmpty, deviceOfPolicy.isEmpty { return }
+        deviceOfPolicy = [:]
+        for entry in policies.ownDevices {
+            deviceOfPolicy[entry.identifier.rawValue] = entry.device.rawValue
+        }
+        for slot in associations.slotsInUse {
+            let association = unsafe associations.elements + slot
+            let policy = unsafe association.pointee.policy
+            if let device = deviceOfPolicy[policy] {
+                unsafe association.pointee.device = device
+            } else if unsafe association.pointee.device != DeviceNumber.shared.rawValue,
+                policies.identifiers.contains(PolicyIdentifier(rawValue: policy))
+            {
+                unsafe association.pointee.device = DeviceNumber.shared.rawValue
+            }
+        }
     }
 }

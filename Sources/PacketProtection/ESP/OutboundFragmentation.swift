@@ -156,6 +156,6 @@ extension OutboundProcessor {
             source: source,
             mtu: limit
         )
-        errors.commit(offset, octets: length)
+        errors.commit(offset, octets: length, device: packet.device)
     }
 }

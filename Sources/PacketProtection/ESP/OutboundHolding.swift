@@ -21,6 +21,7 @@ extension OutboundProcessor {
                 frame,
                 byteCount: byteCount,
                 policy: entry.pointee.identifier,
+                device: packet.device,
                 since: now,
                 octetsOfPolicy: entry.pointee.heldOctets,
                 packetsOfPolicy: Int(entry.pointee.heldPackets)

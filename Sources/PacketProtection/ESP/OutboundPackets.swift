@@ -20,22 +20,28 @@ extension OutboundProcessor {
     @inline(__always)
     func innerPacket(
         of frame: UnsafeMutableRawPointer,
-        byteCount: Int
+        byteCount: Int,
+        device: UInt16
     ) -> InnerPacket? {
         guard byteCount > OffloadHeader.length, byteCount <= OutboundProcessor.readOctets
         else { return nil }
         return unsafe InnerPacket(
             frame + OffloadHeader.length,
-            available: byteCount &- OffloadHeader.length
+            available: byteCount &- OffloadHeader.length,
+            device: device
         )
     }
 
     /// Takes one frame, a virtio_net_hdr and a packet, whereever it lies.
     @inline(__always)
-    mutating func process(_ frame: UnsafeMutableRawPointer, byteCount: Int, at now: UInt64) {
-        guard let packet = unsafe innerPacket(of: frame, byteCount: byteCount) else {
-            return drops.count(.malformedInner)
-        }
+    mutating func process(
+        _ frame: UnsafeMutableRawPointer,
+        byteCount: Int,
+        device: UInt16,
+        at now: UInt64
+    ) {
+        guard let packet = unsafe innerPacket(of: frame, byteCount: byteCount, device: device)
+        else { return drops.count(.malformedInner) }
         let decision = decide(packet)
         switch decision.kind {
         case .protect:
@@ -57,6 +63,7 @@ extension OutboundProcessor {
         case .discard: drops.count(.policyDiscard)
         case .bypass: drops.count(.policyBypass)
         case .noPolicy: drops.count(.noPolicy)
+        case .routedIntoItself: drops.count(.routedIntoItself)
         }
     }
 
@@ -64,8 +71,7 @@ extension OutboundProcessor {
     mutating func decide(_ packet: InnerPacket) -> FlowDecision {
         if let known = cache.find(packet) {
             let decision = known.decision
-            // What is not protected hangs on no SA.
-            if decision.kind != .protect && decision.kind != .acquire
+            if !decision.hangsOnSAs
                 || (unsafe database.policies[Int(decision.policy)].generation)
                     == known.policyGeneration
             {
@@ -92,6 +98,7 @@ extension OutboundProcessor {
 
     @inline(never)
     private func search(_ packet: InnerPacket) -> FlowDecision {
+        if packet.device != DeviceNumber.shared.rawValue { return searchOwn(packet) }
         guard let entry = database.lookUp(PolicyQuery(outbound: packet)) else {
             return FlowDecision(kind: .noPolicy, policy: -1, slot: -1)
         }
@@ -100,6 +107,14 @@ extension OutboundProcessor {
         case .bypass: return FlowDecision(kind: .bypass, policy: entry.policy, slot: -1)
         case .protect: return choose(packet, policy: entry.policy)
         }
+    }
+
+    /// What is read from a device that has a policy for itself.
+    @inline(never)
+    private func searchOwn(_ packet: InnerPacket) -> FlowDecision {
+        let place = devices.lookUp(packet).map { database.index(of: $0) } ?? -1
+        guard place >= 0 else { return FlowDecision(kind: .noPolicy, policy: -1, slot: -1) }
+        return choose(packet, policy: Int32(place))
     }
 
     /// RFC 7296 §2.9: an SA may have been narrowed to less than the policy.
@@ -111,7 +126,20 @@ extension OutboundProcessor {
             associations.elements,
             database
         )
-        return FlowDecision(kind: slot < 0 ? .acquire : .protect, policy: policy, slot: slot)
+        var kind = slot < 0 ? FlowDecision.Kind.acquire : .protect
+        if packet.device != DeviceNumber.shared.rawValue {
+            if slot >= 0 {
+                let isOwn = unsafe associations.elements[Int(slot)].path.carries(packet)
+                if isOwn { kind = .routedIntoItself }
+            } else if packet.isForWholeLink,
+                unsafe database.policies[Int(policy)].usableSAs > 0
+            {
+                // A peer that agreed to less than the device could send it has said so: what
+                // neighbours send all of a link is not worth asking for more.
+                kind = .noPolicy
+            }
+        }
+        return FlowDecision(kind: kind, policy: policy, slot: slot)
     }
 
     @inline(__always)

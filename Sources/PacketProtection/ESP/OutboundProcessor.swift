@@ -14,6 +14,7 @@ package import IPsecPrimitives
     var batch: SealBatch
     var errors: DeviceOutput
     var database = PolicyDatabase()
+    var devices = DevicePolicies()
     var cache: FlowCache
     var associations: SlotTable<OutboundSA>
     var usable: UsableAssociations
@@ -79,9 +80,18 @@ package import IPsecPrimitives
     package var hasReleasedPackets: Bool { releaseCursor != nil }
 
     /// Takes what was read into `readBuffer` into the batch.
-    package mutating func processRead(byteCount: Int, at now: Instant) {
+    package mutating func processRead(
+        byteCount: Int,
+        device: DeviceNumber = .shared,
+        at now: Instant
+    ) {
         let frame = unsafe readArea + 6
-        unsafe process(frame, byteCount: byteCount, at: now.nanoseconds)
+        unsafe process(
+            frame,
+            byteCount: byteCount,
+            device: device.rawValue,
+            at: now.nanoseconds
+        )
     }
 
     /// Takes held packets whose SA has come into the batch, as many as fit. Overwrites
@@ -96,7 +106,12 @@ package import IPsecPrimitives
             }
             let entry = held.entries[index]
             unsafe held.copy(index, to: frame)
-            guard let packet = unsafe innerPacket(of: frame, byteCount: entry.byteCount) else {
+            let inner = unsafe innerPacket(
+                of: frame,
+                byteCount: entry.byteCount,
+                device: entry.device
+            )
+            guard let packet = inner else {
                 index += 1
                 continue
             }
@@ -108,7 +123,12 @@ package import IPsecPrimitives
                 continue
             }
             removeHeld(at: index)
-            unsafe process(frame, byteCount: entry.byteCount, at: now.nanoseconds)
+            unsafe process(
+                frame,
+                byteCount: entry.byteCount,
+                device: entry.device,
+                at: now.nanoseconds
+            )
         }
         releaseCursor = nil
     }
@@ -233,6 +253,7 @@ extension OutboundProcessor {
 
     private mutating func adopt(_ policies: CompiledPolicies) {
         database.adopt(policies)
+        devices.replace(policies.ownDevices)
         cache.invalidate()
         recountHeld()
         releaseCursor = held.entries.isEmpty ? nil : 0

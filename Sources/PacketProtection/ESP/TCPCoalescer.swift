@@ -19,6 +19,7 @@
         var isComplete: Bool
         var isV4: Bool
         var hasPush: Bool
+        var device: UInt16
         var ports: UInt32
         var source: UInt128
         var destination: UInt128
@@ -87,7 +88,8 @@
             if unsafe flows[index].ports == ports,
                 unsafe flows[index].source == packet.source,
                 unsafe flows[index].destination == packet.destination,
-                unsafe flows[index].isV4 == packet.isV4
+                unsafe flows[index].isV4 == packet.isV4,
+                unsafe flows[index].device == packet.device
             {
                 return index
             }
@@ -245,6 +247,7 @@
                 isComplete: false,
                 isV4: packet.isV4,
                 hasPush: segment.hasPush,
+                device: packet.device,
                 ports: segment.ports,
                 source: packet.source,
                 destination: packet.destination
@@ -286,7 +289,7 @@
             )
             unsafe packet.writeNative16(InternetChecksum.fold(sum), network + 16)
         }
-        output.commit(flow.offset, octets: flow.length)
+        output.commit(flow.offset, octets: flow.length, device: flow.device)
         output.shrink(
             reservedEnd: flow.reservedEnd,
             to: flow.offset + OffloadHeader.length + flow.length
@@ -308,7 +311,7 @@
             from: bytes,
             byteCount: packet.totalLength
         )
-        output.commit(offset, octets: packet.totalLength)
+        output.commit(offset, octets: packet.totalLength, device: packet.device)
     }
 
     /// Hands over all that is open: the end of a batch.

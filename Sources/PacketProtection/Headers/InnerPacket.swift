@@ -19,6 +19,8 @@ struct InnerPacket {
     let headerLength: Int
     /// Octets of the whole packet by its own account.
     let totalLength: Int
+    /// Number of the device that it was read from, or will be written to.
+    let device: UInt16
 
     private enum Flag {
         static let isV4: UInt8 = 1
@@ -38,16 +40,18 @@ struct InnerPacket {
     var sourcePort: UInt16 { UInt16(truncatingIfNeeded: ports >> 16) }
     var destinationPort: UInt16 { UInt16(truncatingIfNeeded: ports) }
 
-    /// What tells one flow from another besides addresses and ports: protocol, version and
-    /// whether ports are visible.
-    var kind: UInt32 { UInt32(ipProtocol) | UInt32(flags & (Flag.isV4 | Flag.hasPorts)) << 8 }
+    /// What tells one flow from another besides addresses and ports: protocol, version, whether
+    /// ports are visible, and the device.
+    var kind: UInt32 {
+        UInt32(ipProtocol) | UInt32(flags & (Flag.isV4 | Flag.hasPorts)) << 8 | UInt32(device) << 16
+    }
 
     /// RFC 8200 §4.1 names six kinds of extension header, one of them twice.
     private static let maximumExtensionHeaders = 8
 
     /// Nil when the octets hold no whole packet; octets behind it are not looked at.
     @inline(__always)
-    init?(_ bytes: UnsafeMutableRawPointer, available: Int) {
+    init?(_ bytes: UnsafeMutableRawPointer, available: Int, device: UInt16 = 0) {
         guard available >= 20 else { return nil }
         let first = unsafe bytes.read8(0)
         var upper: UpperLayer
@@ -92,6 +96,7 @@ struct InnerPacket {
         flags = upper.flags | UInt8(truncatingIfNeeded: visible >> 32)
         ipProtocol = upper.ipProtocol
         headerLength = upper.headerLength
+        self.device = device
     }
 
     private struct UpperLayer {

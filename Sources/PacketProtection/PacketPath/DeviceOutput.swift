@@ -1,4 +1,4 @@
-/// Packets for the TUN device, each behind its virtio_net_hdr, in one slab.
+/// Packets for TUN devices, each behind its virtio_net_hdr, in one slab.
 @safe struct DeviceOutput: ~Copyable {
     let slab: UnsafeMutableRawPointer
     let writes: UnsafeMutablePointer<DeviceWrite>
@@ -39,11 +39,12 @@
 
     /// Hands over a packet of `octets` whose header lies at `offset`.
     @inline(__always)
-    mutating func commit(_ offset: Int, octets: Int) {
+    mutating func commit(_ offset: Int, octets: Int, device: UInt16) {
         guard writeCount < maximumWrites else { return }
         unsafe writes[writeCount] = DeviceWrite(
             offset: offset,
-            byteCount: octets &+ OffloadHeader.length
+            byteCount: octets &+ OffloadHeader.length,
+            device: DeviceNumber(rawValue: device)
         )
         writeCount &+= 1
     }

@@ -17,6 +17,8 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     /// Larger than the tunnel carries and not to be fragmented.
     case tooBig
     case sealFailed
+    /// IKE or ESP of this gateway to the peer of the very tunnel that it was routed into.
+    case routedIntoItself
     // Inbound.
     /// Too short for an ESP packet of its SA, or with a length that the cipher cannot have.
     case malformedESP

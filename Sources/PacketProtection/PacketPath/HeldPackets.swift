@@ -9,6 +9,7 @@ internal import IPsecPrimitives
         let firstBlock: Int
         let byteCount: Int
         let policy: UInt32
+        let device: UInt16
         let since: UInt64
     }
 
@@ -41,6 +42,7 @@ internal import IPsecPrimitives
         _ bytes: UnsafeMutableRawPointer,
         byteCount: Int,
         policy: UInt32,
+        device: UInt16,
         since: UInt64,
         octetsOfPolicy: Int,
         packetsOfPolicy: Int
@@ -68,7 +70,13 @@ internal import IPsecPrimitives
         nextBlock[last] = -1
         freeCount -= count
         entries.append(
-            Entry(firstBlock: first, byteCount: byteCount, policy: policy, since: since)
+            Entry(
+                firstBlock: first,
+                byteCount: byteCount,
+                policy: policy,
+                device: device,
+                since: since
+            )
         )
         return true
     }

@@ -31,11 +31,9 @@ package enum PacketPathCommand: Sendable {
 
     package var direction: Direction {
         switch self {
-        case .installOutbound, .activateOutbound, .replacePolicies, .adoptPolicies,
-            .dropHeldPackets, .setErrorSources:
-            .outbound
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSources: .outbound
         case .installInbound: .inbound
-        case .removeSA, .updatePath, .setLinkMTU, .query: .both
+        case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query: .both
         }
     }
 }

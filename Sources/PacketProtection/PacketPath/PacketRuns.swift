@@ -24,6 +24,7 @@ package struct DeviceWrite: Hashable, Sendable {
     /// In octets from the processor's `deviceBytes`.
     package var offset: Int
     package var byteCount: Int
+    package var device: DeviceNumber
 }
 
 /// An IKE datagram that came on the ESP-in-UDP port, without its non-ESP marker (RFC 3948 §2.2).

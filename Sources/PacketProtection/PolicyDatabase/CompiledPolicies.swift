@@ -9,13 +9,16 @@ internal import IPsecPrimitives
     let identifiers: [PolicyIdentifier]
     let actions: [PolicyAction]
     let tree: PolicyTree
+    /// Those of other devices than the shared one: no order tells them apart, but the device.
+    let ownDevices: [PolicyEntry]
 
     package init(_ entries: [PolicyEntry]) {
         identifiers = entries.map(\.identifier)
         actions = entries.map(\.action)
+        ownDevices = entries.filter { $0.device != .shared }
         var selectors: [FlatSelector] = []
         selectors.reserveCapacity(entries.count)
-        for (place, entry) in entries.enumerated() {
+        for (place, entry) in entries.enumerated() where entry.device == .shared {
             for pair in entry.selectors { selectors.append(FlatSelector(pair, owner: place)) }
         }
         var builder = PolicyTreeBuilder(selectors)

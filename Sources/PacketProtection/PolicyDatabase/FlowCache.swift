@@ -7,6 +7,8 @@ struct FlowDecision: Equatable {
         case discard
         case bypass
         case noPolicy
+        /// What carries the tunnel would enter it.
+        case routedIntoItself
     }
 
     var kind: Kind
@@ -14,6 +16,16 @@ struct FlowDecision: Equatable {
     var policy: Int32
     /// Slot of the SA where the kind is `protect`.
     var slot: Int32
+
+    /// Whether it may be another one when the SAs of the policy are others.
+    @inline(__always)
+    var hangsOnSAs: Bool {
+        switch kind {
+        case .protect, .acquire: true
+        case .discard, .bypass: false
+        case .noPolicy, .routedIntoItself: policy >= 0
+        }
+    }
 }
 
 /// Remembers the decision for the last packets' exact tuples, so that the policy database is
@@ -26,7 +38,7 @@ struct FlowDecision: Equatable {
         var source: UInt128
         var destination: UInt128
         var ports: UInt32
-        /// Protocol, version and whether ports are visible.
+        /// Protocol, version, whether ports are visible, and the device.
         var kind: UInt32
         var generation: UInt32
         var policyGeneration: UInt32
@@ -110,7 +122,7 @@ struct FlowDecision: Equatable {
         hash = hash &* 0x9e37_79b9_7f4a_7c15
         hash ^= UInt64(truncatingIfNeeded: packet.destination ^ packet.destination >> 64)
         hash = (hash ^ hash >> 29) &* 0xbf58_476d_1ce4_e5b9
-        hash ^= UInt64(packet.ports) << 8 | UInt64(packet.ipProtocol)
+        hash ^= UInt64(packet.ports) << 8 | UInt64(packet.ipProtocol) | UInt64(packet.device) << 48
         hash = (hash ^ hash >> 32) &* 0x94d0_49bb_1331_11eb
         return Int(truncatingIfNeeded: hash >> 33) & mask
     }

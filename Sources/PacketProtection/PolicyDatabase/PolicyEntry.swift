@@ -10,14 +10,19 @@ package struct PolicyEntry: Hashable, Sendable {
     package var identifier: PolicyIdentifier
     package var action: PolicyAction
     package var selectors: [SelectorPair]
+    /// The device whose packets it is about. Those of other devices than the shared one have but
+    /// one policy each, whatever the order.
+    package var device: DeviceNumber
 
     package init(
         identifier: PolicyIdentifier,
         action: PolicyAction,
-        selectors: [SelectorPair]
+        selectors: [SelectorPair],
+        device: DeviceNumber = .shared
     ) {
         self.identifier = identifier
         self.action = action
         self.selectors = selectors
+        self.device = device
     }
 }

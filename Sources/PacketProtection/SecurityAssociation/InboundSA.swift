@@ -20,6 +20,8 @@ internal import IPsecPrimitives
     let identifier: UInt32
     let policy: UInt32
     let selectors: SelectorList
+    /// Number of the device that its packets are written to.
+    var device: UInt16 = 0
     var octets: UInt64 = 0
     var packets: UInt64 = 0
     var lastUse: UInt64 = 0

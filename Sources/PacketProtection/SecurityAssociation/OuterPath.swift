@@ -38,3 +38,22 @@ package struct OuterPath: Hashable, Sendable {
         return (version == .v4 ? 20 : 40) + carriage
     }
 }
+
+extension OuterPath {
+    /// Whether the packet is this gateway's own to the peer at the path's end, IKE or ESP: routed
+    /// into a tunnel over that path it would go round for ever.
+    func carries(_ packet: InnerPacket) -> Bool {
+        guard packet.device != DeviceNumber.shared.rawValue, packet.isV4 == (version == .v4),
+            packet.destination == remote.address.bits,
+            local.address.isUnspecified || packet.source == local.address.bits
+        else { return false }
+        switch packet.ipProtocol {
+        case 50, 51: return true
+        // Fragments behind the first show no ports.
+        case 17:
+            let port = packet.destinationPort
+            return !packet.hasPorts || port == remote.port || port == 500 || port == 4500
+        default: return false
+        }
+    }
+}

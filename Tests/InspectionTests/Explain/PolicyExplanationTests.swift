@@ -62,7 +62,7 @@ struct PolicyExplanationTests {
 
                 Gateway
                   answers on every address, UDP ports 500 and 4500
-                  tunnels pass through device cygnet0, routing table 4367
+                  policy-based tunnels pass through device cygnet0, routing table 4367
                   is controlled at /run/cygnet/control.sock
 
                 """

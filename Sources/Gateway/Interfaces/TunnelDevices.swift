@@ -1,0 +1,100 @@
+internal import Configuration
+internal import LinuxIO
+
+/// The interfaces of route-based tunnels as this process has them open, by their names.
+///
+/// Each is made to last: when the process ends in any way, the interface stays with its addresses and
+/// routes and drops what is sent to it, so that nothing takes another way in clear.
+struct TunnelDevices {
+    private(set) var devices: [String: TUNDevice] = [:]
+
+    /// Packets that may wait for the worker.
+    private static let queueLength = 10_000
+
+    /// Opens the interfaces of a configuration that are not open yet, and sets each up; those that a
+    /// configuration before had stay open, until `keep`.
+    ///
+    /// On failure everything is as before but for settings of interfaces that were open.
+    mutating func open(
+        _ configuration: GatewayConfiguration,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) {
+        var opened: [String: TUNDevice] = [:]
+        for tunnel in configuration.routeBasedTunnels {
+            guard let interface = tunnel.interface else { continue }
+            let name = interface.name.value
+            if devices[name] == nil { opened[name] = try TUNDevice(name: name) }
+            try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
+        }
+        for device in opened.values { try device.setLasting(true) }
+        devices.merge(opened) { old, _ in old }
+    }
+
+    /// Opens one that somebody deleted.
+    mutating func reopen(
+        _ tunnel: TunnelConfiguration,
+        of configuration: GatewayConfiguration,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) {
+        guard let interface = tunnel.interface else { return }
+        let name = interface.name.value
+        devices[name] = nil
+        let device = try TUNDevice(name: name)
+        try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
+        try device.setLasting(true)
+        devices[name] = device
+    }
+
+    /// Removes the interfaces of tunnels that are not in the configuration any more; each is gone when
+    /// the packet path has let it go as well.
+    ///
+    /// - Returns: why some stay.
+    mutating func keep(_ configuration: GatewayConfiguration) -> [SystemCallFailure] {
+        var failures: [SystemCallFailure] = []
+        let wanted = Set(configuration.routeBasedTunnels.compactMap { $0.interface?.name.value })
+        for (name, device) in devices where !wanted.contains(name) {
+            do throws(SystemCallFailure) { try device.setLasting(false) } catch {
+                failures.append(error)
+            }
+            devices[name] = nil
+        }
+        return failures
+    }
+
+    /// Makes the interfaces that are not there, for a guard without a daemon: what is routed to them is
+    /// dropped.
+    static func makeUnattended(
+        _ configuration: GatewayConfiguration,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) {
+        let present = try network.tunnelInterfaces().map(\.name)
+        for tunnel in configuration.routeBasedTunnels {
+            guard let interface = tunnel.interface, !present.contains(interface.name.value)
+            else { continue }
+            let device = try TUNDevice(name: interface.name.value)
+            try setUp(tunnel, interface, of: configuration, network)
+            try device.setLasting(true)
+        }
+    }
+
+    private static func setUp(
+        _ tunnel: TunnelConfiguration,
+        _ interface: InterfaceConfiguration,
+        of configuration: GatewayConfiguration,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) {
+        let name = interface.name.value
+        try network.setTunnelInterfaceUp(
+            name,
+            mtu: TunnelDeviceMTU.octets(for: tunnel, of: configuration),
+            queueLength: queueLength,
+            hasLinkLocal: tunnel.carriesLinkLocal
+        )
+        try network.setAddresses(
+            interface.addresses.map {
+                LinkAddress(address: $0.value.address, prefixLength: $0.value.prefixLength)
+            },
+            of: name
+        )
+    }
+}

@@ -1,0 +1,213 @@
+internal import CLinux
+internal import Glibc
+package import IPsecPrimitives
+
+/// An address of a link, and how much of it is the network that the link leads to.
+package struct LinkAddress: Hashable, Sendable {
+    package var address: IPAddress
+    /// Bits.
+    package var prefixLength: Int
+
+    package init(address: IPAddress, prefixLength: Int) {
+        self.address = address
+        self.prefixLength = prefixLength
+    }
+}
+
+/// An interface of a route-based tunnel, as the kernel has it.
+package struct TunnelInterface: Hashable, Sendable {
+    package var name: String
+    package var index: UInt32
+    /// Whether a process has it open.
+    package var isInUse: Bool
+}
+
+/// What passed an interface, as the kernel counts: what it hands over uncut counts once.
+package struct LinkStatistics: Hashable, Sendable {
+    /// Out of the tunnel.
+    package var received: UInt64 = 0
+    package var receivedOctets: UInt64 = 0
+    /// Into the tunnel.
+    package var sent: UInt64 = 0
+    package var sentOctets: UInt64 = 0
+    package var receiveDrops: UInt64 = 0
+    package var sendDrops: UInt64 = 0
+
+    package init() {}
+}
+
+/// The interfaces of route-based tunnels. They outlive the process, so that routes to them do not
+/// vanish and lead elsewhere; by an alias they are known as ours.
+extension NetworkConfiguration {
+    /// Brings an interface up as ours.
+    ///
+    /// - Parameter hasLinkLocal: whether it gets an IPv6 link-local address, as routing protocols want
+    ///   it.
+    package func setTunnelInterfaceUp(
+        _ name: String,
+        mtu: Int,
+        queueLength: Int,
+        hasLinkLocal: Bool
+    ) throws(SystemCallFailure) {
+        try setLinkUp(name, mtu: mtu, queueLength: queueLength, hasLinkLocal: hasLinkLocal)
+        let index = try linkIndex(name)
+        var change = link(index: index, isUp: true)
+        change.attribute(LinkAttribute.alias, TunnelInterface.alias)
+        _ = try socket.request(
+            NetlinkConstant.newLink,
+            flags: 0,
+            change,
+            what: "ip link set \(name) alias"
+        )
+        // Without a process the link has no carrier; its routes must count nevertheless, or packets
+        // would go elsewhere. Kernels that do not know the setting have no routes that depend on it.
+        var steady = link(index: index, isUp: true)
+        steady.nested(LinkAttribute.familySpecific) { families in
+            families.nested(UInt16(AF_INET)) {
+                $0.nested(LinkAttribute.configuration) {
+                    $0.attribute(LinkAttribute.ignoreRoutesWithLinkDown, UInt32(0))
+                }
+            }
+        }
+        _ = try? socket.request(
+            NetlinkConstant.newLink,
+            flags: 0,
+            steady,
+            what: "sysctl net.ipv4.conf.\(name).ignore_routes_with_linkdown=0"
+        )
+    }
+
+    /// Every interface that is ours.
+    package func tunnelInterfaces() throws(SystemCallFailure) -> [TunnelInterface] {
+        let answers = try socket.request(
+            NetlinkConstant.getLink,
+            flags: NetlinkConstant.dump,
+            link(index: 0, isUp: false),
+            what: "ip link show"
+        )
+        return answers.compactMap { message in
+            guard message.type == NetlinkConstant.newLink,
+                let index = message.body.number(at: 4, as: UInt32.self),
+                let flags = message.body.number(at: 8, as: UInt32.self)
+            else { return nil }
+            let attributes = message.attributes(behind: 16)
+            guard attributes.text(LinkAttribute.alias) == TunnelInterface.alias,
+                let name = attributes.text(LinkAttribute.name)
+            else { return nil }
+            return TunnelInterface(
+                name: name,
+                index: index,
+                isInUse: flags & LinkAttribute.lowerUp != 0
+            )
+        }
+    }
+
+    /// Deletes the interfaces of ours that no process has open, but for those named.
+    ///
+    /// - Returns: the names of those that are gone.
+    @discardableResult
+    package func removeUnusedTunnelInterfaces(
+        except kept: Set<String> = []
+    ) throws(SystemCallFailure) -> [String] {
+        var removed: [String] = []
+        for interface in try tunnelInterfaces()
+        where !interface.isInUse && !kept.contains(interface.name) {
+            do {
+                _ = try socket.request(
+                    NetlinkConstant.deleteLink,
+                    flags: 0,
+                    link(index: interface.index, isUp: false),
+                    what: "ip link delete \(interface.name)"
+                )
+            } catch  where error.errorNumber == ENODEV {
+                continue
+            }
+            removed.append(interface.name)
+        }
+        return removed
+    }
+
+    /// Gives an interface of ours the addresses wanted and takes away those that it had from us
+    /// before; addresses that others gave it stay.
+    package func setAddresses(
+        _ wanted: [LinkAddress],
+        of name: String
+    ) throws(SystemCallFailure) {
+        let index = try linkIndex(name)
+        let present = try addresses(ofLink: index)
+        for address in wanted
+        where !present.contains(where: { $0.value == address }) {
+            try addAddress(address.address, prefixLength: address.prefixLength, to: name)
+        }
+        for stale in present where stale.isOurs && !wanted.contains(stale.value) {
+            try change(
+                NetlinkConstant.deleteAddress,
+                stale.value,
+                index,
+                what: "ip address delete \(stale.value.address) dev \(name)"
+            )
+        }
+    }
+
+    /// What passed an interface so far; nil when there is none of the name.
+    package func statistics(of name: String) -> LinkStatistics? {
+        guard let index = try? linkIndex(name) else { return nil }
+        let answers = try? socket.request(
+            NetlinkConstant.getLink,
+            flags: 0,
+            link(index: index, isUp: false),
+            what: "ip -s link show \(name)"
+        )
+        guard let answer = answers?.first, answer.type == NetlinkConstant.newLink,
+            let numbers = answer.attributes(behind: 16)[LinkAttribute.statistics]
+        else { return nil }
+        // struct rtnl_link_stats64 of linux/if_link.h.
+        func number(_ place: Int) -> UInt64 { numbers.number(at: place * 8, as: UInt64.self) ?? 0 }
+        var result = LinkStatistics()
+        result.received = number(0)
+        result.sent = number(1)
+        result.receivedOctets = number(2)
+        result.sentOctets = number(3)
+        result.receiveDrops = number(6)
+        result.sendDrops = number(7)
+        return result
+    }
+
+    /// The number of an interface; nil when there is none of the name.
+    package func interfaceIndex(_ name: String) -> UInt32? { try? linkIndex(name) }
+
+    private func addresses(
+        ofLink index: UInt32
+    ) throws(SystemCallFailure) -> [(value: LinkAddress, isOurs: Bool)] {
+        var body = NetlinkEncoder()
+        for _ in 0..<4 { body.byte(0) }
+        body.number(UInt32(0))
+        let answers = try socket.request(
+            NetlinkConstant.getAddress,
+            flags: NetlinkConstant.dump,
+            body,
+            what: "ip address show"
+        )
+        return answers.compactMap { message in
+            guard message.type == NetlinkConstant.newAddress, message.body.count >= 8,
+                message.body.number(at: 4, as: UInt32.self) == index
+            else { return nil }
+            let attributes = message.attributes(behind: 8)
+            let address =
+                attributes.address(LinkAttribute.localAddress)
+                ?? attributes.address(LinkAttribute.address)
+            let origin = attributes.number(LinkAttribute.addressProtocol, as: UInt8.self)
+            return address.map {
+                let length = Int(message.body[message.body.startIndex + 1])
+                return (
+                    LinkAddress(address: $0, prefixLength: length),
+                    origin == NetlinkConstant.ownProtocol
+                )
+            }
+        }
+    }
+}
+
+extension TunnelInterface {
+    fileprivate static let alias = "cygnet route-based tunnel"
+}

@@ -46,6 +46,12 @@ struct InnerPacket {
         UInt32(ipProtocol) | UInt32(flags & (Flag.isV4 | Flag.hasPorts)) << 8 | UInt32(device) << 16
     }
 
+    /// Whether it goes to a group that no router passes on (RFC 5771 §4, RFC 4291 §2.7).
+    var isForWholeLink: Bool {
+        if isV4 { return destination >> 8 == 0xe0_0000 }
+        return destination >> 120 == 0xff && (destination >> 112) & 0xf <= 2
+    }
+
     /// RFC 8200 §4.1 names six kinds of extension header, one of them twice.
     private static let maximumExtensionHeaders = 8
 

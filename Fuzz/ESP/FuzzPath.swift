@@ -21,7 +21,6 @@ final class FuzzPath {
         var configuration = PacketPathConfiguration()
         configuration.maximumSAs = 4
         configuration.flowCacheEntries = 16
-        configuration.errorSourceV4 = IPv4Address("10.1.0.1")
         configuration.errorSourceV6 = IPv6Address("fd00:1::1")
         outbound = OutboundProcessor(configuration)
         inbound = InboundProcessor(configuration)

@@ -99,4 +99,37 @@ func configuration(gateway: String = "", policies: String = "") throws -> Gatewa
         #expect(LastGoodConfiguration.load(from: path) == [4, 5])
         #expect(!LastGoodConfiguration.keep([1], at: "/proc/nowhere/copy.yaml"))
     }
+
+    @Test func routesAndInterfacesArePlannedWithoutRules() throws {
+        let text = """
+            gateway: {default-policy: discard}
+            connections:
+              c:
+                local: { address: 192.0.2.1, id: a.example }
+                remote: { address: 192.0.2.2, id: b.example }
+                secret-file: /dev/null
+                tunnels:
+                  all:
+                    interface: cloud1
+                    routes: [10.50.0.0/16]
+            """
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "test.yaml")
+        let plans = KernelPlans(try #require(result.configuration), localAddresses: [])
+        #expect(plans.routing.policies == [])
+        #expect(plans.routing.interfaceRoutes.map(\.destination.description) == ["10.50.0.0/16"])
+        #expect(plans.packetGuard.policies == [])
+        #expect(plans.packetGuard.tunnelInterfaces == ["cloud1"])
+        #expect(plans.packetGuard.remainder.map(\.action) == [.prohibit, .prohibit])
+        let rules = plans.packetGuard.ruleset().split(separator: "\n").map {
+            $0.drop { $0 == " " }
+        }
+        let passes = try #require(
+            rules.firstIndex { $0.hasPrefix("oifname { \"cloud1\" } return") }
+        )
+        let drops = try #require(
+            rules.firstIndex { $0.hasPrefix("meta nfproto ipv4 counter drop") }
+        )
+        #expect(passes < drops)
+        #expect(rules.contains { $0.hasPrefix("oifname { \"cloud1\" } meta mark &") })
+    }
 }

@@ -121,7 +121,6 @@ internal import Testing
 
     @Test func anyReadIsSurvived() throws {
         var configuration = PacketPathConfiguration()
-        configuration.errorSourceV4 = IPv4Address("10.1.0.1")
         configuration.errorSourceV6 = IPv6Address("fd00:1::1")
         configuration.errorsPerSecond = 100_000
         let (near, far) = try TestTunnel().gateways(configuration)

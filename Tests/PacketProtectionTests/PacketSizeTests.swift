@@ -17,7 +17,6 @@ internal import Testing
 
     private var errorSources: PacketPathConfiguration {
         var configuration = PacketPathConfiguration()
-        configuration.errorSourceV4 = IPv4Address("10.1.0.1")
         configuration.errorSourceV6 = IPv6Address("fd00:1::1")
         configuration.errorsPerSecond = 5
         return configuration
@@ -69,7 +68,7 @@ internal import Testing
         let error = try #require(near.errors.first.flatMap { ReadPacket(Array($0[10...])) })
         #expect(near.errors[0][..<10] == Array(repeating: 0, count: 10)[...])
         #expect(
-            error.source == IPAddress("10.1.0.1") && error.destination == TestHosts.nearV4.address
+            error.source == TestHosts.farV4.address && error.destination == TestHosts.nearV4.address
         )
         #expect(error.ipProtocol == 1 && error.hasValidHeader && error.hasValidChecksum)
         #expect(Array(error.payload[..<2]) == [3, 4])
@@ -132,8 +131,8 @@ internal import Testing
         #expect(near.errors == [])
         near.send([icmp(8, "10.0.0.1", "10.0.0.2"), icmp(128, "fd00::1", "fd00::2")])
         #expect(near.errors.count == 2)
-        near.apply(.setErrorSources(v4: nil, v6: nil))
-        near.send([icmp(8, "10.0.0.1", "10.0.0.2"), icmp(128, "fd00::1", "fd00::2")])
+        near.apply(.setErrorSource(nil))
+        near.send([icmp(128, "fd00::1", "fd00::2")])
         #expect(near.errors == [])
     }
 

@@ -7,26 +7,22 @@ extension PacketPathConfiguration {
     init(_ configuration: GatewayConfiguration, localAddresses: [IPAddress]) {
         self.init()
         held.packetsPerPolicy = configuration.settings.heldPackets
-        let sources = ErrorSources(localAddresses, for: configuration)
-        errorSourceV4 = sources.v4
-        errorSourceV6 = sources.v6
+        errorSourceV6 = ErrorSource(localAddresses, for: configuration).address
     }
 }
 
 extension PacketPathCommand {
-    static func setErrorSources(
+    static func setErrorSource(
         _ localAddresses: [IPAddress],
         for configuration: GatewayConfiguration
     ) -> PacketPathCommand {
-        let sources = ErrorSources(localAddresses, for: configuration)
-        return .setErrorSources(v4: sources.v4, v6: sources.v6)
+        .setErrorSource(ErrorSource(localAddresses, for: configuration).address)
     }
 }
 
-/// The addresses that ICMP errors to the inside come from: inside ones where there are any.
-private struct ErrorSources {
-    private(set) var v4: IPv4Address?
-    private(set) var v6: IPv6Address?
+/// The address that ICMPv6 errors to the inside come from: an inside one where there is any.
+private struct ErrorSource {
+    private(set) var address: IPv6Address?
 
     init(_ localAddresses: [IPAddress], for configuration: GatewayConfiguration) {
         let inside = configuration.policies.flatMap(\.local)
@@ -34,10 +30,9 @@ private struct ErrorSources {
             inside.contains { $0.contains(address) }
         }
         for address in preferred + localAddresses {
-            switch address {
-            case .v4(let address): v4 = v4 ?? address
-            case .v6(let address): v6 = v6 ?? address
-            }
+            guard case .v6(let found) = address else { continue }
+            self.address = found
+            return
         }
     }
 }

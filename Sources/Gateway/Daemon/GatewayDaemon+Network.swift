@@ -42,7 +42,7 @@ extension GatewayDaemon {
             let plans = KernelPlans(configuration, localAddresses: addresses)
             // A guard that was lifted by hand took the routes with it.
             if try network.hasRules() { try network.apply(plans.routing) }
-            dataPlane.post(.setErrorSources(addresses, for: configuration))
+            dataPlane.post(.setErrorSource(addresses, for: configuration))
             logger.info("local addresses changed; routes to \(device.name) follow")
             return true
         } catch {

@@ -102,7 +102,7 @@ extension GatewayDaemon {
         configuration = new
         self.secrets = secrets
         controller.adopt(EngineSettings(new))
-        dataPlane.post(.setErrorSources(localAddresses, for: new))
+        dataPlane.post(.setErrorSource(localAddresses, for: new))
         let now = BootClock.now()
         perform(
             controller.reload(new, credentials: secrets.credentials, at: now),

@@ -143,7 +143,7 @@ extension InboundProcessor {
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
         case .replacePolicies(let entries): adoptDevices(of: CompiledPolicies(entries))
         case .adoptPolicies(let policies): adoptDevices(of: policies)
-        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSources: return
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: return
         }
     }
 

@@ -138,8 +138,9 @@ extension OutboundProcessor {
         guard unsafe TooBigMessage.isAnswered(bytes, packet) else { return }
         let source: UInt128
         if packet.isV4 {
-            guard let address = errorSourceV4 else { return }
-            source = UInt128(address.bits)
+            // As if the host that it goes to had answered: from a device, the kernel believes no IPv4
+            // packet whose source is an address of its own.
+            source = packet.destination
         } else {
             guard let address = errorSourceV6 else { return }
             source = address.bits

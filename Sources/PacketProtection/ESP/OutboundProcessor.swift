@@ -22,7 +22,6 @@ package import IPsecPrimitives
     var drops = DropCounters()
     var events = EventQueue()
     var errorLimit: RateLimit
-    var errorSourceV4: IPv4Address?
     var errorSourceV6: IPv6Address?
     /// Index of the next held packet to look at while some are being released; nil when none.
     var releaseCursor: Int?
@@ -53,7 +52,6 @@ package import IPsecPrimitives
         usable = UsableAssociations(capacity: configuration.maximumSAs)
         held = HeldPackets(configuration.held)
         errorLimit = RateLimit(perSecond: configuration.errorsPerSecond)
-        errorSourceV4 = configuration.errorSourceV4
         errorSourceV6 = configuration.errorSourceV6
         maximumAge = UInt64(max(configuration.held.maximumAge.wholeNanoseconds, 0))
     }
@@ -207,9 +205,7 @@ extension OutboundProcessor {
         case .replacePolicies(let entries): adopt(CompiledPolicies(entries))
         case .adoptPolicies(let policies): adopt(policies)
         case .dropHeldPackets(let policy): dropHeld(of: policy)
-        case .setErrorSources(let v4, let v6):
-            errorSourceV4 = v4
-            errorSourceV6 = v6
+        case .setErrorSource(let address): errorSourceV6 = address
         case .setLinkMTU(let identifier, let octets):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].setLinkMTU(octets)

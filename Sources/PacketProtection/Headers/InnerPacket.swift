@@ -46,7 +46,8 @@ struct InnerPacket {
         UInt32(ipProtocol) | UInt32(flags & (Flag.isV4 | Flag.hasPorts)) << 8 | UInt32(device) << 16
     }
 
-    /// Whether it goes to a group that no router passes on (RFC 5771 §4, RFC 4291 §2.7).
+    /// Whether it goes to a group of one link, which no router passes on: 224.0.0.0/24, or of IPv6 a
+    /// scope of the link at most.
     var isForWholeLink: Bool {
         if isV4 { return destination >> 8 == 0xe0_0000 }
         return destination >> 120 == 0xff && (destination >> 112) & 0xf <= 2

@@ -17,8 +17,8 @@ package enum PacketPathCommand: Sendable {
     case adoptPolicies(CompiledPolicies)
     /// Negotiation failed: forget what waits for an SA of this policy.
     case dropHeldPackets(PolicyIdentifier)
-    /// Addresses that errors to the inside are sent from.
-    case setErrorSources(v4: IPv4Address?, v6: IPv6Address?)
+    /// The address that errors to the inside are sent from, IPv6.
+    case setErrorSource(IPv6Address?)
     /// Answered by an event `snapshot` of each direction with the same token.
     case query(token: UInt64)
 
@@ -31,7 +31,7 @@ package enum PacketPathCommand: Sendable {
 
     package var direction: Direction {
         switch self {
-        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSources: .outbound
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: .outbound
         case .installInbound: .inbound
         case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query: .both
         }

@@ -15,8 +15,7 @@ package struct PacketPathConfiguration: Hashable, Sendable {
     /// Whether TCP is put together into superpackets for the TUN device.
     package var coalescesTCP = true
     package var held = HeldPacketLimits()
-    /// Addresses that errors to the inside are sent from; none, no errors.
-    package var errorSourceV4: IPv4Address?
+    /// The address that errors to the inside are sent from over IPv6; none, no such errors.
     package var errorSourceV6: IPv6Address?
     /// Errors to the inside a second (RFC 4443 §2.4 (f)).
     package var errorsPerSecond = 100

@@ -29,10 +29,10 @@ final class TestGateway {
 
     /// Reads frames as one batch.
     @discardableResult
-    func send(_ frames: [[UInt8]]) -> [SentRun] {
+    func send(_ frames: [[UInt8]], device: DeviceNumber = .shared) -> [SentRun] {
         for frame in frames {
             unsafe outbound.readBuffer.copyBytes(from: frame)
-            outbound.processRead(byteCount: frame.count, at: now)
+            outbound.processRead(byteCount: frame.count, device: device, at: now)
         }
         return flush()
     }
@@ -67,6 +67,7 @@ final class TestGateway {
                 )
             )
         }
+        errorDevices = unsafe outbound.deviceWrites.map(\.device)
         errors = unsafe outbound.deviceWrites.map { write in
             unsafe Array(
                 UnsafeRawBufferPointer(
@@ -81,6 +82,7 @@ final class TestGateway {
 
     /// What the last `send` wrote back to the device.
     private(set) var errors: [[UInt8]] = []
+    private(set) var errorDevices: [DeviceNumber] = []
 
     /// Receives runs as one batch and returns the frames for the device.
     func receive(_ runs: [SentRun], trafficClass: UInt8? = nil, from source: Endpoint? = nil)
@@ -128,6 +130,7 @@ final class TestGateway {
             }
         }
         inbound.open(at: now)
+        frameDevices = unsafe inbound.deviceWrites.map(\.device)
         let frames = unsafe inbound.deviceWrites.map { write in
             unsafe Array(
                 UnsafeRawBufferPointer(
@@ -140,6 +143,9 @@ final class TestGateway {
         inbound.reset()
         return frames
     }
+
+    /// The devices of what the last `receive` returned.
+    private(set) var frameDevices: [DeviceNumber] = []
 
     /// Control datagrams of the last `receive`.
     private(set) var control: [([UInt8], Endpoint)] = []

@@ -12,7 +12,11 @@ struct DocumentationTests {
         try String(contentsOf: root.appending(path: path), encoding: .utf8)
     }
 
-    @Test(arguments: ["reference.yaml", "site-to-site/west.yaml", "site-to-site/east.yaml"])
+    @Test(
+        arguments: [
+            "reference.yaml", "two-clouds.yaml", "site-to-site/west.yaml", "site-to-site/east.yaml",
+        ]
+    )
     func examplesAreValid(name: String) throws {
         let result = read(try text("Examples/" + name), file: name)
         #expect(result.diagnostics == [])

@@ -87,10 +87,8 @@ package final class GatewayDaemon {
         // Before the addresses are read: what changes in between is heard.
         networkWatch = try NetworkWatch()
         network = try NetworkConfiguration()
-        names = try NameResolver(
-            loop: loop,
-            mark: PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
-        )
+        let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
+        names = try NameResolver(loop: loop, mark: mark)
         localAddresses = try network.localAddresses()
 
         // The guard first: from here on nothing leaks, whatever fails below. Its two halves do
@@ -99,7 +97,6 @@ package final class GatewayDaemon {
         try network.apply(plans.routing)
         try PacketGuard.set(plans.packetGuard)
         sockets = try ListeningSockets(settings)
-        let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
         streams = try StreamPool(loop: loop, mark: mark)
         let ports = ListeningSockets.streamEndpoints(configuration)
         if let refused = streams.listen(at: ports).first { throw refused }

@@ -513,10 +513,11 @@ def too_big(lab):
             made.left.namespace.ip("link", "set", f"swan{number}", "mtu", "1500")
             made.route(number)
             for version, address in CLOUD.items():
+                lab.inside().ip(f"-{version}", "route", "flush", "cache")
                 _, text = status_of(*lab.inside().command(
                     "ping", "-n", "-M", "do", "-c", "1", "-W", "1", "-s", "1450", address))
-                told = re.search(r"mtu[ =]+(\d+)", text)
-                expect(told and int(told.group(1)) == mtu, f"ping says: {text}")
+                told = re.search(r"mtu[ =:]+(\d+)", text)
+                expect(told and mtu <= int(told.group(1)) < 1478, f"ping says: {text}")
         expect(made.left.drops().get("tooBig", 0) == 4, f"{made.left.drops()}")
         # Whole: what fits, and what may be cut.
         expect_ping(made.left.namespace, "swan1", "169.254.1.2", size=3000)

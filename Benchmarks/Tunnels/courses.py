@@ -17,11 +17,19 @@ class Course:
     version: int = 4
     streams: int = 1
     behind_nat: bool = False
+    # The tunnel has an interface of its own, to which a route leads.
+    is_route_based: bool = False
 
     def prepare(self, network):
         """To be called before the gateways start; `restore` undoes it."""
         if self.behind_nat:
             network.translate("left")
+
+    def further(self, site, other):
+        """What Cygnet's configuration has besides, at the end that is `site`."""
+        if not self.is_route_based:
+            return {}
+        return {"tunnel": ["interface: bench", f"routes: ['{other.networks[self.version]}']"]}
 
     def restore(self, network):
         if self.behind_nat:
@@ -33,6 +41,7 @@ COURSES = [
     Course("ipv6", BASE.but(outer=6, inner=(6,)), version=6),
     Course("through-nat", BASE.but(encapsulation="auto", left_address=ROUTER_RIGHT[4]),
            behind_nat=True),
+    Course("route-based", is_route_based=True),
     Course("aes256gcm16", BASE.but(esp="aes256gcm16")),
     Course("chacha20poly1305", BASE.but(esp="chacha20poly1305")),
     Course("aes128-sha256", BASE.but(esp="aes128-sha256")),

@@ -16,15 +16,16 @@ class Pair:
         self.kind = kind
         self.ends = []
 
-    def start(self, network, folder, tunnel):
+    def start(self, network, folder, tunnel, further=lambda site, other: {}):
+        """`further` gives what an end's configuration has besides the tunnel."""
         make = KINDS[self.kind]
         if make is None:
             return
         self.ends = [
             make(network.left, LEFT, os.path.join(folder, f"{self.kind}-left")),
             make(network.right, RIGHT, os.path.join(folder, f"{self.kind}-right"))]
-        for end, other in zip(self.ends, (RIGHT, LEFT)):
-            end.apply(tunnel, other)
+        for end, site, other in zip(self.ends, (LEFT, RIGHT), (RIGHT, LEFT)):
+            end.apply(tunnel, other, **further(site, other))
         self.ends[0].initiate()
 
     def stop(self):

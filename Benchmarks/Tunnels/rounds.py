@@ -91,7 +91,7 @@ class Rounds:
         pair = Pair("cygnet")
         try:
             course.prepare(network)
-            pair.start(network, self.folder, course.tunnel)
+            pair.start(network, self.folder, course.tunnel, course.further)
             ping(network.left, LEFT.inner[course.version], RIGHT.inner[course.version], count=3)
             cut_before_link(network, False)
             self.add(course.name, "cygnet", transfer(

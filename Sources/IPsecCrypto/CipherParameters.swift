@@ -19,7 +19,7 @@ extension CipherSuite {
                     salt_length: UInt32(saltLength),
                     iv_length: UInt32(ivLength),
                     block_length: UInt32(messageBlockLength),
-                    hash: hash,
+                    hash: self.integrity.hash,
                     icv_length: UInt32(icvLength),
                     encryption_key: encryption.baseAddress?.assumingMemoryBound(to: UInt8.self),
                     integrity_key: integrity.baseAddress?.assumingMemoryBound(to: UInt8.self),
@@ -55,8 +55,12 @@ extension CipherSuite {
         }
     }
 
-    private var hash: UInt32 {
-        switch integrity {
+}
+
+extension IntegrityAlgorithm {
+    /// The number of the MAC's function in the C code.
+    var hash: UInt32 {
+        switch self {
         case .hmacMD5_96: CYGNET_MD5.rawValue
         case .hmacSHA1_96: CYGNET_SHA1.rawValue
         case .aesXCBC96: CYGNET_AES_XCBC.rawValue

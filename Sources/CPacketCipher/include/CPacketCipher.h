@@ -1,5 +1,6 @@
 #ifndef CYGNET_CPACKETCIPHER_H
 #define CYGNET_CPACKETCIPHER_H
+#include "cygnet_authenticator.h"
 #include "cygnet_mac.h"
 #include <stddef.h>
 #include <stdint.h>

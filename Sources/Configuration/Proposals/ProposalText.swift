@@ -61,13 +61,16 @@ enum ProposalText {
     /// An AH proposal: integrity, and what ESP has besides encryption.
     static func ah(_ text: String) throws(Complaint) -> Proposal {
         let found = try transforms(text)
-        guard found[.encryption] == nil, found[.pseudorandomFunction] == nil else {
+        let encryption = found[.encryption] ?? []
+        let gmac = encryption.compactMap(ProposalKeyword.authenticationHeaderTransform)
+        guard gmac.count == encryption.count, found[.pseudorandomFunction] == nil else {
             throw Complaint(
                 "\"\(shown(text))\" is no proposal for AH, which does nothing but prove integrity",
                 hint: "write an integrity word, as in sha256, or use esp-proposals"
             )
         }
-        guard let integrity = found[.integrity] else {
+        let integrity = (found[.integrity] ?? []) + gmac
+        guard !integrity.isEmpty else {
             throw Complaint(
                 "\"\(shown(text))\" has no integrity algorithm",
                 hint: "begin with one, as in sha256-\(shown(text))"

@@ -123,6 +123,30 @@ package enum ProposalKeyword {
 
     private static let noneWord = "none"
 
+    /// In AH, AES-GMAC is an integrity algorithm with its key length in its number (RFC 4543 §5.2);
+    /// the words are those of ESP's, where it counts as encryption.
+    package static func authenticationHeaderTransform(_ transform: Transform) -> Transform? {
+        guard transform.type == .encryption,
+            EncryptionAlgorithm(rawValue: transform.identifier) == .nullAuthAESGMAC
+        else { return nil }
+        return switch transform.keyLengthBits {
+        case 128: .integrity(.aes128GMAC)
+        case 192: .integrity(.aes192GMAC)
+        case 256: .integrity(.aes256GMAC)
+        default: nil
+        }
+    }
+
+    private static func gmacWord(_ transform: Transform) -> String? {
+        guard transform.type == .integrity else { return nil }
+        return switch IntegrityAlgorithm(rawValue: transform.identifier) {
+        case .aes128GMAC: "aes128gmac"
+        case .aes192GMAC: "aes192gmac"
+        case .aes256GMAC: "aes256gmac"
+        default: nil
+        }
+    }
+
     /// The word for a transform; for one that has none, its type and number.
     package static func name(of transform: Transform) -> String {
         if transform.type.isAdditionalKeyExchange {
@@ -130,7 +154,7 @@ package enum ProposalKeyword {
             let word = transform.identifier == 0 ? noneWord : name(of: method)
             return "ke\(transform.type.rawValue - 5)_\(word)"
         }
-        if let word = words[transform] { return word }
+        if let word = words[transform] ?? gmacWord(transform) { return word }
         let length = transform.keyLengthBits.map { "/\($0)" } ?? ""
         let type =
             switch transform.type {

@@ -70,6 +70,20 @@ int cygnet_local_address(int fd, struct cygnet_address *address) {
     return 0;
 }
 
+/// In the order in which they stood in the packet, which is the kernel's order too. What has no
+/// room makes the datagram a truncated one.
+static void take_extension(const struct cmsghdr *c, uint8_t number, struct cygnet_datagram *datagram) {
+    size_t length = c->cmsg_len - CMSG_LEN(0);
+    if (datagram->extensions == NULL) return;
+    if (length > (size_t)(datagram->extensions_capacity - datagram->extensions_length)) {
+        datagram->is_truncated = 1;
+        return;
+    }
+    if (datagram->extensions_length == 0) datagram->first_extension = number;
+    memcpy(datagram->extensions + datagram->extensions_length, CMSG_DATA(c), length);
+    datagram->extensions_length = (uint16_t)(datagram->extensions_length + length);
+}
+
 static void read_control(struct msghdr *message, struct cygnet_datagram *datagram) {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
@@ -90,6 +104,17 @@ static void read_control(struct msghdr *message, struct cygnet_datagram *datagra
             int value;
             memcpy(&value, CMSG_DATA(c), sizeof value);
             datagram->traffic_class = (uint8_t)value;
+        } else if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL)
+                   || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT)) {
+            int value;
+            memcpy(&value, CMSG_DATA(c), sizeof value);
+            datagram->hop_limit = (uint8_t)value;
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPOPTS) {
+            take_extension(c, IPPROTO_HOPOPTS, datagram);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RTHDR) {
+            take_extension(c, IPPROTO_ROUTING, datagram);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_DSTOPTS) {
+            take_extension(c, IPPROTO_DSTOPTS, datagram);
         } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
             int value;
             memcpy(&value, CMSG_DATA(c), sizeof value);
@@ -121,8 +146,12 @@ int cygnet_receive(int fd, struct cygnet_datagram *datagrams, uint32_t count) {
         datagram->length = messages[i].msg_len;
         datagram->segment_size = 0;
         datagram->traffic_class = 0;
+        datagram->hop_limit = 0;
         datagram->interface_index = 0;
-        datagram->is_truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        datagram->extensions_length = 0;
+        // Headers that are missing would only make what they belong to look forged.
+        int is_cut = datagram->extensions != NULL ? MSG_TRUNC | MSG_CTRUNC : MSG_TRUNC;
+        datagram->is_truncated = (messages[i].msg_hdr.msg_flags & is_cut) != 0;
         memset(&datagram->local, 0, sizeof datagram->local);
         cygnet_from_socket_address(&names[i], &datagram->remote);
         read_control(&messages[i].msg_hdr, datagram);
@@ -143,6 +172,7 @@ static struct cmsghdr *append(struct msghdr *message, int level, int type, const
 
 static void write_control(struct msghdr *message, const struct cygnet_datagram *datagram) {
     int traffic_class = datagram->traffic_class;
+    int hop_limit = datagram->hop_limit;
     if (datagram->remote.version == 4) {
         if (datagram->local.version == 4) {
             struct in_pktinfo info = {0};
@@ -151,6 +181,7 @@ static void write_control(struct msghdr *message, const struct cygnet_datagram *
         }
         if (traffic_class)
             append(message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
+        if (hop_limit) append(message, IPPROTO_IP, IP_TTL, &hop_limit, sizeof hop_limit);
     } else {
         if (datagram->local.version == 6) {
             struct in6_pktinfo info = {.ipi6_ifindex = datagram->interface_index};
@@ -159,6 +190,7 @@ static void write_control(struct msghdr *message, const struct cygnet_datagram *
         }
         if (traffic_class)
             append(message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
+        if (hop_limit) append(message, IPPROTO_IPV6, IPV6_HOPLIMIT, &hop_limit, sizeof hop_limit);
     }
     if (datagram->segment_size && datagram->segment_size < datagram->length) {
         uint16_t size = (uint16_t)datagram->segment_size;

@@ -8,17 +8,21 @@ package struct DataPlaneConfiguration: Sendable {
     /// ESP in UDP, and IKE behind the non-ESP marker (RFC 3948): port 4500.
     package var udpSockets: [UDPSocket]
     package var rawSockets: [RawESPSocket]
+    /// AH, and what else goes out with an IP header of its own.
+    package var headerSockets: [RawAHSocket]
     package var packetPath: PacketPathConfiguration
 
     package init(
         device: TUNDevice,
         udpSockets: [UDPSocket],
         rawSockets: [RawESPSocket] = [],
+        headerSockets: [RawAHSocket] = [],
         packetPath: PacketPathConfiguration = PacketPathConfiguration()
     ) {
         self.device = device
         self.udpSockets = udpSockets
         self.rawSockets = rawSockets
+        self.headerSockets = headerSockets
         self.packetPath = packetPath
     }
 }

@@ -55,8 +55,6 @@ struct CarriageTests {
     @Test(
         "what the packet path does not carry is refused, with its line",
         arguments: [
-            ("mode: transport", "transport mode", "write `mode: tunnel`"),
-            ("ah-proposals: sha256", "AH", "use esp-proposals, `null-sha256` at least"),
             ("compression: deflate", "compression", "write `compression: off`"),
             (
                 "later-fragments: true", "later fragments by the SA of the first",

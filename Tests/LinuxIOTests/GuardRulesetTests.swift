@@ -138,6 +138,13 @@ struct GuardRulesetTests {
         #expect(own.allSatisfy { $0.hasPrefix("ip daddr { 192.0.2.1 }") })
     }
 
+    /// The kernel looks behind AH no more than behind a fragment that is not the first.
+    @Test func fragmentsOfAHOverIPv6AreOurOwn() {
+        let own = chain("own", of: GuardPlan(policies: []).ruleset())
+        #expect(own.contains { $0.contains("ipv6") && $0.contains("l4proto { 50, 51 } accept") })
+        #expect(own.contains { $0.hasSuffix("frag frag-off != 0 frag nexthdr 51 accept") })
+    }
+
     @Test func marksDoNotExemptForwardedPackets() {
         let forward = chain("forward", of: GuardPlan(policies: []).ruleset())
         #expect(forward.allSatisfy { !$0.contains("mark") && !$0.contains("own") })

@@ -42,7 +42,7 @@ internal import Testing
         let tunnel = TestTunnel()
         var datagram = TestPackets.bytes32(tunnel.spi) + TestPackets.bytes32(number)
         datagram += Array(repeating: 0, count: 8) + body + Array(repeating: 0, count: 16)
-        let cipher = try tunnel.outbound().cipher
+        let cipher = try tunnel.cipher(.seal)
         let area = UnsafeMutableRawBufferPointer.allocate(
             byteCount: datagram.count,
             alignment: 16

@@ -48,10 +48,10 @@ internal import Testing
         }
     }
 
-    private static func vectors() throws -> [Vector] {
+    private static func vectors(_ name: String) throws -> [Vector] {
         let file = try #require(
             Bundle.module.url(
-                forResource: "scapy-esp",
+                forResource: name,
                 withExtension: "txt",
                 subdirectory: "Vectors"
             )
@@ -87,47 +87,74 @@ internal import Testing
 
     @Test(arguments: PacketCipherBackEnd.available)
     func scapysPacketsAreOpenedAndMade(backEnd: PacketCipherBackEnd) throws {
-        let vectors = try Self.vectors()
+        let vectors = try Self.vectors("scapy-esp")
         #expect(vectors.count == 60)
-        let tunnel = TestTunnel()
-        for vector in vectors {
-            let far = TestGateway()
-            var receiving = InboundSAParameters(
-                identifier: SAIdentifier(rawValue: 1),
-                policy: TestTunnel.policy,
-                spi: vector.spi,
-                selectors: tunnel.selectors,
-                path: tunnel.path,
-                cipher: try cipher(vector, .open, backEnd),
-                isExtendedSequence: vector.isExtended
-            )
-            receiving.initialSequence = vector.isExtended ? vector.number - 5 : 0
-            far.apply(.installInbound(receiving))
-            let run = SentRun(
-                datagrams: [vector.datagram],
-                segmentSize: vector.datagram.count,
-                trafficClass: 0,
-                dontFragment: true,
-                path: tunnel.path
-            )
-            #expect(far.receive([run]) == [TestPackets.plain(vector.inner)])
+        for vector in vectors { try judge(vector, TestTunnel(), backEnd) }
+    }
 
-            let near = TestGateway()
-            near.apply(TestTunnel.everything)
-            var sending = OutboundSAParameters(
-                identifier: SAIdentifier(rawValue: 1),
-                policy: TestTunnel.policy,
-                spi: vector.spi,
-                selectors: tunnel.selectors,
-                path: tunnel.path,
-                cipher: try cipher(vector, .seal, backEnd),
-                isExtendedSequence: vector.isExtended
+    @Test(arguments: PacketCipherBackEnd.available)
+    func thoseOfTransportModeToo(backEnd: PacketCipherBackEnd) throws {
+        let vectors = try Self.vectors("scapy-esp-transport")
+        #expect(vectors.count == 72)
+        for vector in vectors {
+            let tunnel = TestTunnel(
+                encapsulation: .esp,
+                outer: vector.inner[0] >> 4 == 4 ? .v4 : .v6,
+                carriage: .espTransport
             )
-            sending.initialSequence = vector.number - 1
-            near.apply(.installOutbound(sending))
-            #expect(
-                near.send([TestPackets.plain(vector.inner)]).map(\.datagrams) == [[vector.datagram]]
-            )
+            try judge(vector, tunnel, backEnd)
         }
+    }
+
+    private func judge(
+        _ vector: Vector,
+        _ tunnel: TestTunnel,
+        _ backEnd: PacketCipherBackEnd
+    ) throws {
+        let far = TestGateway()
+        var receiving = InboundSAParameters(
+            identifier: SAIdentifier(rawValue: 1),
+            policy: TestTunnel.policy,
+            spi: vector.spi,
+            selectors: tunnel.selectors,
+            path: OuterPath(
+                encapsulation: tunnel.encapsulation,
+                local: tunnel.path.remote,
+                remote: tunnel.path.local
+            ),
+            cipher: try cipher(vector, .open, backEnd),
+            isExtendedSequence: vector.isExtended
+        )
+        receiving.carriage = tunnel.carriage
+        receiving.initialSequence = vector.isExtended ? vector.number - 5 : 0
+        far.apply(.installInbound(receiving))
+        let isV4 = vector.inner[0] >> 4 == 4
+        let run = SentRun(
+            datagrams: [vector.datagram],
+            segmentSize: vector.datagram.count,
+            trafficClass: tunnel.carriage.isTransport ? isV4 ? 0xb8 : 0x2e : 0,
+            dontFragment: true,
+            path: tunnel.path,
+            hopLimit: tunnel.carriage.isTransport ? isV4 ? 61 : 59 : 0
+        )
+        #expect(far.receive([run]) == [TestPackets.plain(vector.inner)])
+
+        let near = TestGateway()
+        near.apply(TestTunnel.everything)
+        var sending = OutboundSAParameters(
+            identifier: SAIdentifier(rawValue: 1),
+            policy: TestTunnel.policy,
+            spi: vector.spi,
+            selectors: tunnel.selectors,
+            path: tunnel.path,
+            cipher: try cipher(vector, .seal, backEnd),
+            isExtendedSequence: vector.isExtended
+        )
+        sending.carriage = tunnel.carriage
+        sending.initialSequence = vector.number - 1
+        near.apply(.installOutbound(sending))
+        let sent = near.send([TestPackets.plain(vector.inner)])
+        #expect(sent.map(\.datagrams) == [[vector.datagram]])
+        #expect(sent.map(\.hopLimit) == [run.hopLimit])
     }
 }

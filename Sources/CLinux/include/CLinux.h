@@ -26,6 +26,13 @@ struct cygnet_datagram {
     struct cygnet_address remote;
     struct cygnet_address local;
     uint8_t traffic_class;
+    uint8_t hop_limit;  // TTL or hop limit; 0: not known, or the system's own
+    /// IPv6 extension headers that came before the payload, where a socket was asked for them:
+    /// room for them (or null), and the protocol number of the first.
+    uint8_t first_extension;
+    uint16_t extensions_capacity;
+    uint16_t extensions_length;
+    uint8_t *extensions;
     uint8_t is_truncated;
 };
 

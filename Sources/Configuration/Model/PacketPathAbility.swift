@@ -29,8 +29,8 @@ package struct PacketPathAbility: Hashable, Sendable {
 
     /// The worker of this gateway.
     package static let userspace = PacketPathAbility(
-        transportMode: false,
-        authenticationHeader: false,
+        transportMode: true,
+        authenticationHeader: true,
         compression: false,
         laterFragments: false,
         internalAddresses: false,

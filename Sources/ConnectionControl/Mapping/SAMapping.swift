@@ -14,11 +14,23 @@ extension OuterPath {
     }
 }
 
+extension PacketCarriage {
+    init(_ child: ChildSAInstallation) {
+        self =
+            switch (child.securityProtocol, child.mode) {
+            case (.ah, .tunnel): .ahTunnel
+            case (.ah, .transport): .ahTransport
+            case (_, .tunnel): .espTunnel
+            case (_, .transport): .espTransport
+            }
+    }
+}
+
 extension ChildSAInstallation {
     /// Whether the packet path has what the pair was agreed on. What it has not is for configurations
     /// that are only negotiated (`PacketPathAbility`), and such pairs never get there.
     var isCarried: Bool {
-        securityProtocol == .esp && mode == .tunnel && compression == nil
+        compression == nil
     }
 }
 
@@ -43,9 +55,10 @@ struct SAMapping {
             spi: child.outboundSPI,
             selectors: selectors(child),
             path: OuterPath(child.path),
-            cipher: try cipher(child, keys: child.outboundKeys, direction: .seal),
+            transform: try transform(child, keys: child.outboundKeys, direction: .seal),
             isExtendedSequence: child.isExtendedSequence
         )
+        parameters.carriage = PacketCarriage(child)
         parameters.lifetime = lifetime
         parameters.isActive = child.isUsedOutboundAtOnce
         parameters.linkMTU = linkMTU
@@ -75,9 +88,13 @@ struct SAMapping {
             spi: child.inboundSPI,
             selectors: selectors(child),
             path: OuterPath(child.path),
-            cipher: try cipher(child, keys: child.inboundKeys, direction: .open),
+            transform: try transform(child, keys: child.inboundKeys, direction: .open),
             isExtendedSequence: child.isExtendedSequence
         )
+        parameters.carriage = PacketCarriage(child)
+        parameters.originalEnds = child.original.map {
+            OriginalEnds(local: $0.local, remote: $0.remote)
+        }
         parameters.lifetime = lifetime
         parameters.replayWindow = tunnel.replayWindow.value
         parameters.followsPeer = child.path.isEncapsulated && child.path.transport == .udp
@@ -91,18 +108,30 @@ struct SAMapping {
         SelectorPair.pairs(local: child.localSelectors, remote: child.remoteSelectors)
     }
 
-    private func cipher(
+    private func transform(
         _ child: ChildSAInstallation,
         keys: ESPKeys,
         direction: PacketCipher.Direction
-    ) throws(CryptoError) -> PacketCipher {
-        try PacketCipher(
-            encryption: child.encryption,
-            integrity: child.integrity,
-            keys: keys,
-            isExtendedSequence: child.isExtendedSequence,
-            direction: direction,
-            backEnd: backEnd
+    ) throws(CryptoError) -> PacketTransform {
+        if child.securityProtocol == .ah {
+            return .authenticator(
+                try PacketAuthenticator(
+                    integrity: child.integrity ?? .none,
+                    key: keys.integrity,
+                    isExtendedSequence: child.isExtendedSequence,
+                    direction: direction
+                )
+            )
+        }
+        return .cipher(
+            try PacketCipher(
+                encryption: child.encryption,
+                integrity: child.integrity,
+                keys: keys,
+                isExtendedSequence: child.isExtendedSequence,
+                direction: direction,
+                backEnd: backEnd
+            )
         )
     }
 

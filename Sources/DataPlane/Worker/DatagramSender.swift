@@ -21,11 +21,15 @@ struct TooLongReport {
         var generation: UInt32 = 0
         /// Index of the socket; -1 when nothing is known yet, -2 when no socket fits.
         var socket: Int32 = -1
+        /// The same for packets with an IP header of their own.
+        var headerSocket: Int32 = -2
         var remote = cygnet_address()
         var local = cygnet_address()
     }
 
-    private let sockets: [SourceSocket]
+    let sockets: [SourceSocket]
+    /// Where a fragment is put together.
+    let fragmentArea: UnsafeMutableRawPointer
     private var discovery: [PathMTUDiscovery]
     private let destinations: UnsafeMutablePointer<Destination>
     private let many: UnsafeMutablePointer<cygnet_datagram>
@@ -50,12 +54,14 @@ struct TooLongReport {
         unsafe destinations.initialize(repeating: Destination(), count: count)
         unsafe many = .allocate(capacity: DatagramSender.manyCount)
         unsafe many.initialize(repeating: cygnet_datagram(), count: DatagramSender.manyCount)
+        unsafe fragmentArea = .allocate(byteCount: 65_536, alignment: 64)
         self.counters = counters
     }
 
     deinit {
         unsafe destinations.deallocate()
         unsafe many.deallocate()
+        unsafe fragmentArea.deallocate()
     }
 
     /// Sends what a batch was sealed to.
@@ -74,14 +80,19 @@ struct TooLongReport {
                     generation: run.pathGeneration
                 )
             }
-            guard unsafe destination.pointee.socket >= 0 else {
+            let socket = unsafe Int(
+                run.hasHeader ? destination.pointee.headerSocket : destination.pointee.socket
+            )
+            guard socket >= 0 else {
                 unsent += run.count
                 continue
             }
             let delivered = unsafe send(
                 run,
                 outbound.datagrams + run.offset,
-                to: destination.pointee
+                to: destination.pointee,
+                through: socket,
+                linkMTU: run.dontFragment ? 0 : outbound.linkMTU(ofSlot: run.slot)
             )
             sent += delivered
             unsent += run.count - delivered
@@ -127,7 +138,7 @@ struct TooLongReport {
     private func destination(_ path: OuterPath, generation: UInt32) -> Destination {
         let isRaw = path.encapsulation == .esp
         let index = sockets.firstIndex { socket in
-            socket.isRaw == isRaw && socket.version == path.version
+            socket.kind == (isRaw ? .esp : .udp) && socket.version == path.version
                 && (isRaw || socket.port == path.local.port)
                 && (socket.address.isUnspecified || socket.address == path.local.address)
         }
@@ -135,6 +146,9 @@ struct TooLongReport {
         destination.generation = generation
         // No socket of the packet path is for TCP: such packets count as not sent.
         destination.socket = path.encapsulation == .tcp ? -2 : index.map { Int32($0) } ?? -2
+        destination.headerSocket =
+            sockets.firstIndex { $0.kind == .header && $0.version == path.version }
+            .map { Int32($0) } ?? -2
         destination.remote = cygnet_address(path.remote)
         // A raw socket over IPv6 takes a port for a protocol number.
         if isRaw { destination.remote.port = 0 }
@@ -144,10 +158,13 @@ struct TooLongReport {
         return destination
     }
 
-    private mutating func prepare(_ index: Int, dontFragment: Bool) {
-        // IPv6 has no DF bit: routers never fragment.
-        let wanted: PathMTUDiscovery =
-            dontFragment || sockets[index].version == .v6 ? .on : .off
+    private mutating func prepare(_ index: Int, _ run: DatagramRun, linkMTU: Int) {
+        // IPv6 has no DF bit: routers never fragment, and the system does only what is known not
+        // to fit, so that the path's MTU is still learnt.
+        let mayFragment =
+            !run.dontFragment
+            && (sockets[index].version == .v4 || run.segmentSize &+ 48 > linkMTU)
+        let wanted: PathMTUDiscovery = mayFragment ? .off : .on
         guard discovery[index] != wanted else { return }
         discovery[index] = wanted
         DontFragment.set(wanted, on: sockets[index].number, version: sockets[index].version)
@@ -159,10 +176,11 @@ struct TooLongReport {
     private mutating func send(
         _ run: DatagramRun,
         _ bytes: UnsafeMutableRawPointer,
-        to destination: Destination
+        to destination: Destination,
+        through index: Int,
+        linkMTU: Int
     ) -> Int {
-        let index = Int(destination.socket)
-        prepare(index, dontFragment: run.dontFragment)
+        if !run.hasHeader { prepare(index, run, linkMTU: linkMTU) }
         var datagram = unsafe cygnet_datagram()
         unsafe datagram.bytes = bytes.assumingMemoryBound(to: UInt8.self)
         unsafe datagram.length = UInt32(run.byteCount)
@@ -170,7 +188,11 @@ struct TooLongReport {
         unsafe datagram.remote = destination.remote
         unsafe datagram.local = destination.local
         unsafe datagram.traffic_class = run.trafficClass
-        if sockets[index].isRaw, run.count > 1 {
+        unsafe datagram.hop_limit = run.hopLimit
+        if run.hasHeader, !run.dontFragment {
+            return unsafe sendInFragments(run, datagram, through: index, linkMTU: linkMTU)
+        }
+        if sockets[index].kind != .udp, run.count > 1 {
             return unsafe sendApart(run, datagram, through: sockets[index])
         }
         let failure = unsafe attempt(&datagram, through: sockets[index])
@@ -190,7 +212,7 @@ struct TooLongReport {
 
     /// Sends one message: 0 or the error number. Waits a little where the socket is full, and
     /// tries again where it only reported an error about a datagram of before.
-    private mutating func attempt(
+    mutating func attempt(
         _ datagram: inout cygnet_datagram,
         through socket: SourceSocket
     ) -> Int32 {
@@ -261,7 +283,7 @@ struct TooLongReport {
     }
 
     /// The kernel puts the MTU that it knows on the error queue; without that it is unknown.
-    private mutating func appendTooLong(_ remote: Endpoint, through socket: SourceSocket) {
+    mutating func appendTooLong(_ remote: Endpoint, through socket: SourceSocket) {
         let before = tooLong.count
         collectErrors(of: socket)
         if tooLong.count == before, before < DatagramSender.reportsPerBatch {

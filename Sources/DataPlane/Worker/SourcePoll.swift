@@ -6,9 +6,16 @@ internal import PacketProtection
 
 /// A socket as the worker sees it: numbers only, so that nothing is counted on the way.
 struct SourceSocket {
+    enum Kind {
+        case udp
+        case esp
+        /// AH, and whatever goes out with an IP header of its own.
+        case header
+    }
+
     var number: Int32
     var version: IPVersion
-    var isRaw: Bool
+    var kind: Kind
     /// The port that is bound, 0 for raw sockets.
     var port: UInt16
     /// The address that is bound; unspecified for all.
@@ -19,7 +26,7 @@ struct SourceSocket {
             SourceSocket(
                 number: $0.number,
                 version: $0.version,
-                isRaw: false,
+                kind: .udp,
                 port: $0.local.port,
                 address: $0.local.address
             )
@@ -28,7 +35,16 @@ struct SourceSocket {
                 SourceSocket(
                     number: $0.number,
                     version: $0.version,
-                    isRaw: true,
+                    kind: .esp,
+                    port: 0,
+                    address: .unspecified($0.version)
+                )
+            }
+            + configuration.headerSockets.map {
+                SourceSocket(
+                    number: $0.number,
+                    version: $0.version,
+                    kind: .header,
                     port: 0,
                     address: .unspecified($0.version)
                 )

@@ -176,16 +176,20 @@ struct Worker: ~Copyable {
         }
         setup.counters.receives.add(1)
         setup.counters.octetsReceived.add(unsafe arrival.byteCount)
-        if socket.isRaw {
+        switch socket.kind {
+        case .header:
+            unsafe inbound.receiveAH(arrival.bytes, byteCount: arrival.byteCount, at: now)
+        case .esp:
             unsafe inbound.receiveESP(
                 arrival.bytes,
                 byteCount: arrival.byteCount,
                 from: arrival.remote.address,
                 to: arrival.local.address,
                 trafficClass: arrival.trafficClass,
+                hopLimit: arrival.hopLimit,
                 at: now
             )
-        } else {
+        case .udp:
             unsafe inbound.receiveUDP(
                 arrival.bytes,
                 byteCount: arrival.byteCount,
@@ -193,6 +197,7 @@ struct Worker: ~Copyable {
                 from: arrival.remote,
                 to: arrival.local,
                 trafficClass: arrival.trafficClass,
+                hopLimit: arrival.hopLimit,
                 at: now
             )
         }

@@ -123,6 +123,7 @@ package final class GatewayDaemon {
                 device: device,
                 udpSockets: sockets.natTraversal,
                 rawSockets: sockets.esp,
+                headerSockets: sockets.ah,
                 packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
             )
         )

@@ -15,7 +15,7 @@ enum TunnelDeviceMTU {
         let link = configuration.settings.linkMTU
         let smallest = configuration.connections.flatMap { connection in
             connection.tunnels.filter { $0.interface == nil }.flatMap { tunnel in
-                suites(tunnel).map { $0.largestInnerPacket(within: link - outer(connection)) }
+                packets(tunnel, connection, link: link)
             }
         }.min()
         return max(minimum, smallest ?? link)
@@ -31,15 +31,39 @@ enum TunnelDeviceMTU {
         guard let connection = configuration.connection(named: tunnel.path.connection) else {
             return link
         }
-        let smallest = suites(tunnel)
-            .map { $0.largestInnerPacket(within: link - outer(connection)) }.min()
+        let smallest = packets(tunnel, connection, link: link).min()
         return max(minimum, smallest ?? link)
+    }
+
+    /// The largest packet that each algorithm of a tunnel carries.
+    private static func packets(
+        _ tunnel: TunnelConfiguration,
+        _ connection: ConnectionConfiguration,
+        link: Int
+    ) -> [Int] {
+        let room = link - outer(connection)
+        // In transport mode the packet's own header is the outer one.
+        let kept = tunnel.carriage.mode.value == .transport ? header(connection) : 0
+        return suites(tunnel).map { $0.largestInnerPacket(within: room) + kept }
+            + authenticationHeaders(tunnel).map { link - header(connection) - $0 + kept }
     }
 
     /// Octets of the outer IP header and of UDP, at most.
     private static func outer(_ connection: ConnectionConfiguration) -> Int {
-        let header = isV4Alone(connection) ? 20 : 40
-        return header + (connection.encapsulation.value == .esp ? 0 : 8)
+        header(connection) + (connection.encapsulation.value == .esp ? 0 : 8)
+    }
+
+    private static func header(_ connection: ConnectionConfiguration) -> Int {
+        isV4Alone(connection) ? 20 : 40
+    }
+
+    /// Octets of AH for each algorithm that it may have, with the padding that IPv6 wants.
+    private static func authenticationHeaders(_ tunnel: TunnelConfiguration) -> [Int] {
+        tunnel.carriage.ahProposals.flatMap { located in
+            located.value.transforms(of: .integrity).compactMap {
+                IntegrityAlgorithm(rawValue: $0.identifier).authenticationHeaderICVLength
+            }.map { (PacketAuthenticator.fixedLength + $0 + 7) / 8 * 8 }
+        }
     }
 
     /// Whether no outer packet can be of IPv6.

@@ -3,11 +3,12 @@ internal import IKEProtocol
 internal import IPsecPrimitives
 internal import LinuxIO
 
-/// The sockets of the gateway: IKE on port 500, IKE and ESP in UDP on port 4500, raw ESP.
+/// The sockets of the gateway: IKE on port 500, IKE and ESP in UDP on port 4500, raw ESP and AH.
 final class ListeningSockets {
     let ike: [UDPSocket]
     let natTraversal: [UDPSocket]
     let esp: [RawESPSocket]
+    let ah: [RawAHSocket]
     /// Addresses that alone are answered on; empty: all.
     private let allowed: Set<IPAddress>
 
@@ -16,6 +17,7 @@ final class ListeningSockets {
         var ike: [UDPSocket] = []
         var natTraversal: [UDPSocket] = []
         var esp: [RawESPSocket] = []
+        var ah: [RawAHSocket] = []
         for version in try ListeningSockets.versions(settings) {
             let address = ListeningSockets.bindingAddress(version, settings)
             ike.append(
@@ -31,10 +33,12 @@ final class ListeningSockets {
                 )
             )
             esp.append(try RawESPSocket(version: version, mark: mark))
+            ah.append(try RawAHSocket(version: version, mark: mark))
         }
         self.ike = ike
         self.natTraversal = natTraversal
         self.esp = esp
+        self.ah = ah
         allowed = Set(settings.listenAddresses)
     }
 

@@ -12,7 +12,7 @@ extension GuardPlan {
     ///   what a policy protects may only leave through the device, unless it carries our mark.
     /// - What arrives (prerouting, input, forward) and what a policy protects must come out of the
     ///   device (RFC 4301 §5.2).
-    /// - Our own IKE and ESP, errors about them, and what keeps a link alive (neighbour discovery,
+    /// - Our own IKE, ESP and AH, errors about them, and what keeps a link alive (neighbour discovery,
     ///   multicast membership; ARP is not IP) are exempt, so that a policy for everything, or one
     ///   that holds the peer's own address, does not cut the branch that it sits on.
     /// - Our own datagrams do not enter the interface of a route-based tunnel: a route that leads them
@@ -80,17 +80,21 @@ extension GuardPlan {
         "ip protocol 2 ip ttl 1 ip daddr 224.0.0.0/4 accept",
     ]
 
-    /// IKE and ESP to this machine, and ICMP errors that quote a packet of them.
+    /// IKE, ESP and AH to this machine, and ICMP errors that quote a packet of them.
     private func ownRules() -> [String] {
         let ports = GuardPlan.set(self.ports.map(String.init))
         var rules: [String] = []
         for version in [IPVersion.v4, .v6] {
             guard let destination = ownDestination(version) else { continue }
             rules.append("\(destination) udp dport \(ports) accept")
-            rules.append("\(destination) meta l4proto 50 accept")
+            rules.append("\(destination) meta l4proto { 50, 51 } accept")
             // Fragments behind the first: worthless without the first, which has the ports.
             let fragment = GuardPlan.isLaterFragment(version)
             rules.append("\(destination) meta l4proto 17 \(fragment) accept")
+            if version == .v6 {
+                // There AH counts as an extension header, behind which nothing is found then.
+                rules.append("\(destination) \(fragment) frag nexthdr 51 accept")
+            }
             rules += GuardPlan.errorRules(version, destination: destination, ports: ports)
         }
         return rules
@@ -115,13 +119,13 @@ extension GuardPlan {
             // Only a quoted header without options has its ports at a fixed place.
             let error = "\(destination) icmp type { 3, 11, 12 } @th,64,8 0x45"
             return [
-                "\(error) @th,136,8 50 accept",
+                "\(error) @th,136,8 { 50, 51 } accept",
                 "\(error) @th,136,8 17 @th,224,16 \(ports) accept",
             ]
         case .v6:
             let error = "\(destination) icmpv6 type { 1, 2, 3, 4 }"
             return [
-                "\(error) @th,112,8 50 accept",
+                "\(error) @th,112,8 { 50, 51 } accept",
                 "\(error) @th,112,8 17 @th,384,16 \(ports) accept",
             ]
         }

@@ -8,14 +8,21 @@ enum SocketConstant {
     static let udpGRO: Int32 = 104
     static let ip: Int32 = 0
     static let ipv6: Int32 = 41
+    static let ipHeaderIncluded: Int32 = 3
     static let ipPacketInformation: Int32 = 8
     static let ipReceiveErrors: Int32 = 11
+    static let ipReceiveTTL: Int32 = 12
     static let ipReceiveTrafficClass: Int32 = 13
     static let ipMTUDiscover: Int32 = 10
     static let ipv6Only: Int32 = 26
     static let ipv6MTUDiscover: Int32 = 23
     static let ipv6ReceiveErrors: Int32 = 25
     static let ipv6ReceivePacketInformation: Int32 = 49
+    static let ipv6HeaderIncluded: Int32 = 36
+    static let ipv6ReceiveHopLimit: Int32 = 51
+    static let ipv6ReceiveHopByHopOptions: Int32 = 53
+    static let ipv6ReceiveRoutingHeader: Int32 = 56
+    static let ipv6ReceiveDestinationOptions: Int32 = 58
     static let ipv6ReceiveTrafficClass: Int32 = 66
 }
 
@@ -78,7 +85,7 @@ enum SocketSetup {
         return FileDescriptor(owning: number)
     }
 
-    /// Local addresses, traffic class and queued errors are wanted with each datagram.
+    /// Local addresses, traffic class, TTL and queued errors are wanted with each datagram.
     static func prepare(
         _ number: Int32,
         version: IPVersion,
@@ -91,12 +98,14 @@ enum SocketSetup {
                 [
                     (SocketConstant.ip, SocketConstant.ipPacketInformation, 1),
                     (SocketConstant.ip, SocketConstant.ipReceiveTrafficClass, 1),
+                    (SocketConstant.ip, SocketConstant.ipReceiveTTL, 1),
                     (SocketConstant.ip, SocketConstant.ipReceiveErrors, 1),
                 ]
             case .v6:
                 [
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceivePacketInformation, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceiveTrafficClass, 1),
+                    (SocketConstant.ipv6, SocketConstant.ipv6ReceiveHopLimit, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceiveErrors, 1),
                 ]
             }

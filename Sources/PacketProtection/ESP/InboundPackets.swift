@@ -17,6 +17,7 @@ extension InboundProcessor {
         from source: Endpoint,
         to local: Endpoint,
         trafficClass: UInt8,
+        hopLimit: UInt8 = 0,
         at now: Instant
     ) {
         guard byteCount > 0, bufferCount < maximumJobs else { return }
@@ -25,7 +26,8 @@ extension InboundProcessor {
             source: source,
             local: local,
             trafficClass: trafficClass,
-            isUDP: true
+            isUDP: true,
+            hopLimit: hopLimit
         )
         bufferCount &+= 1
         var offset = 0
@@ -52,6 +54,7 @@ extension InboundProcessor {
         from source: IPAddress,
         to local: IPAddress,
         trafficClass: UInt8,
+        hopLimit: UInt8 = 0,
         at now: Instant
     ) {
         guard bufferCount < maximumJobs else { return }
@@ -59,7 +62,8 @@ extension InboundProcessor {
             source: Endpoint(address: source, port: 0),
             local: Endpoint(address: local, port: 0),
             trafficClass: trafficClass,
-            isUDP: false
+            isUDP: false,
+            hopLimit: hopLimit
         )
         bufferCount &+= 1
         unsafe enqueue(bytes, byteCount, at: now)
@@ -90,6 +94,9 @@ extension InboundProcessor {
         let slot = spis.find(unsafe esp.read32(0))
         guard slot >= 0 else { return unsafe reportUnknown(esp.read32(0), at: now) }
         let association = unsafe associations.elements + slot
+        guard unsafe !association.pointee.carriage.isAuthenticationHeader else {
+            return unsafe reportUnknown(esp.read32(0), at: now)
+        }
         let overhead =
             unsafe TunnelMTU.headerLength &+ association.pointee.ivLength
             &+ association.pointee.icvLength
@@ -139,9 +146,16 @@ extension InboundProcessor {
             let slot = unsafe arrivals[first].slot
             var end = first &+ 1
             while end < jobCount, unsafe arrivals[end].slot == slot { end &+= 1 }
-            let job = unsafe jobs + first
-            unsafe associations.elements[slot].cipher._withUnsafeGuaranteedRef {
-                unsafe $0.open(job, count: end &- first)
+            switch unsafe associations.elements[slot].transform {
+            case .cipher(let cipher):
+                let job = unsafe jobs + first
+                unsafe cipher._withUnsafeGuaranteedRef {
+                    unsafe $0.open(job, count: end &- first)
+                }
+            case .authenticator(let authenticator):
+                unsafe authenticator._withUnsafeGuaranteedRef {
+                    verify(first, count: end &- first, $0)
+                }
             }
             while first < end {
                 octets &-= Int(unsafe jobs[first].body_length)
@@ -171,6 +185,9 @@ extension InboundProcessor {
         }
         let body = unsafe Int(job.body_length)
         guard unsafe account(association, body, at: now) else { return }
+        if unsafe association.pointee.carriage.isAuthenticationHeader {
+            return unsafe finishAuthenticated(index, association)
+        }
         let buffer = unsafe buffers + arrival.buffer
         if unsafe association.pointee.followsPeer, wasNewest, unsafe buffer.pointee.isUDP,
             unsafe association.pointee.reportedPeer != buffer.pointee.source
@@ -190,6 +207,15 @@ extension InboundProcessor {
         guard unsafe hasValidPadding(inner, body: body, padding: padding) else {
             return drops.count(.badPadding)
         }
+        if unsafe association.pointee.carriage.isTransport {
+            return unsafe deliverTransport(
+                inner,
+                available: body &- 2 &- padding,
+                nextHeader: inner.read8(body &- 1),
+                buffer.pointee,
+                association
+            )
+        }
         unsafe deliver(
             inner,
             available: body &- 2 &- padding,
@@ -201,7 +227,7 @@ extension InboundProcessor {
 
     /// The inner packet's own checks, and its way out.
     @inline(__always)
-    private mutating func deliver(
+    mutating func deliver(
         _ inner: UnsafeMutableRawPointer,
         available: Int,
         nextHeader: UInt8,
@@ -321,7 +347,8 @@ extension InboundProcessor {
             unsafe association.pointee.authenticationFailures &+= 1
             drops.count(.authenticationFailed)
         } else {
-            drops.count(.malformedESP)
+            let isAH = unsafe association.pointee.carriage.isAuthenticationHeader
+            drops.count(isAH ? .malformedAH : .malformedESP)
         }
     }
 }

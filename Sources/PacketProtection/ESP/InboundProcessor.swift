@@ -14,6 +14,8 @@ package import IPsecPrimitives
         var slot: Int
         var sequence: UInt64
         var buffer: Int
+        /// Octets of headers before AH; 0 for ESP.
+        var prefix = 0
     }
 
     /// One receive: who sent it, and how it was marked.
@@ -22,6 +24,8 @@ package import IPsecPrimitives
         var local: Endpoint
         var trafficClass: UInt8
         var isUDP: Bool
+        /// The outer TTL or hop limit; 0 where it was not seen.
+        var hopLimit: UInt8
     }
 
     static let receiveOctets = 65_536
@@ -32,6 +36,8 @@ package import IPsecPrimitives
     let arrivals: UnsafeMutablePointer<Arrival>
     let buffers: UnsafeMutablePointer<Buffer>
     let control: UnsafeMutablePointer<ControlDatagram>
+    /// Where a packet of transport mode gets its header back.
+    let scratch: UnsafeMutableRawPointer
     let maximumJobs: Int
     let maximumOctets: Int
     var jobCount = 0
@@ -58,6 +64,7 @@ package import IPsecPrimitives
         unsafe arrivals = .allocate(capacity: maximumJobs)
         unsafe buffers = .allocate(capacity: maximumJobs)
         unsafe control = .allocate(capacity: maximumJobs)
+        unsafe scratch = .allocate(byteCount: InboundProcessor.receiveOctets, alignment: 64)
         // Each packet gets shorter; beside its own room there is room for open superpackets.
         coalescer = TCPCoalescer(
             octets: maximumOctets + 16 * InboundProcessor.receiveOctets,
@@ -73,6 +80,7 @@ package import IPsecPrimitives
         unsafe arrivals.deallocate()
         unsafe buffers.deallocate()
         unsafe control.deallocate()
+        unsafe scratch.deallocate()
     }
 
     /// Whether one more buffer of up to 64 KiB fits this batch.

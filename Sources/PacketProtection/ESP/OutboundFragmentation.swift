@@ -53,7 +53,8 @@ extension OutboundProcessor {
         while offset < payload {
             let isFirst = offset == 0
             // Later fragments carry the options that say so only.
-            let header = isFirst ? headerLength : unsafe copiedHeaderLength(bytes, headerLength)
+            let header =
+                isFirst ? headerLength : unsafe CopiedOptions.headerLength(bytes, headerLength)
             let room = (outer.limit - header) & ~7
             let size = min(room, payload - offset)
             guard room > 0, let target = unsafe begin(header + size, outer, at: now) else {
@@ -62,7 +63,7 @@ extension OutboundProcessor {
             if isFirst {
                 unsafe target.copyMemory(from: bytes, byteCount: header)
             } else {
-                unsafe copyHeader(bytes, headerLength, to: target)
+                unsafe CopiedOptions.copyHeader(bytes, headerLength, to: target)
             }
             unsafe (target + header).copyMemory(
                 from: bytes + headerLength + offset,
@@ -74,55 +75,6 @@ extension OutboundProcessor {
             unsafe target.write16(more | UInt16(firstOffset + offset / 8) & 0x1fff, 6)
             unsafe InternetChecksum.setHeaderChecksum(target, headerLength: header)
             offset += size
-        }
-    }
-
-    /// The length of a later fragment's header.
-    private func copiedHeaderLength(
-        _ bytes: UnsafeMutableRawPointer,
-        _ headerLength: Int
-    ) -> Int {
-        var length = 20
-        unsafe forEachCopiedOption(bytes, headerLength) { _, count in length += count }
-        return (length + 3) & ~3
-    }
-
-    private func copyHeader(
-        _ bytes: UnsafeMutableRawPointer,
-        _ headerLength: Int,
-        to target: UnsafeMutableRawPointer
-    ) {
-        unsafe target.copyMemory(from: bytes, byteCount: 20)
-        var end = 20
-        unsafe forEachCopiedOption(bytes, headerLength) { offset, count in
-            unsafe (target + end).copyMemory(from: bytes + offset, byteCount: count)
-            end += count
-        }
-        while end & 3 != 0 {
-            unsafe target.write8(0, end)
-            end += 1
-        }
-    }
-
-    /// RFC 791 §3.1: the high bit of an option's kind says that fragments carry it.
-    private func forEachCopiedOption(
-        _ bytes: UnsafeMutableRawPointer,
-        _ headerLength: Int,
-        _ body: (_ offset: Int, _ count: Int) -> Void
-    ) {
-        var offset = 20
-        while offset < headerLength {
-            let kind = unsafe bytes.read8(offset)
-            if kind == 0 { return }
-            if kind == 1 {
-                offset += 1
-                continue
-            }
-            guard offset + 2 <= headerLength else { return }
-            let length = Int(unsafe bytes.read8(offset + 1))
-            guard length >= 2, offset + length <= headerLength else { return }
-            if kind & 0x80 != 0 { body(offset, length) }
-            offset += length
         }
     }
 

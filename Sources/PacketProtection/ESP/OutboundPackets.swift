@@ -11,6 +11,10 @@ extension OutboundProcessor {
         var dontFragment: Bool
         /// The largest inner packet in octets.
         var limit: Int
+        /// 0 in tunnel mode: the system's own.
+        var hopLimit: UInt8 = 0
+        /// Octets of IP header that are to be left room for before ESP or AH.
+        var prefix = 0
     }
 
     /// RFC 4303 §2.6: the protocol number of the inner packet in tunnel mode.
@@ -42,6 +46,11 @@ extension OutboundProcessor {
     ) {
         guard let packet = unsafe innerPacket(of: frame, byteCount: byteCount, device: device)
         else { return drops.count(.malformedInner) }
+        if packet.isLaterFragment, assembly.openCount > 0,
+            unsafe assembly.hasBegun(frame + OffloadHeader.length, packet)
+        {
+            return unsafe assemble(frame + OffloadHeader.length, packet, at: now)
+        }
         let decision = decide(packet)
         switch decision.kind {
         case .protect:
@@ -158,6 +167,9 @@ extension OutboundProcessor {
                 ? association.pointee.segmentSizeV4 : association.pointee.segmentSizeV6,
             isChecksumPartial: offload.needsChecksum
         )
+        if unsafe association.pointee.carriage.isTransport {
+            return unsafe protectTransport(bytes, packet, offload, slot: slot, at: now)
+        }
         var outer = unsafe outerFields(association, packet, slot: slot)
         if offload.type != OffloadHeader.typeNone {
             return unsafe protectSegments(bytes, packet, offload, &outer, at: now)
@@ -248,8 +260,49 @@ extension OutboundProcessor {
         at now: UInt64
     ) -> UnsafeMutableRawPointer? {
         let association = unsafe associations.elements + outer.slot
+        if unsafe association.pointee.authenticationLength != 0 {
+            return unsafe beginAuthenticated(length, outer, at: now)
+        }
         let mask = unsafe association.pointee.blockMask
         let body = (length &+ 2 &+ mask) & ~mask
+        let octets =
+            unsafe outer.prefix &+ association.pointee.bodyOffset &+ body
+            &+ association.pointee.icvLength
+        guard let sequence = unsafe takeNumber(association, body: body, octets: octets, at: now)
+        else { return nil }
+        let place = unsafe batch.append(
+            octets: octets,
+            bodyLength: body,
+            sequenceHigh: association.pointee.isExtended
+                ? UInt32(truncatingIfNeeded: sequence >> 32) : 0,
+            slot: outer.slot,
+            pathGeneration: association.pointee.pathGeneration,
+            trafficClass: outer.trafficClass,
+            dontFragment: outer.dontFragment,
+            hopLimit: outer.hopLimit,
+            prefix: outer.prefix
+        )
+        let header = unsafe place + outer.prefix
+        unsafe header.write32(association.pointee.spi, 0)
+        unsafe header.write32(UInt32(truncatingIfNeeded: sequence), 4)
+        let target = unsafe header + association.pointee.bodyOffset
+        unsafe writeTrailer(
+            target + length,
+            padding: body &- length &- 2,
+            nextHeader: outer.nextHeader
+        )
+        return unsafe target
+    }
+
+    /// Counts a packet of `body` octets on the SA, whose datagram has `octets`, and returns its
+    /// number; nil when the packet must be dropped, which is counted.
+    @inline(__always)
+    mutating func takeNumber(
+        _ association: UnsafeMutablePointer<OutboundSA>,
+        body: Int,
+        octets: Int,
+        at now: UInt64
+    ) -> UInt64? {
         // RFC 4303 §3.3.3: the number must not cycle.
         guard
             unsafe association.pointee.sequence < association.pointee.sequenceLimit
@@ -261,10 +314,6 @@ extension OutboundProcessor {
             unsafe refuse(association)
             return nil
         }
-        let ivLength = unsafe association.pointee.ivLength
-        let octets =
-            unsafe TunnelMTU.headerLength &+ ivLength &+ body
-            &+ association.pointee.icvLength
         guard batch.fits(octets) else {
             drops.count(.batchOverflow)
             return nil
@@ -275,25 +324,7 @@ extension OutboundProcessor {
         unsafe association.pointee.octets &+= UInt64(body)
         unsafe association.pointee.lastUse = now
         if unsafe !association.pointee.hasReportedSoft { unsafe reportSoft(association) }
-        let place = unsafe batch.append(
-            octets: octets,
-            bodyLength: body,
-            sequenceHigh: association.pointee.isExtended
-                ? UInt32(truncatingIfNeeded: sequence >> 32) : 0,
-            slot: outer.slot,
-            pathGeneration: association.pointee.pathGeneration,
-            trafficClass: outer.trafficClass,
-            dontFragment: outer.dontFragment
-        )
-        unsafe place.write32(association.pointee.spi, 0)
-        unsafe place.write32(UInt32(truncatingIfNeeded: sequence), 4)
-        let target = unsafe place + (TunnelMTU.headerLength &+ ivLength)
-        unsafe writeTrailer(
-            target + length,
-            padding: body &- length &- 2,
-            nextHeader: outer.nextHeader
-        )
-        return unsafe target
+        return sequence
     }
 
     /// RFC 4303 §2.4: the padding counts 1, 2, 3 …

@@ -19,6 +19,7 @@ package import IPsecPrimitives
     var associations: SlotTable<OutboundSA>
     var usable: UsableAssociations
     var held: HeldPackets
+    var assembly = FragmentAssembly()
     var drops = DropCounters()
     var events = EventQueue()
     var errorLimit: RateLimit
@@ -161,6 +162,11 @@ package import IPsecPrimitives
     /// Precondition: `slot` is from a run of this batch.
     package func path(ofSlot slot: Int) -> OuterPath {
         unsafe associations.elements[slot].path
+    }
+
+    /// The largest outer packet in octets of an SA's path. Precondition: as for `path(ofSlot:)`.
+    package func linkMTU(ofSlot slot: Int) -> Int {
+        unsafe associations.elements[slot].linkMTU
     }
 
     /// Drops held packets that have waited too long; call every second or so.

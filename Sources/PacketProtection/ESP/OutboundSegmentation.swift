@@ -49,7 +49,7 @@ extension OutboundProcessor {
 
     /// Checks an offload request against the packet; nil when they do not fit each other.
     @inline(__always)
-    private func superpacket(
+    func superpacket(
         _ bytes: UnsafeMutableRawPointer,
         _ packet: InnerPacket,
         _ offload: OffloadHeader,
@@ -105,7 +105,28 @@ extension OutboundProcessor {
         } else {
             unsafe target.write16(UInt16(parts.headers &+ size &- 40), 4)
         }
-        let transport = unsafe target + network
+        unsafe completeTransport(
+            target + network,
+            from: bytes,
+            packet,
+            parts,
+            offset: offset,
+            size: size
+        )
+    }
+
+    /// Completes the upper layer's header of a segment, which is a copy of the superpacket's, and
+    /// puts its payload behind it.
+    @inline(__always)
+    func completeTransport(
+        _ transport: UnsafeMutableRawPointer,
+        from bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        _ parts: Superpacket,
+        offset: Int,
+        size: Int
+    ) {
+        let network = parts.networkHeader
         let checksumOffset: Int
         if packet.ipProtocol == 6 {
             checksumOffset = 16
@@ -130,7 +151,7 @@ extension OutboundProcessor {
             &+ InternetChecksum.headerSum(transport, parts.headers &- network)
             &+ InternetChecksum.copyAndSum(
                 from: bytes + (parts.headers &+ offset),
-                to: target + parts.headers,
+                to: transport + (parts.headers &- network),
                 size
             )
         unsafe transport.writeNative16(

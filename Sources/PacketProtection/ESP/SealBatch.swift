@@ -24,6 +24,10 @@ internal import IPsecCrypto
     private let capacity: Int
     private var used = 0
     private let jobs: UnsafeMutablePointer<cygnet_packet_job>
+    /// Octets before each job's ESP or AH that are the datagram's.
+    private let prefixes: UnsafeMutablePointer<UInt16>
+    /// What AH covers of the headers before it.
+    private let covered: UnsafeMutableRawPointer
     private let groups: UnsafeMutablePointer<Group>
     private let maximumJobs: Int
     private let maximumSegments: Int
@@ -39,6 +43,8 @@ internal import IPsecCrypto
         maximumSegments = max(segments, 1)
         unsafe slab = .allocate(byteCount: capacity, alignment: 64)
         unsafe jobs = .allocate(capacity: self.maximumJobs)
+        unsafe prefixes = .allocate(capacity: self.maximumJobs)
+        unsafe covered = .allocate(byteCount: CoveredHeader.maximumOctets, alignment: 64)
         unsafe groups = .allocate(capacity: self.maximumJobs)
         unsafe runs = .allocate(capacity: self.maximumJobs)
     }
@@ -46,6 +52,8 @@ internal import IPsecCrypto
     deinit {
         unsafe slab.deallocate()
         unsafe jobs.deallocate()
+        unsafe prefixes.deallocate()
+        unsafe covered.deallocate()
         unsafe groups.deallocate()
         unsafe runs.deallocate()
     }
@@ -59,8 +67,8 @@ internal import IPsecCrypto
     @inline(__always)
     func fits(_ octets: Int) -> Bool { capacity &- used >= octets && jobCount < maximumJobs }
 
-    /// Takes the place of the next datagram, whose ESP header begins where the result points.
-    /// Precondition: `fits(octets)`.
+    /// Takes the place of the next datagram, which begins where the result points: with its IP
+    /// header of `prefix` octets, if it has one, and then ESP or AH. Precondition: `fits(octets)`.
     @inline(__always)
     mutating func append(
         octets: Int,
@@ -69,15 +77,18 @@ internal import IPsecCrypto
         slot: Int,
         pathGeneration: UInt32,
         trafficClass: UInt8,
-        dontFragment: Bool
+        dontFragment: Bool,
+        hopLimit: UInt8,
+        prefix: Int
     ) -> UnsafeMutableRawPointer {
         let place = unsafe slab + used
         unsafe jobs[jobCount] = cygnet_packet_job(
-            esp: place.assumingMemoryBound(to: UInt8.self),
+            esp: (place + prefix).assumingMemoryBound(to: UInt8.self),
             body_length: UInt32(bodyLength),
             sequence_high: sequenceHigh,
             status: 0
         )
+        unsafe prefixes[jobCount] = UInt16(truncatingIfNeeded: prefix)
         if groupCount > 0, unsafe groups[groupCount &- 1].slot == slot,
             unsafe groups[groupCount &- 1].firstJob >= sealedJobs
         {
@@ -92,7 +103,9 @@ internal import IPsecCrypto
             slot: slot,
             pathGeneration: pathGeneration,
             trafficClass: trafficClass,
-            dontFragment: dontFragment
+            dontFragment: dontFragment,
+            hopLimit: hopLimit,
+            hasHeader: prefix != 0
         )
         used &+= octets
         return unsafe place
@@ -104,13 +117,17 @@ internal import IPsecCrypto
         slot: Int,
         pathGeneration: UInt32,
         trafficClass: UInt8,
-        dontFragment: Bool
+        dontFragment: Bool,
+        hopLimit: UInt8,
+        hasHeader: Bool
     ) {
         if isRunOpen {
             let run = unsafe runs + (runCount &- 1)
             if unsafe run.pointee.slot == slot, unsafe octets <= run.pointee.segmentSize,
                 unsafe run.pointee.trafficClass == trafficClass,
                 unsafe run.pointee.dontFragment == dontFragment,
+                unsafe run.pointee.hopLimit == hopLimit,
+                unsafe run.pointee.hasHeader == hasHeader,
                 unsafe run.pointee.count < maximumSegments,
                 unsafe run.pointee.byteCount &+ octets <= SealBatch.maximumRunOctets
             {
@@ -128,7 +145,9 @@ internal import IPsecCrypto
             slot: slot,
             pathGeneration: pathGeneration,
             trafficClass: trafficClass,
-            dontFragment: dontFragment
+            dontFragment: dontFragment,
+            hopLimit: hopLimit,
+            hasHeader: hasHeader
         )
         runCount &+= 1
         isRunOpen = true
@@ -139,9 +158,17 @@ internal import IPsecCrypto
     mutating func seal(_ associations: UnsafeMutablePointer<OutboundSA>) -> Int {
         for index in 0..<groupCount where unsafe groups[index].firstJob >= sealedJobs {
             let group = unsafe groups[index]
-            let first = unsafe jobs + group.firstJob
-            unsafe associations[group.slot].cipher._withUnsafeGuaranteedRef {
-                unsafe $0.seal(first, count: group.count)
+            switch unsafe associations[group.slot].transform {
+            case .cipher(let cipher):
+                let first = unsafe jobs + group.firstJob
+                unsafe cipher._withUnsafeGuaranteedRef {
+                    unsafe $0.seal(first, count: group.count)
+                }
+            case .authenticator(let authenticator):
+                let length = unsafe associations[group.slot].authenticationLength
+                unsafe authenticator._withUnsafeGuaranteedRef {
+                    authenticate(group, $0, length: length)
+                }
             }
         }
         var failures: UInt32 = 0
@@ -150,6 +177,32 @@ internal import IPsecCrypto
         sealedJobs = jobCount
         isRunOpen = false
         return lost
+    }
+
+    /// Gives the packets of an SA of AH their ICVs.
+    private func authenticate(_ group: Group, _ authenticator: PacketAuthenticator, length: Int) {
+        for index in group.firstJob..<group.firstJob + group.count {
+            let header: UnsafeMutableRawPointer = unsafe UnsafeMutableRawPointer(jobs[index].esp)
+            let prefix = Int(unsafe prefixes[index])
+            let packet = unsafe header - prefix
+            let isDone =
+                unsafe CoveredHeader.write(
+                    to: covered,
+                    from: packet,
+                    length: prefix,
+                    isV4: packet.read8(0) >> 4 == 4
+                )
+                && authenticator.seal(
+                    header: covered,
+                    headerLength: prefix,
+                    authenticationHeader: header,
+                    length: length,
+                    payloadLength: Int(jobs[index].body_length),
+                    sequenceHigh: jobs[index].sequence_high
+                ) == .done
+            unsafe jobs[index].status =
+                isDone ? CYGNET_PACKET_OK.rawValue : CYGNET_PACKET_LIBRARY_FAILURE.rawValue
+        }
     }
 
     @inline(never)

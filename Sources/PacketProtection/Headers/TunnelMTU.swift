@@ -1,4 +1,5 @@
 package import IPsecCrypto
+internal import IPsecPrimitives
 
 /// How large an inner packet may be so that the outer one fits the path (RFC 4301 §8.2).
 package enum TunnelMTU {
@@ -9,9 +10,43 @@ package enum TunnelMTU {
     /// the ESP header, IV and ICV, cut to the cipher's block, less the two octets of pad length
     /// and next header. Never below 68, the least that IPv4 must carry (RFC 791 §3.2).
     package static func innerOctets(linkMTU: Int, path: OuterPath, suite: CipherSuite) -> Int {
-        let room =
-            linkMTU - path.headerLength - headerLength - suite.ivLength - suite.icvLength
-        return max(room / suite.blockLength * suite.blockLength - 2, 68)
+        innerOctets(
+            linkMTU: linkMTU,
+            path: path,
+            overhead: suite.ivLength + suite.icvLength,
+            block: suite.blockLength
+        )
+    }
+
+    private static func innerOctets(
+        linkMTU: Int,
+        path: OuterPath,
+        overhead: Int,
+        block: Int
+    ) -> Int {
+        let room = linkMTU - path.headerLength - headerLength - overhead
+        return max(room / block * block - 2, 68)
+    }
+
+    /// The largest packet in octets, with its own IP header, that fits `linkMTU` as the SA carries
+    /// it: in transport mode the header is the outer one as well.
+    static func packetOctets(
+        linkMTU: Int,
+        path: OuterPath,
+        shape: TransformShape,
+        carriage: PacketCarriage
+    ) -> Int {
+        let header = path.version == .v4 ? 20 : 40
+        let inner =
+            carriage.isAuthenticationHeader
+            ? max(linkMTU - header - shape.authentication, 68)
+            : innerOctets(
+                linkMTU: linkMTU,
+                path: path,
+                overhead: shape.iv + shape.icv,
+                block: shape.block
+            )
+        return carriage.isTransport ? inner + header : inner
     }
 
     /// The largest TCP segment in octets for an inner packet of `mtu`, options not counted.

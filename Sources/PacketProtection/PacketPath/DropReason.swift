@@ -19,9 +19,14 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     case sealFailed
     /// IKE or ESP of this gateway to the peer of the very tunnel that it was routed into.
     case routedIntoItself
+    /// In transport mode: IP options or extension headers that the way out cannot carry, or a
+    /// fragment that continues nothing.
+    case unsupportedHeader
     // Inbound.
     /// Too short for an ESP packet of its SA, or with a length that the cipher cannot have.
     case malformedESP
+    /// No IP packet with a whole AH of its SA.
+    case malformedAH
     case keepalive
     case unknownSPI
     case replayed

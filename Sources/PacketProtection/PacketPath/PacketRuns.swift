@@ -17,6 +17,11 @@ package struct DatagramRun: Hashable, Sendable {
     package var trafficClass: UInt8
     /// The outer Don't Fragment bit, IPv4.
     package var dontFragment: Bool
+    /// The outer TTL or hop limit; 0: what the system gives its own packets.
+    package var hopLimit: UInt8
+    /// Whether each datagram begins with its IP header, as a socket with a header of its own takes
+    /// them.
+    package var hasHeader: Bool
 }
 
 /// A virtio_net_hdr and a packet for one write to the TUN device.

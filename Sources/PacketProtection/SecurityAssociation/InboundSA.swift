@@ -4,7 +4,9 @@ internal import IPsecPrimitives
 /// An inbound SA as the worker keeps it: one flat struct a slot.
 @safe struct InboundSA {
     var window: ReplayWindow
-    let cipher: Unmanaged<PacketCipher>
+    let transform: HeldTransform
+    let carriage: PacketCarriage
+    let ends: TransportEnds
     let isExtended: Bool
     let followsPeer: Bool
     var hasReportedSoft = false
@@ -41,13 +43,15 @@ internal import IPsecPrimitives
             ),
             highest: parameters.initialSequence
         )
-        unsafe cipher = .passRetained(parameters.cipher)
+        transform = HeldTransform(parameters.transform)
+        carriage = parameters.carriage
+        ends = TransportEnds(parameters)
         isExtended = parameters.isExtendedSequence
         followsPeer = parameters.followsPeer
-        let suite = parameters.cipher.suite
-        ivLength = suite.ivLength
-        icvLength = suite.icvLength
-        blockMask = suite.blockLength - 1
+        let shape = TransformShape(transform, parameters.path.version)
+        ivLength = shape.iv
+        icvLength = shape.icv
+        blockMask = shape.block - 1
         spi = parameters.spi.rawValue
         identifier = parameters.identifier.rawValue
         policy = parameters.policy.rawValue
@@ -61,15 +65,19 @@ internal import IPsecPrimitives
     }
 
     mutating func setLinkMTU(_ octets: Int) {
-        let suite = unsafe cipher._withUnsafeGuaranteedRef { $0.suite }
-        let link = TunnelMTU.innerOctets(linkMTU: octets, path: path, suite: suite)
+        let link = TunnelMTU.packetOctets(
+            linkMTU: octets,
+            path: path,
+            shape: TransformShape(transform, path.version),
+            carriage: carriage
+        )
         segmentSizeV4 = segmentSizeLimit.octets(mtu: min(link, innerLimit), isV4: true)
         segmentSizeV6 = segmentSizeLimit.octets(mtu: min(link, innerLimit), isV4: false)
     }
 
     /// Gives back what the slot owns.
     func release() {
-        unsafe cipher.release()
+        transform.release()
         selectors.deallocate()
         window.deallocate()
     }

@@ -10,13 +10,19 @@ internal import IPsecPrimitives
     var packets: UInt64 = 0
     var lifetime: SALifetime
     var lastUse: UInt64 = 0
-    let cipher: Unmanaged<PacketCipher>
+    let transform: HeldTransform
+    private var shape: TransformShape
+    let carriage: PacketCarriage
     let spi: UInt32
     let identifier: UInt32
     let policy: UInt32
     let ivLength: Int
     let icvLength: Int
     let blockMask: Int
+    /// Octets of AH; 0 for ESP.
+    var authenticationLength: Int { shape.authentication }
+    /// From the beginning of ESP or AH to what is behind it.
+    private(set) var bodyOffset: Int
     var tunnelMTU: Int
     var segmentSizeV4: UInt16
     var segmentSizeV6: UInt16
@@ -28,13 +34,14 @@ internal import IPsecPrimitives
     let isExtended: Bool
     var path: OuterPath
     var pathGeneration: UInt32 = 0
-    private var linkMTU: Int
+    private(set) var linkMTU: Int
     private let innerLimit: Int
     private let segmentSizeLimit: SegmentSizeLimit
     let selectors: SelectorList
 
     init(_ parameters: OutboundSAParameters) {
-        unsafe cipher = .passRetained(parameters.cipher)
+        transform = HeldTransform(parameters.transform)
+        carriage = parameters.carriage
         sequence = parameters.initialSequence
         sequenceLimit = parameters.isExtendedSequence ? .max : UInt64(UInt32.max)
         // Early enough for any rekey: an eighth of the numbers is left.
@@ -43,10 +50,11 @@ internal import IPsecPrimitives
         spi = parameters.spi.rawValue
         identifier = parameters.identifier.rawValue
         policy = parameters.policy.rawValue
-        let suite = parameters.cipher.suite
-        ivLength = suite.ivLength
-        icvLength = suite.icvLength
-        blockMask = suite.blockLength - 1
+        shape = TransformShape(transform, parameters.path.version)
+        ivLength = shape.iv
+        icvLength = shape.icv
+        blockMask = shape.block - 1
+        bodyOffset = shape.bodyOffset
         dontFragment = parameters.dontFragment
         switch parameters.dscp {
         case .copy:
@@ -70,13 +78,15 @@ internal import IPsecPrimitives
 
     /// Gives back what the slot owns.
     func release() {
-        unsafe cipher.release()
+        transform.release()
         selectors.deallocate()
     }
 
     mutating func move(to path: OuterPath) {
         self.path = path
         pathGeneration &+= 1
+        shape = TransformShape(transform, path.version)
+        bodyOffset = shape.bodyOffset
         updateMTU()
     }
 
@@ -86,8 +96,12 @@ internal import IPsecPrimitives
     }
 
     private mutating func updateMTU() {
-        let suite = unsafe cipher._withUnsafeGuaranteedRef { $0.suite }
-        let link = TunnelMTU.innerOctets(linkMTU: linkMTU, path: path, suite: suite)
+        let link = TunnelMTU.packetOctets(
+            linkMTU: linkMTU,
+            path: path,
+            shape: shape,
+            carriage: carriage
+        )
         tunnelMTU = min(link, innerLimit)
         segmentSizeV4 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: true)
         segmentSizeV6 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: false)

@@ -57,9 +57,10 @@ package struct OutboundSAParameters: Sendable {
     package var spi: SPI
     package var selectors: [SelectorPair]
     package var path: OuterPath
-    /// Made for sealing; the SA is its only user.
-    package var cipher: PacketCipher
+    /// Made for sealing.
+    package var transform: PacketTransform
     package var isExtendedSequence: Bool
+    package var carriage = PacketCarriage.espTunnel
     package var lifetime = SALifetime.unlimited
     /// Number of the last packet sent so far; 0 for a new SA.
     package var initialSequence: UInt64 = 0
@@ -80,7 +81,7 @@ package struct OutboundSAParameters: Sendable {
         spi: SPI,
         selectors: [SelectorPair],
         path: OuterPath,
-        cipher: PacketCipher,
+        transform: PacketTransform,
         isExtendedSequence: Bool
     ) {
         self.identifier = identifier
@@ -88,7 +89,7 @@ package struct OutboundSAParameters: Sendable {
         self.spi = spi
         self.selectors = selectors
         self.path = path
-        self.cipher = cipher
+        self.transform = transform
         self.isExtendedSequence = isExtendedSequence
     }
 }
@@ -101,9 +102,12 @@ package struct InboundSAParameters: Sendable {
     /// From this gateway's view, as for the outbound SA: local is the inner destination.
     package var selectors: [SelectorPair]
     package var path: OuterPath
-    /// Made for opening; the SA is its only user.
-    package var cipher: PacketCipher
+    /// Made for opening.
+    package var transform: PacketTransform
     package var isExtendedSequence: Bool
+    package var carriage = PacketCarriage.espTunnel
+    /// Set in transport mode where a NAT changes addresses.
+    package var originalEnds: OriginalEnds?
     package var lifetime = SALifetime.unlimited
     /// Packets that the replay window covers, `ReplayWindow.sizes`.
     package var replayWindow = 1024
@@ -124,7 +128,7 @@ package struct InboundSAParameters: Sendable {
         spi: SPI,
         selectors: [SelectorPair],
         path: OuterPath,
-        cipher: PacketCipher,
+        transform: PacketTransform,
         isExtendedSequence: Bool
     ) {
         self.identifier = identifier
@@ -132,7 +136,53 @@ package struct InboundSAParameters: Sendable {
         self.spi = spi
         self.selectors = selectors
         self.path = path
-        self.cipher = cipher
+        self.transform = transform
         self.isExtendedSequence = isExtendedSequence
+    }
+}
+
+extension OutboundSAParameters {
+    /// An SA of ESP.
+    package init(
+        identifier: SAIdentifier,
+        policy: PolicyIdentifier,
+        spi: SPI,
+        selectors: [SelectorPair],
+        path: OuterPath,
+        cipher: PacketCipher,
+        isExtendedSequence: Bool
+    ) {
+        self.init(
+            identifier: identifier,
+            policy: policy,
+            spi: spi,
+            selectors: selectors,
+            path: path,
+            transform: .cipher(cipher),
+            isExtendedSequence: isExtendedSequence
+        )
+    }
+}
+
+extension InboundSAParameters {
+    /// An SA of ESP.
+    package init(
+        identifier: SAIdentifier,
+        policy: PolicyIdentifier,
+        spi: SPI,
+        selectors: [SelectorPair],
+        path: OuterPath,
+        cipher: PacketCipher,
+        isExtendedSequence: Bool
+    ) {
+        self.init(
+            identifier: identifier,
+            policy: policy,
+            spi: spi,
+            selectors: selectors,
+            path: path,
+            transform: .cipher(cipher),
+            isExtendedSequence: isExtendedSequence
+        )
     }
 }

@@ -105,9 +105,6 @@ final class SimulatedGateway {
         // The world carries packets along TCP connections too.
         var ability = PacketPathAbility.userspace
         ability.streams = true
-        // These it does not; what is agreed on is looked at all the same.
-        ability.transportMode = true
-        ability.authenticationHeader = true
         let result = GatewayConfiguration.read(
             Array(text.utf8),
             file: "\(plan.name).yaml",

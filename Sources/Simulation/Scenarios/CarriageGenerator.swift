@@ -1,7 +1,7 @@
 internal import IPsecPrimitives
 
 /// Tunnels with AH in the place of ESP, or in transport mode, where both ends want that, or one
-/// alone; with dice of its own. The packet path has neither: such tunnels are agreed on only.
+/// alone; with dice of its own. No probes go by such tunnels: they are agreed on only.
 struct CarriageGenerator {
     static let stream: UInt64 = 0x6361_7272_0000
 

@@ -182,8 +182,8 @@ struct FurtherPairsTests {
         #expect(network.left.pairs().count >= 1 && network.passes())
     }
 
-    @Test("transport mode and AH are agreed on, and nothing of them reaches the packet path")
-    func negotiatedOnly() throws {
+    @Test("transport mode and AH reach the packet path as what they are")
+    func carriages() throws {
         let transport = "mode: transport, start: at-boot"
         let network = try Network(
             left: [
@@ -197,6 +197,13 @@ struct FurtherPairsTests {
         )
         network.start()
         #expect(network.left.state("host") == .up && network.left.state("ah") == .up)
-        #expect(network.left.outbound.isEmpty && network.right.inbound.isEmpty)
+        for carriages in [
+            network.left.outbound.values.map(\.carriage),
+            network.right.outbound.values.map(\.carriage),
+            network.left.inbound.values.map(\.carriage),
+            network.right.inbound.values.map(\.carriage),
+        ] {
+            #expect(Set(carriages) == [.espTransport, .ahTunnel] && carriages.count == 2)
+        }
     }
 }

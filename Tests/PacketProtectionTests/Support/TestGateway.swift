@@ -9,6 +9,9 @@ struct SentRun: Equatable {
     var trafficClass: UInt8
     var dontFragment: Bool
     var path: OuterPath
+    var hopLimit: UInt8 = 0
+    /// Whether the datagrams begin with their IP headers.
+    var hasHeader = false
 }
 
 /// Both processors of a worker, with arrays in and out.
@@ -63,7 +66,9 @@ final class TestGateway {
                     segmentSize: run.segmentSize,
                     trafficClass: run.trafficClass,
                     dontFragment: run.dontFragment,
-                    path: outbound.path(ofSlot: run.slot)
+                    path: outbound.path(ofSlot: run.slot),
+                    hopLimit: run.hopLimit,
+                    hasHeader: run.hasHeader
                 )
             )
         }
@@ -93,6 +98,7 @@ final class TestGateway {
         for run in runs {
             let mark = trafficClass ?? run.trafficClass
             switch run.path.encapsulation {
+            case .esp where run.hasHeader: unsafe receiveWithHeaders(run, &areas)
             case .udp:
                 let bytes = run.datagrams.flatMap { $0 }
                 let area = UnsafeMutableRawBufferPointer.allocate(
@@ -108,6 +114,7 @@ final class TestGateway {
                     from: source ?? run.path.local,
                     to: run.path.remote,
                     trafficClass: mark,
+                    hopLimit: run.hopLimit,
                     at: now
                 )
             case .esp, .tcp:
@@ -124,6 +131,7 @@ final class TestGateway {
                         from: run.path.local.address,
                         to: run.path.remote.address,
                         trafficClass: mark,
+                        hopLimit: run.hopLimit,
                         at: now
                     )
                 }
@@ -146,6 +154,48 @@ final class TestGateway {
 
     /// The devices of what the last `receive` returned.
     private(set) var frameDevices: [DeviceNumber] = []
+
+    /// As from a socket that hands up IP headers: AH whole, ESP without what a raw socket takes off.
+    private func receiveWithHeaders(
+        _ run: SentRun,
+        _ areas: inout [UnsafeMutableRawBufferPointer]
+    ) {
+        for datagram in run.datagrams {
+            let area = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: max(datagram.count, 1),
+                alignment: 1
+            )
+            unsafe area.copyBytes(from: datagram)
+            unsafe areas.append(area)
+            guard let header = espOffset(datagram) else {
+                unsafe inbound.receiveAH(area.baseAddress!, byteCount: datagram.count, at: now)
+                continue
+            }
+            let isV4 = datagram[0] >> 4 == 4
+            unsafe inbound.receiveESP(
+                area.baseAddress! + header,
+                byteCount: datagram.count - header,
+                from: run.path.local.address,
+                to: run.path.remote.address,
+                trafficClass: isV4 ? datagram[1] : datagram[0] << 4 | datagram[1] >> 4,
+                hopLimit: datagram[isV4 ? 8 : 7],
+                at: now
+            )
+        }
+    }
+
+    /// Where ESP begins in an IP packet; nil where another protocol is behind its headers.
+    private func espOffset(_ packet: [UInt8]) -> Int? {
+        guard let first = packet.first, packet.count >= 40 else { return nil }
+        if first >> 4 == 4 { return packet[9] == 50 ? Int(first & 15) * 4 : nil }
+        var kind = packet[6]
+        var offset = 40
+        while [0, 43, 60].contains(kind), offset + 8 <= packet.count {
+            kind = packet[offset]
+            offset += (Int(packet[offset + 1]) + 1) * 8
+        }
+        return kind == 50 ? offset : nil
+    }
 
     /// Control datagrams of the last `receive`.
     private(set) var control: [([UInt8], Endpoint)] = []
@@ -193,6 +243,9 @@ struct TestTunnel {
     var encapsulation = Encapsulation.udp
     var outer = IPVersion.v4
     var isExtendedSequence = false
+    var carriage = PacketCarriage.espTunnel
+    /// Of AH.
+    var integrity = IntegrityAlgorithm.hmacSHA256_128
     var backEnd = PacketCipherBackEnd.automatic
     var identifier: UInt32 = 1
     var spi: UInt32 = 0x1000_0001
@@ -219,39 +272,64 @@ struct TestTunnel {
         )
     }
 
+    func transform(_ direction: PacketCipher.Direction) throws -> PacketTransform {
+        if carriage.isAuthenticationHeader {
+            var random = SeededRandomSource(seed: UInt64(spi))
+            return .authenticator(
+                try PacketAuthenticator(
+                    integrity: integrity,
+                    key: SecretBytes(random.bytes(integrity.authenticationHeaderKeyLength ?? 0)),
+                    isExtendedSequence: isExtendedSequence,
+                    direction: direction
+                )
+            )
+        }
+        return .cipher(try cipher(direction))
+    }
+
+    func cipher(_ direction: PacketCipher.Direction) throws -> PacketCipher {
+        try PacketCipher(
+            suite: suite,
+            keys: keys,
+            isExtendedSequence: isExtendedSequence,
+            direction: direction,
+            backEnd: backEnd
+        )
+    }
+
     func outbound() throws -> OutboundSAParameters {
-        OutboundSAParameters(
+        var parameters = OutboundSAParameters(
             identifier: SAIdentifier(rawValue: identifier),
             policy: TestTunnel.policy,
             spi: SPI(rawValue: spi),
             selectors: selectors,
             path: path,
-            cipher: try PacketCipher(
-                suite: suite,
-                keys: keys,
-                isExtendedSequence: isExtendedSequence,
-                direction: .seal,
-                backEnd: backEnd
-            ),
+            transform: try transform(.seal),
             isExtendedSequence: isExtendedSequence
         )
+        parameters.carriage = carriage
+        return parameters
     }
 
     func inbound() throws -> InboundSAParameters {
-        InboundSAParameters(
+        var parameters = InboundSAParameters(
             identifier: SAIdentifier(rawValue: identifier),
             policy: TestTunnel.policy,
             spi: SPI(rawValue: spi),
             selectors: selectors.map { SelectorPair(local: $0.remote, remote: $0.local) },
             path: OuterPath(encapsulation: encapsulation, local: path.remote, remote: path.local),
-            cipher: try PacketCipher(
-                suite: suite,
-                keys: keys,
-                isExtendedSequence: isExtendedSequence,
-                direction: .open,
-                backEnd: backEnd
-            ),
+            transform: try transform(.open),
             isExtendedSequence: isExtendedSequence
+        )
+        parameters.carriage = carriage
+        return parameters
+    }
+
+    /// The two gateways themselves, which transport mode is for.
+    var ends: (Endpoint, Endpoint) {
+        (
+            Endpoint(address: path.local.address, port: 40_000),
+            Endpoint(address: path.remote.address, port: 443)
         )
     }
 

@@ -116,6 +116,37 @@ enum TestPackets {
         )
     }
 
+    /// An IPv4 packet with another identification.
+    static func identified(_ packet: [UInt8], _ identification: Int) -> [UInt8] {
+        var result = packet
+        let header = Int(packet[0] & 15) * 4
+        result.replaceSubrange(4..<6, with: bytes16(identification))
+        result.replaceSubrange(10..<12, with: [0, 0])
+        let sum = checksum(Array(result[..<header]))
+        result.replaceSubrange(10..<12, with: bytes16(Int(sum)))
+        return result
+    }
+
+    /// A packet in fragments with so many octets each.
+    static func fragments(of packet: [UInt8], octets: Int) -> [[UInt8]] {
+        let isV4 = packet[0] >> 4 == 4
+        let header = isV4 ? Int(packet[0] & 15) * 4 : 40
+        let payload = Array(packet[header...])
+        return stride(from: 0, to: payload.count, by: octets).map { offset in
+            let part = Array(payload[offset..<min(offset + octets, payload.count)])
+            let isLast = offset + octets >= payload.count
+            var result = Array(packet[..<header])
+            if isV4 {
+                result.replaceSubrange(2..<4, with: bytes16(header + part.count))
+                result.replaceSubrange(6..<8, with: bytes16(offset / 8 | (isLast ? 0 : 0x2000)))
+                return identified(result, 77) + part
+            }
+            result.replaceSubrange(4..<6, with: bytes16(8 + part.count))
+            result[6] = 44
+            return result + [packet[6], 0] + bytes16(offset | (isLast ? 0 : 1)) + bytes32(77) + part
+        }
+    }
+
     /// A virtio_net_hdr that asks for nothing, and the packet.
     static func plain(_ packet: [UInt8]) -> [UInt8] { Array(repeating: 0, count: 10) + packet }
 

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Writes scapy-esp.txt: ESP packets sealed by Scapy (Debian: python3-scapy).
+"""Writes packets sealed by Scapy (Debian: python3-scapy): ESP in tunnel mode for scapy-esp.txt, and
+in transport mode (with the word `transport`) for scapy-esp-transport.txt.
 
 One packet a line, fields separated by blanks: suite, encryption key (salt behind it), integrity
-key, SPI, whole sequence number, whether extended numbers are on, inner packet, ESP packet; "-" is
-an empty field. The IVs are those that Cygnet's ciphers choose, so that a vector judges both
+key, SPI, whole sequence number, whether extended numbers are on, packet, ESP packet (without the IP
+header before it); "-" is an empty field. The IVs are those that Cygnet's ciphers choose, so that a vector judges both
 directions: Cygnet must open what Scapy sealed, and seal the very same octets.
 """
 import hashlib
 import hmac
 import random
+import sys
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -50,17 +52,30 @@ def inner_packets():
     yield v6 / UDP(sport=40000, dport=53) / Raw(octets(500))
 
 
-def main():
+def end_packets():
+    """What two gateways send each other, and transport mode carries."""
+    v4 = IP(src="192.0.2.1", dst="198.51.100.2", id=0, flags="DF", tos=0xb8, ttl=61)
+    v6 = IPv6(src="2001:db8:1::1", dst="2001:db8:2::2", tc=0x2e, hlim=59)
+    yield v4 / ICMP(type=8, id=1, seq=2) / Raw(octets(56))
+    yield v4 / UDP(sport=40000, dport=53) / Raw(octets(33))
+    yield v4 / TCP(sport=40000, dport=443, flags="PA", seq=1, ack=2) / Raw(octets(1200))
+    yield v6 / ICMPv6EchoRequest(id=1, seq=2, data=octets(31))
+    yield v6 / UDP(sport=40000, dport=53) / Raw(octets(500))
+    yield v6 / TCP(sport=40000, dport=443, flags="PA", seq=1, ack=2) / Raw(octets(1100))
+
+
+def main(is_transport):
     for name, kind, key_length, auth, auth_length in SUITES:
         for extended in (False, True):
             number = 0x5_0000_0010 if extended else 0x10
-            for inner in inner_packets():
+            for inner in end_packets() if is_transport else inner_packets():
                 number += 1
                 key, auth_key = octets(key_length), octets(auth_length)
                 spi = 0x1000_0000 + generator.randrange(1 << 24)
                 association = SecurityAssociation(
                     ESP, spi=spi, crypt_algo=kind, crypt_key=key, auth_algo=auth,
-                    auth_key=auth_key or None, tunnel_header=IP(src="192.0.2.1", dst="198.51.100.2"),
+                    auth_key=auth_key or None,
+                    tunnel_header=None if is_transport else IP(src="192.0.2.1", dst="198.51.100.2"),
                     esn_en=extended, esn=number >> 32)
                 plain = raw(inner)
                 sealed = association.encrypt(
@@ -79,4 +94,4 @@ def main():
                 print(name, *(field.hex() or "-" for field in fields))
 
 
-main()
+main("transport" in sys.argv)

@@ -1,0 +1,223 @@
+/// Puts this host's own fragments together again: transport mode protects whole packets only
+/// (RFC 4303 §3.3.4, RFC 4302 §3.3.4).
+///
+/// They come from the local stack, which writes them in order and behind one another; any that
+/// does not continue what there is ends its packet. So no fragment can overlap another, and the
+/// memory is bounded: `places` packets, the oldest of which makes room.
+@safe struct FragmentAssembly: ~Copyable {
+    enum Outcome {
+        case kept
+        /// The frame, a plain virtio_net_hdr and the packet, is whole; `release` gives its place
+        /// back.
+        case whole(place: Int, byteCount: Int)
+        /// It continues nothing, or its packet grew too long.
+        case refused
+    }
+
+    private struct Place {
+        var isOpen = false
+        var source: UInt128 = 0
+        var destination: UInt128 = 0
+        var identification: UInt32 = 0
+        var ipProtocol: UInt8 = 0
+        var device: UInt16 = 0
+        var isV4 = true
+        var since: UInt64 = 0
+        /// Octets of the packet's header, and of the packet, so far.
+        var header = 0
+        var length = 0
+    }
+
+    /// What one fragment says of itself.
+    private struct Part {
+        /// Octets before the fragment header, or of the IPv4 header.
+        var header: Int
+        /// Where the fragment's own octets begin.
+        var start: Int
+        var offset: Int
+        var hasMore: Bool
+        var identification: UInt32
+        /// Where the number of the next protocol is written, and that number; IPv6 only.
+        var nextOffset = 0
+        var next: UInt8 = 0
+    }
+
+    private static let places = 4
+    private static let maximumOctets = 65_535
+    private static let stride = 65_536 + 64
+    /// RFC 791 §3.2 lets an assembly live for seconds; locally the next is there at once.
+    private static let maximumAge: UInt64 = 2_000_000_000
+
+    private let memory: UnsafeMutableRawPointer
+    private let entries: UnsafeMutablePointer<Place>
+    private(set) var openCount = 0
+
+    init() {
+        unsafe memory = .allocate(
+            byteCount: FragmentAssembly.places * FragmentAssembly.stride,
+            alignment: 64
+        )
+        unsafe entries = .allocate(capacity: FragmentAssembly.places)
+        unsafe entries.initialize(repeating: Place(), count: FragmentAssembly.places)
+    }
+
+    deinit {
+        unsafe memory.deallocate()
+        unsafe entries.deallocate()
+    }
+
+    /// Where the frame of a place begins.
+    func frame(_ place: Int) -> UnsafeMutableRawPointer {
+        unsafe memory + place * FragmentAssembly.stride
+    }
+
+    mutating func release(_ place: Int) {
+        guard unsafe entries[place].isOpen else { return }
+        unsafe entries[place].isOpen = false
+        openCount -= 1
+    }
+
+    /// Whether a later fragment belongs to a packet that was begun.
+    func hasBegun(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> Bool {
+        guard openCount > 0, let part = unsafe part(bytes, packet) else { return false }
+        return find(packet, part) != nil
+    }
+
+    /// Takes a fragment.
+    mutating func add(
+        _ bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        at now: UInt64
+    ) -> Outcome {
+        guard let part = unsafe part(bytes, packet) else { return .refused }
+        let octets = packet.totalLength - part.start
+        // RFC 791 §3.2: all but the last are multiples of eight.
+        guard !part.hasMore || (octets & 7 == 0 && octets > 0) else { return .refused }
+        let known = find(packet, part)
+        let place: Int
+        if part.offset == 0 {
+            if let known { release(known) }
+            place = unsafe begin(bytes, packet, part, at: now)
+        } else {
+            guard let known else { return .refused }
+            place = known
+        }
+        let entry = unsafe entries + place
+        guard
+            unsafe entry.pointee.length - entry.pointee.header == part.offset,
+            unsafe entry.pointee.length + octets <= FragmentAssembly.maximumOctets,
+            unsafe now &- entry.pointee.since <= FragmentAssembly.maximumAge
+        else {
+            release(place)
+            return .refused
+        }
+        let packetStart = unsafe frame(place) + OffloadHeader.length
+        unsafe (packetStart + entry.pointee.length).copyMemory(
+            from: bytes + part.start,
+            byteCount: octets
+        )
+        unsafe entry.pointee.length += octets
+        guard !part.hasMore else { return .kept }
+        return unsafe finish(place, entry.pointee)
+    }
+
+    private mutating func begin(
+        _ bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        _ part: Part,
+        at now: UInt64
+    ) -> Int {
+        var chosen = 0
+        for index in 0..<FragmentAssembly.places {
+            guard unsafe entries[index].isOpen else {
+                chosen = index
+                break
+            }
+            if unsafe entries[index].since < entries[chosen].since { chosen = index }
+        }
+        release(chosen)
+        unsafe entries[chosen] = Place(
+            isOpen: true,
+            source: packet.source,
+            destination: packet.destination,
+            identification: part.identification,
+            ipProtocol: packet.ipProtocol,
+            device: packet.device,
+            isV4: packet.isV4,
+            since: now,
+            header: part.header,
+            length: part.header
+        )
+        openCount += 1
+        let start = unsafe frame(chosen)
+        unsafe OffloadHeader.writePlain(start)
+        let header = unsafe start + OffloadHeader.length
+        unsafe header.copyMemory(from: bytes, byteCount: part.header)
+        if !packet.isV4 { unsafe header.write8(part.next, part.nextOffset) }
+        return chosen
+    }
+
+    /// Gives the packet the header of a whole one.
+    private func finish(_ place: Int, _ entry: Place) -> Outcome {
+        let packet = unsafe frame(place) + OffloadHeader.length
+        if entry.isV4 {
+            unsafe packet.write16(UInt16(entry.length), 2)
+            unsafe packet.write16(0, 6)
+            unsafe InternetChecksum.setHeaderChecksum(packet, headerLength: entry.header)
+        } else {
+            unsafe packet.write16(UInt16(entry.length - 40), 4)
+        }
+        return .whole(place: place, byteCount: OffloadHeader.length + entry.length)
+    }
+
+    private func find(_ packet: InnerPacket, _ part: Part) -> Int? {
+        for index in 0..<FragmentAssembly.places where unsafe entries[index].isOpen {
+            if unsafe entries[index].identification == part.identification,
+                unsafe entries[index].source == packet.source,
+                unsafe entries[index].destination == packet.destination,
+                unsafe entries[index].isV4 == packet.isV4,
+                unsafe entries[index].device == packet.device,
+                unsafe !packet.isV4 || entries[index].ipProtocol == packet.ipProtocol
+            {
+                return index
+            }
+        }
+        return nil
+    }
+
+    /// Nil for what is no fragment, or has its fragment header out of place.
+    private func part(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> Part? {
+        guard packet.isFragment else { return nil }
+        if packet.isV4 {
+            let field = unsafe bytes.read16(6)
+            return Part(
+                header: packet.headerLength,
+                start: packet.headerLength,
+                offset: Int(field & 0x1fff) * 8,
+                hasMore: field & 0x2000 != 0,
+                identification: UInt32(unsafe bytes.read16(4))
+            )
+        }
+        var offset = 40
+        var nextOffset = 6
+        var kind = unsafe bytes.read8(6)
+        while kind != 44 {
+            // The packet's reader has walked here: each header lies within.
+            guard offset + 8 <= packet.headerLength, kind != 51 else { return nil }
+            nextOffset = offset
+            kind = unsafe bytes.read8(offset)
+            offset += (Int(unsafe bytes.read8(nextOffset + 1)) + 1) * 8
+        }
+        guard offset + 8 <= packet.totalLength else { return nil }
+        let field = unsafe bytes.read16(offset + 2)
+        return unsafe Part(
+            header: offset,
+            start: offset + 8,
+            offset: Int(field & 0xfff8),
+            hasMore: field & 1 != 0,
+            identification: bytes.read32(offset + 4),
+            nextOffset: nextOffset,
+            next: bytes.read8(offset)
+        )
+    }
+}

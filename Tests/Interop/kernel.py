@@ -1,10 +1,16 @@
-"""Against the Linux kernel's own ESP, in a guest, with strongSwan as its key exchange."""
+"""Against the Linux kernel's own ESP and AH, in a guest, with strongSwan as its key exchange."""
+
+import contextlib
+import hashlib
+import os
+import socket
 
 from Tests.Interop.common import connect, expect_suite, ping_both_ways
 from Tests.Lab.capture import Capture
 from Tests.Lab.cases import Skip
-from Tests.Lab.network import LEFT
+from Tests.Lab.network import GUEST, LEFT
 from Tests.Lab.processes import expect, wait_until
+from Tests.Lab.suites import expect_agreed
 from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
@@ -36,6 +42,26 @@ def register(table):
             if (outer, inner) != (4, 4):
                 add(f"kernel/ipv{inner}-in-ipv{outer}", tunnel_case, initiator="left",
                     tunnel=Tunnel(outer=outer, inner=(inner,), encapsulation="esp"))
+    for protocol in ("esp", "ah"):
+        for mode in ("tunnel", "transport"):
+            if (protocol, mode) == ("esp", "tunnel"):  # every other case is that
+                continue
+            for version in (4, 6):
+                for numbers in ("esn", "noesn"):
+                    suite = "aes256gcm16" if protocol == "esp" else "sha256"
+                    add(f"kernel/{protocol}-{mode}/ipv{version}-{numbers}", carriage_case,
+                        protocol=protocol, mode=mode, version=version,
+                        suite=f"{suite}-esn" if numbers == "esn" else suite)
+    for suite in ("sha384", "sha512", "aesxcbc", "aescmac"):
+        for version in (4, 6):
+            add(f"kernel/ah-transport/ipv{version}-{suite}", carriage_case, protocol="ah",
+                mode="transport", version=version, suite=suite)
+    for encapsulation in ("esp", "udp"):
+        add(f"kernel/respond/esp-transport-{encapsulation}", carriage_case, protocol="esp",
+            mode="transport", version=4, suite="aes128-sha256", initiator="peer",
+            encapsulation=encapsulation)
+    add("kernel/respond/ah-transport", carriage_case, protocol="ah", mode="transport", version=6,
+        suite="sha512-esn", initiator="peer")
     add("kernel/rekey-child", rekey_child)
     add("kernel/large-packets", large_packets)
 
@@ -72,3 +98,86 @@ def large_packets(lab):
     peer = connect(lab, Tunnel(encapsulation="esp"), "left", lab.kernel())
     expect_ping(lab.network.left, LEFT.inner[4], peer.site.inner[4], size=3000,
                 extra=("-M", "dont"))
+
+
+def carriage_case(lab, protocol, mode, version, suite, initiator="left", encapsulation="auto"):
+    """Transport mode and AH: pings of every size and TCP, and the kernel says what was agreed."""
+    lab.needs_cygnet()
+    peer = lab.kernel()
+    is_transport = mode == "transport"
+    own, other = ((LEFT.outer, GUEST.outer) if is_transport
+                  else (LEFT.inner, GUEST.inner))
+    tunnel = Tunnel(outer=version, inner=(version,), encapsulation=encapsulation,
+                    esp=suite if protocol == "esp" else None)
+    if is_transport:
+        tunnel = tunnel.but(left_networks=(LEFT.outer[version],),
+                            right_networks=(GUEST.outer[version],))
+    lines = ["mode: transport"] if is_transport else []
+    child = {"mode": mode}
+    if protocol == "ah":
+        lines.append(f"ah-proposals: {suite}")
+        child.update(ah_proposals=[suite], esp_proposals=[])
+    lab.left.apply(tunnel, peer.site, tunnel=lines)
+    peer.apply(tunnel, LEFT, child=child)
+    with Capture(lab.network.left, "wan") as capture:
+        (lab.left if initiator == "left" else peer).initiate()
+        wait_until(lambda: peer.established() and lab.left.established(), "both have the child")
+        agreed = peer.established()[-1]
+        expect_agreed(suite, agreed, is_ike=False)
+        expect(agreed["mode"].lower() == mode and agreed["protocol"].lower() == protocol,
+               f"the peer says {agreed['protocol']} in {agreed['mode']} mode")
+        expect_ping(lab.network.left, own[version], other[version])
+        lab.guest.run(f"ping -n -c 2 -i 0.1 -W 1 -I {other[version]} {own[version]}")
+        transfer(lab, own[version], other[version])
+    kind = "ah" if protocol == "ah" else "esp-in-udp" if encapsulation == "udp" else "esp"
+    expect(capture.of(kind), f"no {kind} on the wire: {capture.counts()}")
+    expect(not capture.of("clear"), f"in clear on the wire: {capture.of('clear')[:5]}")
+    # Larger than the link, both ways.
+    expect_ping(lab.network.left, own[version], other[version], size=3000, extra=("-M", "dont"))
+
+
+SERVER = """
+import hashlib, socket
+listener = socket.socket(socket.{family}, socket.SOCK_STREAM)
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("{address}", {port}))
+listener.listen()
+listener.settimeout(10)
+stream, _ = listener.accept()
+digest = hashlib.sha256()
+while True:
+    part = stream.recv(65536)
+    if not part:
+        break
+    digest.update(part)
+stream.sendall(digest.digest() * 4096)
+stream.close()
+"""
+
+
+def transfer(lab, own, other, octets=1 << 20, port=9997):
+    """TCP to the guest and back: it says the digest of what came, often enough for full segments."""
+    family = "AF_INET6" if ":" in own else "AF_INET"
+    text = SERVER.format(family=family, address=other, port=port)
+    lab.guest.run(f"cat > /tmp/server.py <<'END'\n{text}END\n"
+                  "setsid python3 /tmp/server.py >/tmp/server.out 2>&1 </dev/null &")
+    data = os.urandom(octets)
+
+    def connected():
+        stream = lab.network.left.socket(getattr(socket, family), socket.SOCK_STREAM)
+        stream.settimeout(10)
+        stream.bind((own, 0))
+        try:
+            stream.connect((other, port))
+        except OSError:
+            stream.close()
+            return None
+        return stream
+
+    with contextlib.closing(wait_until(connected, "the guest listens", every=0.1)) as stream:
+        stream.sendall(data)
+        stream.shutdown(socket.SHUT_WR)
+        answer = bytearray()
+        while part := stream.recv(1 << 16):
+            answer += part
+    expect(answer == hashlib.sha256(data).digest() * 4096, "TCP brought other octets than were sent")

@@ -11,7 +11,7 @@ OUTGOING = 4
 
 
 class Frame:
-    """One frame: its direction, its kind (ike, esp, esp-in-udp, keepalive, neighbour, icmp-error,
+    """One frame: its direction, its kind (ike, esp, ah, esp-in-udp, keepalive, neighbour, icmp-error,
     fragment or clear), and where it came from and goes to."""
 
     def __init__(self, data, is_outgoing):
@@ -55,6 +55,8 @@ class Frame:
         self.payload = body
         if protocol == 50:
             self.kind = "esp"
+        elif protocol == 51:
+            self.kind = "ah"
         elif protocol == 17 and len(body) >= 8:
             self.ports = struct.unpack("!HH", body[:4])
             self.payload = body[8:]

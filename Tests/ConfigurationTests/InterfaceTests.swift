@@ -119,6 +119,16 @@ struct InterfaceTests {
         )
     }
 
+    @Test func aRouteThatCoversThePeerIsWarnedOf() {
+        let read = result([["interface: one", "routes: [10.5.0.0/16, 0.0.0.0/0]"]])
+        #expect(
+            read.warnings.map(\.location.line) == [9]
+                && read.warnings[0].message.contains("0.0.0.0/0 covers the peer's own address")
+                && read.warnings[0].hint.contains("ip route add 192.0.2.2"),
+            "\(read.diagnostics)"
+        )
+    }
+
     @Test func aPolicyThatTakesEverythingIsWarnedOf() {
         let read = result([
             ["interface: one"],

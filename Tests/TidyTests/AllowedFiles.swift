@@ -47,6 +47,7 @@ enum AllowedFiles {
         "Sources/LinuxIO/Descriptors/SignalDescriptor.swift",
         "Sources/LinuxIO/Descriptors/TimerDescriptor.swift",
         "Sources/LinuxIO/Devices/TUNDevice.swift",
+        "Sources/LinuxIO/Devices/TunnelInterfaces.swift",
         "Sources/LinuxIO/Errors/SystemCallFailure.swift",
         "Sources/LinuxIO/EventLoop/EventLoop.swift",
         "Sources/LinuxIO/Guard/PacketGuard.swift",

@@ -21,6 +21,7 @@ enum InterfaceCheck {
             return
         }
         checkPolicies(policies, problems)
+        checkCircles(connections, problems)
     }
 
     private static func checkNames(
@@ -136,6 +137,40 @@ enum InterfaceCheck {
                 + "the peer cannot say which of them it means",
             hint: "put one into a connection of its own, or give them different local and remote"
         )
+    }
+
+    /// A route that covers a peer's own address leads round in a circle, unless a narrower one leads
+    /// out.
+    private static func checkCircles(
+        _ connections: [ConnectionConfiguration],
+        _ problems: Problems
+    ) {
+        for tunnel in connections.flatMap(\.tunnels) {
+            for route in tunnel.interface?.routes ?? [] {
+                guard let peer = firstPeer(within: route.value, connections) else { continue }
+                problems.warning(
+                    at: route.location,
+                    "the route to \(route.value) covers the peer's own address \(peer): what "
+                        + "carries the tunnel would enter a tunnel, and is dropped there",
+                    hint:
+                        "see that the peer has a route of its own, as `ip route add \(peer) via …` "
+                        + "by the way outside makes one"
+                )
+            }
+        }
+    }
+
+    private static func firstPeer(
+        within route: IPPrefix,
+        _ connections: [ConnectionConfiguration]
+    ) -> IPAddress? {
+        for connection in connections {
+            for case .address(let address) in connection.remoteAddresses.value
+            where route.contains(address) {
+                return address
+            }
+        }
+        return nil
     }
 
     /// Policies come before routes: one that takes everything leaves nothing to route.

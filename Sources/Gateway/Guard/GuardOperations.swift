@@ -12,6 +12,9 @@ package enum GuardOperations {
         let network = try NetworkConfiguration()
         let plans = KernelPlans(configuration, localAddresses: try network.localAddresses())
         try PacketGuard.set(plans.packetGuard)
+        try network.apply(plans.routing)
+        guard !configuration.routeBasedTunnels.isEmpty else { return }
+        // What fails here leaves the rest in force; routes to what is made now come last.
         try TunnelDevices.makeUnattended(configuration, network)
         try network.apply(plans.routing)
     }

@@ -106,8 +106,9 @@ extension GatewayDaemon {
     }
 
     private func interfaceName(_ index: UInt32) -> String? {
-        guard index > 0 else { return nil }
-        return tunnelDevices.devices.keys.first { network.interfaceIndex($0) == index }
+        guard index > 0, !tunnelDevices.devices.isEmpty, let name = network.interfaceName(index)
+        else { return nil }
+        return tunnelDevices.devices[name] == nil ? nil : name
     }
 
     // MARK: Status

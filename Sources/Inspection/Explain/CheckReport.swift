@@ -25,12 +25,26 @@ package struct CheckReport: Codable, Equatable, Sendable {
         package var line: Int
     }
 
+    /// A tunnel that routing chooses.
+    package struct Interface: Codable, Equatable, Sendable {
+        package var name: String
+        /// `connection/tunnel`.
+        package var tunnel: String
+        package var addresses: [String]
+        package var routes: [String]
+        package var local: [String]
+        package var remote: [String]
+        package var line: Int
+    }
+
     package var schema = 1
     package var file: String
     package var valid: Bool
     package var findings: [Finding]
     /// Absent when the configuration is not valid.
     package var policies: [Policy]?
+    /// Of route-based tunnels, behind the policies; absent where there are none.
+    package var interfaces: [Interface]?
     /// `bypass` or `discard`; absent when the configuration is not valid.
     package var defaultPolicy: String?
 
@@ -48,7 +62,23 @@ package struct CheckReport: Codable, Equatable, Sendable {
             )
         }
         policies = result.configuration?.policies.enumerated().map(CheckReport.policy)
+        let tunnels = result.configuration?.routeBasedTunnels ?? []
+        interfaces = tunnels.isEmpty ? nil : tunnels.compactMap(CheckReport.interface)
         defaultPolicy = result.configuration?.settings.defaultPolicy.rawValue
+    }
+
+    private static func interface(_ tunnel: TunnelConfiguration) -> Interface? {
+        tunnel.interface.map {
+            Interface(
+                name: $0.name.value,
+                tunnel: tunnel.path.description,
+                addresses: $0.addresses.map(\.value.description),
+                routes: $0.routes.map(\.value.description),
+                local: tunnel.local.map(\.value.description),
+                remote: tunnel.remote.map(\.value.description),
+                line: tunnel.location.line
+            )
+        }
     }
 
     private static func policy(_ index: Int, _ policy: PolicyConfiguration) -> Policy {

@@ -173,6 +173,14 @@ extension NetworkConfiguration {
         return result
     }
 
+    /// The name of an interface; nil when there is none of the number.
+    package func interfaceName(_ index: UInt32) -> String? {
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        guard unsafe if_indextoname(index, &name) != nil else { return nil }
+        let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// The number of an interface; nil when there is none of the name.
     package func interfaceIndex(_ name: String) -> UInt32? { try? linkIndex(name) }
 

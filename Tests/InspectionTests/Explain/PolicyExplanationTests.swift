@@ -77,4 +77,39 @@ struct PolicyExplanationTests {
         #expect(report.findings.map(\.line) == [1, 1])
         #expect(report.findings.allSatisfy { $0.severity == "error" && !$0.hint.isEmpty })
     }
+
+    @Test func whatIsRoutedIsExplainedBehindThePolicies() throws {
+        let text = """
+            connections:
+              cloud:
+                local: {address: 192.0.2.1, id: a.example}
+                remote: {address: 192.0.2.2, id: b.example}
+                secret-file: cloud.secret
+                tunnels:
+                  all:
+                    interface: cloud1
+                    addresses: 169.254.10.2/30
+                    routes: 10.50.0.0/16
+            """
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "a.yaml")
+        let words = PolicyExplanation(try #require(result.configuration)).text
+        #expect(
+            words.contains(
+                """
+                  1. whatever the routing table sends to interface cloud1, between any IPv4 address \
+                and any IPv6 address here and any IPv4 address and any IPv6 address there
+                     is protected by tunnel cloud/all (line 7); what is routed elsewhere is not
+                     the interface has 169.254.10.2/30
+                     routed there with metric 100, and unreachable without it: 10.50.0.0/16
+                  2. everything else
+                     passes in clear, untouched (default-policy: bypass)
+                """
+            ),
+            "\(words)"
+        )
+        let report = CheckReport(result, file: "a.yaml")
+        #expect(report.policies == [])
+        #expect(report.interfaces?.map(\.name) == ["cloud1"])
+        #expect(report.interfaces?[0].tunnel == "cloud/all" && report.interfaces?[0].line == 7)
+    }
 }

@@ -6,10 +6,6 @@ internal import PacketProtection
 
 // Checks that look at the whole world.
 extension World {
-    /// How long a rekey and what follows from it may take on a calm network: the exchange, with a
-    /// retry or two where both ends began, and the seconds in which a replaced SA lingers.
-    private static let unrestLimit: UInt64 = .seconds(25)
-
     /// Once a virtual second.
     func lookAround() {
         checkProbes()
@@ -112,26 +108,31 @@ extension World {
             let end = wantedEnds[place]
             // Where no SA has come or gone, what was at rest still is.
             guard
-                end.unrestSince != nil || !end.isKnown || !end.isCarried
+                end.unrest.isThere || !end.isKnown || !end.isCarried
                     || changed.contains(end.path)
             else {
                 continue
             }
             wantedEnds[place].isKnown = true
-            let found =
+            let unrest =
                 end.isCarried
                 ? unrest(end.path, end.gateway, end.peer)
                 : disagreement(end.path, end.gateway, end.peer)
-            guard let unrest = found else {
-                wantedEnds[place].unrestSince = nil
-                continue
-            }
-            let since = end.unrestSince ?? now
-            wantedEnds[place].unrestSince = since
-            if now - since > World.unrestLimit {
-                fail(.rest, "\(end.path) at g\(end.gateway): \(unrest) for too long")
-            }
+            note(unrest, \.unrest, ofEnd: place, .rest)
         }
+    }
+
+    /// What a look at an end has found amiss, or not.
+    private func note(
+        _ trouble: String?,
+        _ kind: WritableKeyPath<WantedEnd, PassingTrouble>,
+        ofEnd place: Int,
+        _ checker: Checker
+    ) {
+        wantedEnds[place][keyPath: kind].note(isThere: trouble != nil, at: now)
+        let end = wantedEnds[place]
+        guard let trouble, end[keyPath: kind].isTooLong(at: now) else { return }
+        fail(checker, "\(end.path) at g\(end.gateway): \(trouble) for too long")
     }
 
     private func unrest(_ path: TunnelPath, _ gateway: Int, _ peer: Int) -> String? {
@@ -154,15 +155,7 @@ extension World {
     private func checkPaths() {
         for place in wantedEnds.indices {
             let end = wantedEnds[place]
-            guard let trouble = detour(end.path, end.gateway, end.peer) else {
-                wantedEnds[place].strayedSince = nil
-                continue
-            }
-            let since = end.strayedSince ?? now
-            wantedEnds[place].strayedSince = since
-            if now - since > World.unrestLimit {
-                fail(.paths, "\(end.path) at g\(end.gateway): \(trouble) for too long")
-            }
+            note(detour(end.path, end.gateway, end.peer), \.straying, ofEnd: place, .paths)
         }
     }
 
@@ -232,6 +225,24 @@ extension World {
     }
 }
 
+/// What may be amiss on a calm network for a while, and no longer.
+struct PassingTrouble {
+    /// How long a rekey and what follows from it may take: the exchange, with a retry or two where both
+    /// ends began, and the seconds in which a replaced SA lingers.
+    private static let limit: UInt64 = .seconds(25)
+
+    /// Virtual nanoseconds.
+    private var since: UInt64?
+
+    var isThere: Bool { since != nil }
+
+    mutating func note(isThere: Bool, at now: UInt64) { since = isThere ? since ?? now : nil }
+
+    func isTooLong(at now: UInt64) -> Bool {
+        since.map { now - $0 > PassingTrouble.limit } ?? false
+    }
+}
+
 /// One end of a tunnel that is to be up.
 struct WantedEnd {
     let path: TunnelPath
@@ -240,10 +251,10 @@ struct WantedEnd {
     let isCarried: Bool
     /// Whether it has been looked at.
     var isKnown = false
-    /// Since when it has had other SAs than it should.
-    var unrestSince: UInt64?
-    /// Since when it has sent elsewhere than it should.
-    var strayedSince: UInt64?
+    /// It has other SAs than it should.
+    var unrest = PassingTrouble()
+    /// It sends elsewhere than it should.
+    var straying = PassingTrouble()
 
     static func all(of scenario: Scenario) -> [WantedEnd] {
         scenario.peerings.filter { $0.mismatch == .none }.flatMap { peering in

@@ -122,6 +122,7 @@ final class SimulatedGateway {
     private func settings(_ configuration: GatewayConfiguration) -> EngineSettings {
         var settings = EngineSettings(configuration)
         settings.exposesKeys = true
+        if let limit = plan.childLimit { settings.childLimit = limit }
         return settings
     }
 

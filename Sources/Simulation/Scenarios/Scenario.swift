@@ -64,6 +64,8 @@ package struct GatewayPlan: Sendable {
     /// Whether it is the one that begins all its IKE SAs, all with MOBIKE.
     var roamsAlone = false
     package var cookieThreshold: Int
+    /// Child SAs that it takes in one IKE SA; nil: as many as the product does.
+    var childLimit: Int?
     /// Gives peers tokens that prove its restart, made of a secret on its disk (RFC 6290).
     var detectsCrashes = false
 

@@ -46,6 +46,8 @@ package struct ScenarioGenerator {
         carriage.add(to: &scenario)
         var secrets = SecretGenerator(seed: seed)
         secrets.add(to: &scenario)
+        var scarcity = ScarcityGenerator(seed: seed)
+        scarcity.add(to: &scenario)
         var roaming = RoamingGenerator(seed: seed)
         roaming.add(to: &scenario)
         var redirects = RedirectGenerator(seed: seed)

@@ -137,16 +137,12 @@ extension IKEEngine {
             }
             do {
                 let mixed = try verify(content, identification, secret, candidate, sa, state)
-                // The connection by which the suite was chosen needs not be asked again.
-                if candidate.name == sa.connection.name || candidate.accepts(state.keys.suite) {
+                guard let misfit = sa.misfit(of: candidate, state.keys.suite) else {
                     return (candidate, identity, mixed)
                 }
                 // Proven by its secret: the peer's next first request is answered accordingly.
                 whereabouts.prove(candidate.name, at: sa.path.remote.address)
-                refusal = RefusedPeer(
-                    .suiteOfOtherConnection(state.keys.suite, candidate, sa),
-                    of: candidate
-                )
+                refusal = RefusedPeer(misfit, of: candidate)
             } catch {
                 refusal = RefusedPeer(error, of: candidate)
             }
@@ -314,6 +310,32 @@ extension IKESA {
     }
 }
 
+extension IKESA {
+    /// Why a connection cannot do with what the first exchange has settled for another one; nil
+    /// where it can.
+    fileprivate func misfit(
+        of connection: IKEConnection,
+        _ suite: IKESuite
+    ) -> NegotiationFailure? {
+        // The connection by which all was chosen needs not be asked again.
+        if connection.name == self.connection.name { return nil }
+        if !connection.accepts(suite) { return .suiteOfOtherConnection(suite, connection, self) }
+        // RFC 7296 §2.23 has NATs detected, and UDP asked for, before the peer says who it is.
+        let isUDPOnlyAskedFor = nat.isForced && !nat.isLocalTranslated && !nat.isRemoteTranslated
+        guard isUDPOnlyAskedFor, !connection.forcesUDP(along: path),
+            let child = connection.children.first(where: \.isOfHeadersOnly)
+        else { return nil }
+        return .encapsulationOfOtherConnection(child, connection, self)
+    }
+}
+
+extension ChildPolicy {
+    /// AH, which cannot go in UDP, and nothing else.
+    fileprivate var isOfHeadersOnly: Bool {
+        !self.proposals.isEmpty && self.proposals.allSatisfy { $0.proposal.securityProtocol == .ah }
+    }
+}
+
 extension IKEConnection {
     /// Whether a suite, agreed before identities were known, is one of this connection's.
     fileprivate func accepts(_ suite: IKESuite) -> Bool {
@@ -352,6 +374,24 @@ extension NegotiationFailure {
             explanation: "The peer wants to authenticate by EAP.",
             source: connection.secretSource,
             remedy: "Let the peer authenticate by a shared secret."
+        )
+    }
+
+    fileprivate static func encapsulationOfOtherConnection(
+        _ child: ChildPolicy,
+        _ connection: IKEConnection,
+        _ sa: IKESA
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .encapsulation,
+            explanation: "The peer is of connection \(connection.name), and AH of its child "
+                + "\(child.name) cannot go in UDP, which this end has asked for as "
+                + "\(sa.connection.name) wants it, another connection for the same addresses. The "
+                + "next time the peer begins from \(sa.path.remote.address), it is taken for one of "
+                + "\(connection.name) at once.",
+            source: sa.connection.encapsulationSource,
+            remedy: "Write no `encapsulation: udp` there, or the peer's address at "
+                + "\(connection.source)."
         )
     }
 

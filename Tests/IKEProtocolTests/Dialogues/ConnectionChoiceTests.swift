@@ -118,6 +118,51 @@ struct ConnectionChoiceTests {
         #expect(dialogue.right.establishedIKESAs.map(\.connection) == ["site"])
     }
 
+    /// Whether UDP is asked for is said before the peer says who it is (RFC 7296 §2.23).
+    @Test("asked for UDP as another connection wants it, a peer with AH is known the next time")
+    func encapsulation() throws {
+        let header = ConfiguredProposal(
+            Proposal(
+                securityProtocol: .ah,
+                transforms: [.integrity(.hmacSHA256_128), .sequenceNumbers(.extended)]
+            ),
+            source: "a.yaml:1"
+        )
+        func withHeader(_ connection: inout IKEConnection) {
+            for index in connection.children.indices {
+                connection.children[index].proposals = [header]
+            }
+        }
+        let dialogue = dialogue(
+            other: (
+                [first],
+                { connection in
+                    connection.remoteAddress = nil
+                    connection.encapsulation = .udp
+                    connection.encapsulationSource = "right.example.yaml:66"
+                }
+            ),
+            meant: (
+                [first],
+                { connection in
+                    connection.remoteAddress = nil
+                    withHeader(&connection)
+                }
+            )
+        )
+        var left = Setup()
+        left.ikeProposals = [first, second]
+        left.adjustConnection = withHeader
+        dialogue.configure(dialogue.left, left)
+        dialogue.initiate()
+        let refusal = try #require(dialogue.right.failures.first)
+        #expect(refusal.subject == .encapsulation && refusal.source == "right.example.yaml:66")
+        #expect(dialogue.right.establishedIKESAs.isEmpty)
+        dialogue.initiate()
+        #expect(dialogue.right.establishedIKESAs.map(\.connection) == ["site"])
+        #expect(dialogue.agree() && dialogue.left.activeChild("net")?.securityProtocol == .ah)
+    }
+
     @Test("nobody is remembered without the secret")
     func unproven() throws {
         var left = Setup()

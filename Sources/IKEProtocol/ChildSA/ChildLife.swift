@@ -34,6 +34,7 @@ extension IKEEngine {
         } else {
             report(.childSAEstablished(child.description), of: sa, child: child.policy.name)
         }
+        watchTwins(of: sa, state, at: now)
     }
 
     /// `new` takes over from `old`, which lives until its Delete.
@@ -141,6 +142,16 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) -> Bool {
+        let hasTwins = reviveTwins(of: spi, sa, state, at: now)
+        return revive(replacedBy: spi, of: sa, state, at: now) || hasTwins
+    }
+
+    func revive(
+        replacedBy spi: SPI,
+        of sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) -> Bool {
         var isRevived = false
         for old in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI })
         where old.stage == .replaced(by: spi) {
@@ -178,6 +189,7 @@ extension IKEEngine {
         guard let state = sa.established, let child = state.children[spi] else { return }
         switch child.stage {
         case .current:
+            reviveTwins(of: spi, sa, state, at: now)
             report(.childSAClosed(inboundSPI: spi, .expired), of: sa, child: child.policy.name)
         // The peer never deleted what it replaced: its successor is all that is left.
         case .replaced(let successor): useSuccessor(successor, of: state)

@@ -1,7 +1,7 @@
 internal import IKEMessages
 internal import IPsecPrimitives
 
-// Whether a Child SA more is needed, and which of two that do the same stays.
+// Whether a Child SA more is needed.
 
 extension Established {
     /// Whether the children that are there do what an initiation asks for.
@@ -53,9 +53,6 @@ extension DeletePayload {
 }
 
 extension IKEEngine {
-    /// How long a child that has a twin is kept, so that the peer surely has the twin.
-    private static let twinLinger: Duration = .seconds(2)
-
     /// RFC 7296 §2.9: a peer that wants a Child SA for each pair of addresses is asked for that of
     /// the packet; false where no packet asks, or it was asked so already.
     func asksForPair(_ offer: ChildOffer, of sa: IKESA, at now: Instant) -> Bool {
@@ -86,43 +83,5 @@ extension IKEEngine {
         // The SPI stays ours until the peer has answered.
         sas.assignChild(spi, to: sa)
         enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
-    }
-
-    /// Both ends asked for the same at the same time, and now there are two: the one with the
-    /// lower SPI goes, and its maker sees to it. The ends agree on which one that is, for they see
-    /// the same SPIs.
-    func closeDuplicates(of spi: SPI, of sa: IKESA, _ state: Established, at now: Instant) {
-        guard let child = state.children[spi], child.stage == .current else { return }
-        let twins = state.children.values.filter {
-            $0.inboundSPI != spi && $0.stage == .current && $0.isTwin(of: child)
-        }
-        guard let winner = (twins + [child]).max(by: { $0.rank < $1.rank }) else { return }
-        for loser in (twins + [child]).sorted(by: { $0.inboundSPI < $1.inboundSPI })
-        where loser.inboundSPI != winner.inboundSPI && loser.isInitiator {
-            markReplaced(loser.inboundSPI, by: winner.inboundSPI, of: sa, state)
-            // Preferred again, whichever was installed last.
-            effects.append(.useChildSAOutbound(inboundSPI: winner.inboundSPI))
-            arm(
-                .retry(.deleteChild(inboundSPI: loser.inboundSPI)),
-                of: sa,
-                at: now + IKEEngine.twinLinger
-            )
-        }
-    }
-}
-
-extension ChildSA {
-    /// Whether the two do the same, so that one is enough.
-    fileprivate func isTwin(of other: ChildSA) -> Bool {
-        policy.name == other.policy.name && suite.securityProtocol == other.suite.securityProtocol
-            && traits.mode == other.traits.mode
-            && traits.resource?.slot == other.traits.resource?.slot
-            && Set(selectors.local) == Set(other.selectors.local)
-            && Set(selectors.remote) == Set(other.selectors.remote)
-    }
-
-    /// The same at both ends.
-    fileprivate var rank: (SPI, SPI) {
-        (min(inboundSPI, outboundSPI), max(inboundSPI, outboundSPI))
     }
 }

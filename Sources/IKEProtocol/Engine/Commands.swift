@@ -29,6 +29,10 @@ extension IKEEngine {
         for sa in sas.ofConnection(connection.name) {
             if join(initiation, sa, at: now) { return }
         }
+        // Where it is as good as known, the peer is called at its address of now.
+        if initiation.remoteAddress == nil, let full = fullSA(of: connection.name) {
+            return startIKESA(for: initiation, connection, as: .beside(full), at: now)
+        }
         startIKESA(for: initiation, connection, at: now)
     }
 
@@ -52,7 +56,7 @@ extension IKEEngine {
     }
 
     /// Uses an IKE SA that is there or on its way; false when this one will not do.
-    private func join(
+    func join(
         _ initiation: IKEEvent.Initiation,
         _ sa: IKESA,
         at now: Instant
@@ -88,7 +92,11 @@ extension IKEEngine {
             if state.isFull, state.currentChild(named: initiation.child ?? "") == nil {
                 return false
             }
-            if sa.changeOutstandingChild(named: initiation.child, isUnwanted: false) { return true }
+            // A rekeying may come to nothing, and the old child is closed.
+            let isRekeying = sa.isRekeyingChild(named: initiation.child)
+            if sa.changeOutstandingChild(named: initiation.child, isUnwanted: false), !isRekeying {
+                return true
+            }
             enqueue(.createChild(initiation), of: sa, at: now)
             return true
         case .halfOpen, .closing, .closed: return false

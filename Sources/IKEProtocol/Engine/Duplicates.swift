@@ -10,7 +10,7 @@ internal import IPsecPrimitives
 /// than a Delete.
 extension IKEEngine {
     /// How long an older IKE SA waits for its maker to close it.
-    private static let overtakenPatience: Duration = .seconds(30)
+    static let overtakenPatience: Duration = .seconds(30)
 
     /// An IKE SA has come up; its first child, if any, is there.
     func settleDuplicates(of sa: IKESA, _ state: Established, at now: Instant) {
@@ -42,6 +42,7 @@ extension IKEEngine {
                 return arm(.overtaken, of: loser, at: now + IKEEngine.overtakenPatience * 2)
             }
             winner.retires.append(loser.localSPI)
+            loser.established?.isMerging = true
             beginRetirement(of: loser, in: winner, at: now)
             // The peer surely has the other when it answers there.
             if !winner.isOriginalInitiator { enqueue(.checkLiveness, of: winner, at: now) }
@@ -77,6 +78,8 @@ extension IKEEngine {
         guard let oldState = old.established, let state = new.established else { return }
         oldState.isRetiring = true
         var names = Set(state.children.values.map(\.policy.name))
+        // Of a peer that takes few children in each, others have some of them, or will.
+        names.formUnion(childrenElsewhere(than: new, insteadOf: old))
         for child in oldState.orderedChildren where child.stage == .current {
             guard names.insert(child.policy.name).inserted else { continue }
             let initiation = IKEEvent.Initiation(
@@ -101,26 +104,70 @@ extension IKEEngine {
         oldState.tasks = []
     }
 
-    /// Closes those that `sa` replaces, as soon as nothing more is to come up in it.
+    /// What the others do or make that have their part in replacing an IKE SA.
+    private func childrenElsewhere(than new: IKESA, insteadOf old: IKESA) -> [String] {
+        replacements(for: old).filter { $0 !== new && $0.retires.contains(old.localSPI) }
+            .flatMap { partner in
+                let present = partner.established?.orderedChildren.filter { $0.stage == .current }
+                return partner.childrenToCome + (present ?? []).map(\.policy.name)
+            }
+    }
+
+    /// Closes those that `sa` replaces, as soon as nothing more is to come up in it, nor in others that
+    /// have their part in that.
     func retireOthers(than sa: IKESA, at now: Instant) {
-        guard !sa.retires.isEmpty, let state = sa.established, !state.isReplaced,
-            sa.requests.isEmpty, !sa.isMakingMore(state)
-        else { return }
-        let retired = sa.retires
-        sa.retires = []
-        for spi in retired {
-            guard let old = sas[spi], old.established != nil else { continue }
+        guard !sa.retires.isEmpty, sa.hasItsPart else { return }
+        for spi in sa.retires {
+            guard let old = sas[spi], old.established != nil else {
+                sa.retires.removeAll { $0 == spi }
+                continue
+            }
+            let partners = replacements(for: old).filter { $0.retires.contains(spi) }
+            guard partners.allSatisfy(\.hasItsPart) else { continue }
+            for partner in partners { partner.retires.removeAll { $0 == spi } }
             close(old, because: .superseded, at: now)
         }
+    }
+
+    /// What is to replace others has come to nothing, and they are to stay.
+    func releaseRetired(by sa: IKESA, at now: Instant) {
+        let retired = sa.retires
+        sa.retires = []
+        for spi in retired { release(spi, at: now) }
+    }
+
+    private func release(_ spi: IKESPI, at now: Instant) {
+        guard let old = sas[spi], let state = old.established, state.isRetiring,
+            !replacements(for: old).contains(where: { $0.retires.contains(spi) })
+        else { return }
+        state.isRetiring = false
+        state.isMerging = false
+        watchTwins(of: old, state, at: now)
+    }
+
+    /// `sa` has no room for what others have, whose place it was to take only because one is enough.
+    ///
+    /// - Returns: those that stay for that reason.
+    func leaveUnmerged(by sa: IKESA, at now: Instant) -> [IKESA] {
+        let merged = sa.retires.compactMap { sas[$0] }
+            .filter { $0.established?.isMerging == true }
+        for other in merged {
+            sa.retires.removeAll { $0 == other.localSPI }
+            release(other.localSPI, at: now)
+        }
+        return merged.filter { $0.established?.isRetiring == false }
     }
 
     /// The maker of an older IKE SA has not closed it. It goes if others do all that it does.
     func closeOvertaken(_ sa: IKESA, at now: Instant) {
         guard let state = sa.established, !state.isReplaced else { return }
-        let others = duplicates(of: sa, state).filter { $0.overtakes(sa) }
+        let present = state.orderedChildren.filter { $0.stage == .current }
+        // One that does nothing, for which all that it did is done by others, is less than any.
+        let isEmpty = present.isEmpty && sa.childrenToCome.isEmpty
+        let others = duplicates(of: sa, state).filter { isEmpty || $0.overtakes(sa) }
         let children = others.compactMap(\.established).flatMap(\.orderedChildren)
             .filter { $0.stage == .current }
-        let isCovered = state.orderedChildren.filter { $0.stage == .current }.allSatisfy { child in
+        let isCovered = present.allSatisfy { child in
             children.contains { $0.doesSame(as: child) }
         }
         guard !others.isEmpty, isCovered else { return }
@@ -129,7 +176,13 @@ extension IKEEngine {
 
     /// A child of an IKE SA that ends: where another IKE SA does the same, packets in flight still
     /// arrive for a while; false where none does.
-    func handOver(_ child: ChildSA, of sa: IKESA, _ state: Established, at now: Instant) -> Bool {
+    func handOver(
+        _ child: ChildSA,
+        of sa: IKESA,
+        _ state: Established,
+        because reason: IKEReport.ClosureReason,
+        at now: Instant
+    ) -> Bool {
         guard child.stage != .lingering else { return false }
         let heirs = duplicates(of: sa, state).filter { other in
             other.established?.children.values.contains {
@@ -144,12 +197,24 @@ extension IKEEngine {
         sas.assignChild(child.inboundSPI, to: heir)
         linger(child.inboundSPI, of: heir, there, at: now)
         // Until the peer has heard of the end, which can take a few sendings.
-        arm(
-            .childRemoval(child.inboundSPI),
-            of: heir,
-            at: now + max(settings.replacedSALinger, IKEEngine.overtakenPatience)
-        )
+        if reason != .deletedByPeer {
+            arm(
+                .childRemoval(child.inboundSPI),
+                of: heir,
+                at: now + max(settings.replacedSALinger, IKEEngine.overtakenPatience)
+            )
+        }
         return true
+    }
+
+    /// The peer has heard of the end of an IKE SA, and sends by what was handed over no more.
+    func shortenLinger(of handedOver: [SPI], at now: Instant) {
+        for spi in handedOver {
+            guard let heir = sas.owner(ofChild: spi),
+                heir.established?.children[spi]?.stage == .lingering
+            else { continue }
+            arm(.childRemoval(spi), of: heir, at: now + settings.replacedSALinger)
+        }
     }
 
     /// An IKE SA was rekeyed: whoever is to replace it, replaces its successor.
@@ -199,7 +264,7 @@ extension IKEEngine {
 
 extension IKESA {
     /// The same at both ends, and as good as a nonce.
-    fileprivate var rank: UInt64 { min(localSPI.rawValue, peerSPI.rawValue) }
+    var rank: UInt64 { min(localSPI.rawValue, peerSPI.rawValue) }
 
     /// Whether each was begun when the other was not there yet.
     fileprivate func overlaps(_ other: IKESA) -> Bool {
@@ -226,6 +291,37 @@ extension IKESA {
         }
         return isWaiting
             || state.tasks.contains { if case .createChild = $0 { true } else { false } }
+    }
+
+    /// Whether all is there that was to come up in it.
+    fileprivate var hasItsPart: Bool {
+        guard let established, !established.isReplaced else { return false }
+        return requests.isEmpty && !isMakingMore(established)
+    }
+
+    /// Children that were asked for and are not there yet, by the names of their policies.
+    fileprivate var childrenToCome: [String] {
+        var wanted: [IKEEvent.Initiation] = []
+        switch state {
+        case .initiating(let state): wanted = state.wanted
+        case .exchangingKeys(let state): wanted = state.wanted
+        case .authenticating(let state):
+            wanted = state.wanted
+            if let child = state.child { wanted.append(child.initiation) }
+        case .established(let state):
+            for case .createChild(let initiation) in state.tasks { wanted.append(initiation) }
+            for case .retry(.createChild(let initiation)) in timers.keys {
+                wanted.append(initiation)
+            }
+            for outstanding in requests.outstanding {
+                guard case .createChild(let exchange) = outstanding.exchange,
+                    exchange.replaces == nil, !exchange.isUnwanted
+                else { continue }
+                wanted.append(exchange.offer.initiation)
+            }
+        case .halfOpen, .closing, .closed: break
+        }
+        return wanted.compactMap { $0.child ?? connection.children.first?.name }
     }
 }
 

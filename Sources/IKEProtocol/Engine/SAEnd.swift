@@ -19,6 +19,7 @@ extension IKEEngine {
 
     /// Ends an SA without a word to the peer, and says why.
     func fail(_ sa: IKESA, _ failure: NegotiationFailure, at now: Instant) {
+        defer { releaseRetired(by: sa, at: now) }
         switch sa.state {
         case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .exchangingKeys(let state): reportFailure(failure, of: sa, wanted: state.wanted)
@@ -74,17 +75,30 @@ extension IKEEngine {
     }
 
     /// Removes the children and says that the SA is over.
+    ///
+    /// - Returns: the inbound SPIs of children that others have taken over.
+    @discardableResult
     func end(
         _ sa: IKESA,
         _ state: Established,
         because reason: IKEReport.ClosureReason,
         at now: Instant
-    ) {
+    ) -> [SPI] {
+        var handedOver: [SPI] = []
         releaseOffers(of: sa)
         releaseFollowUps(of: state)
         settleTickets(of: sa, because: reason, at: now)
+        releaseRetired(by: sa, at: now)
+        for child in state.children.values where child.stage == .current {
+            reviveTwins(of: child.inboundSPI, sa, state, at: now)
+        }
         for child in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI }) {
-            if reason.mayHavePacketsInFlight, handOver(child, of: sa, state, at: now) { continue }
+            if reason.mayHavePacketsInFlight,
+                handOver(child, of: sa, state, because: reason, at: now)
+            {
+                handedOver.append(child.inboundSPI)
+                continue
+            }
             promoteSuccessor(of: child, sa, state)
             if child.stage == .current {
                 report(
@@ -98,6 +112,7 @@ extension IKEEngine {
         if !state.isReplaced { report(.ikeSAClosed(reason), of: sa) }
         if reason != .requested { reportUnfinished(sa, state) }
         state.tasks = []
+        return handedOver
     }
 
     /// What was asked for and will not come from this SA any more: under way, waiting for its
@@ -134,13 +149,14 @@ extension IKEEngine {
         guard let state = sa.established else {
             if case .closing = sa.state { return }
             if case .closed = sa.state { return }
+            releaseRetired(by: sa, at: now)
             return discardUnestablished(sa)
         }
         if let rival = candidate(of: sa) { close(rival, because: reason, at: now) }
-        end(sa, state, because: reason, at: now)
+        let handedOver = end(sa, state, because: reason, at: now)
         sas.forgetPeer(of: sa)
         sa.timers = sa.timers.filter { $0.key.isOfMessages }
-        sa.state = .closing(Closing(keys: state.keys))
+        sa.state = .closing(Closing(keys: state.keys, handedOver: handedOver))
         startTasks(of: sa, at: now)
     }
 

@@ -67,6 +67,13 @@ extension IKEEngine {
 }
 
 extension IKESA {
+    func isRekeyingChild(named name: String?) -> Bool {
+        requests.contains { exchange in
+            guard case .createChild(let child) = exchange else { return false }
+            return child.replaces != nil && child.offer.policy.name == name
+        }
+    }
+
     /// Changes what becomes of a child that is being negotiated; false when none is, or when it
     /// is as it should be already.
     @discardableResult

@@ -31,6 +31,7 @@ extension IKEEngine {
         case .rekey: enqueue(.rekeyIKESA, of: sa, at: now)
         case .expiry: expire(sa, at: now)
         case .overtaken: closeOvertaken(sa, at: now)
+        case .twins: settleTwins(of: sa, at: now)
         case .reauthentication: reauthenticate(sa, at: now)
         case .liveness: checkLiveness(of: sa, at: now)
         case .stream: streamTimeout(of: sa, at: now)

@@ -153,7 +153,8 @@ extension IKEEngine {
             .contains { other in
                 other !== sa && other.connection.name == sa.connection.name
                     && other.established?.children.values.contains {
-                        $0.doesSame(as: child) && $0.stage == .current && $0.isUsedOutbound
+                        // Also one that is replaced, until the peer shows that it has the successor.
+                        $0.doesSame(as: child) && $0.stage != .lingering && $0.isUsedOutbound
                     } ?? false
             }
         if !isCovered { useOutbound(spi, of: state) }
@@ -162,7 +163,7 @@ extension IKEEngine {
     /// The child is about to go: one that does the same and waited takes over, unless another is
     /// used already.
     func promoteSuccessor(of child: ChildSA, _ sa: IKESA, _ state: Established) {
-        guard child.stage == .current, child.isUsedOutbound else { return }
+        guard child.stage != .lingering, child.isUsedOutbound else { return }
         var waiting: (child: ChildSA, state: Established)?
         for other in duplicates(of: sa, state) {
             guard let there = other.established else { continue }

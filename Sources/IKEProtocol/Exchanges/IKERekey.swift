@@ -157,7 +157,11 @@ extension IKEEngine {
     ) {
         // RFC 7296 §2.8.2: the peer has replaced the IKE SA itself, and so refuses ours.
         if let rival = candidate(of: exchange) { return adopt(rival, of: sa, state, at: now) }
-        if error == .noAdditionalSAs { return replaceFromScratch(sa, state, at: now) }
+        if error == .noAdditionalSAs {
+            // Should nothing come of that, there is another try.
+            retry(.rekeyIKESA, of: sa, after: .seconds(60), at: now)
+            return replaceFromScratch(sa, state, at: now)
+        }
         if error == .temporaryFailure {
             return refusedForNow(.rekeyIKESA, of: sa, state, at: now)
         }

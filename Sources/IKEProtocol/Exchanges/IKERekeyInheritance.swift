@@ -188,6 +188,7 @@ extension IKEEngine {
         oldState.children = [:]
         sas.moveChildren(from: old, to: new)
         state.isRetiring = oldState.isRetiring
+        state.isMerging = oldState.isMerging
         followRetirement(from: old, to: new)
         for (timer, deadline) in old.timers where timer.isOfChildren {
             arm(timer, of: new, at: deadline)
@@ -208,7 +209,7 @@ extension SATimer {
     /// Whether it goes with the children to a new IKE SA.
     fileprivate var isOfChildren: Bool {
         switch self {
-        case .childRekey, .childExpiry, .childRemoval, .overtaken: true
+        case .childRekey, .childExpiry, .childRemoval, .overtaken, .twins: true
         case .retry(let task): task != .rekeyIKESA
         default: false
         }

@@ -66,15 +66,37 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) {
-        if exchange.replaces != nil { return replaceFromScratch(sa, state, at: now) }
-        state.isFull = true
-        var initiation = exchange.offer.initiation
-        initiation.localAddress = sa.path.local.address
-        initiation.remoteAddress = sa.path.remote.address
-        for other in duplicates(of: sa, state) where other.established?.isFull == false {
-            return enqueue(.createChild(initiation), of: other, at: now)
+        if let old = exchange.replaces {
+            // Should nothing come of that, there is another try.
+            retryRekey(of: old, sa, at: now)
+            return replaceFromScratch(sa, state, at: now)
         }
-        startIKESA(for: initiation, sa.connection, at: now)
+        state.isFull = true
+        // What is to take its place has the child to make as well.
+        guard !state.isRetiring else { return }
+        let initiation = exchange.offer.initiation
+        let isThere = leaveUnmerged(by: sa, at: now).contains {
+            $0.established?.satisfies(initiation, by: exchange.offer.policy) == true
+        }
+        if isThere { return }
+        for other in siblings(of: sa, state) where other.established?.isFull == false {
+            other.helpRetire(sa.retires)
+            enqueue(.createChild(initiation), of: other, at: now)
+            return retireOthers(than: other, at: now)
+        }
+        for other in sas.begun(for: sa.connection.name)
+        where other.path.remote.address == sa.path.remote.address {
+            if join(initiation, other, at: now) { return other.helpRetire(sa.retires) }
+        }
+        startIKESA(for: initiation, sa.connection, as: .beside(sa), at: now)
+    }
+
+    /// The IKE SA of a connection in which the peer makes no more Child SAs, if there is none better.
+    func fullSA(of connection: String) -> IKESA? {
+        sas.ofConnection(connection).last { sa in
+            guard let state = sa.established else { return false }
+            return state.isFull && !state.isReplaced && !state.isRetiring && !sa.isLeaving
+        }
     }
 
     /// When the proof is to be made again, with its part taken off at random.
@@ -83,5 +105,12 @@ extension IKEEngine {
         let perMille = Int(random.next32() % 101)
         let due = state.authenticatedAt + (age - age.thousandths(perMille))
         arm(.reauthentication, of: sa, at: due)
+    }
+}
+
+extension IKESA {
+    /// Those that others replace go when this one has its part as well.
+    fileprivate func helpRetire(_ retired: [IKESPI]) {
+        for spi in retired where spi != localSPI && !retires.contains(spi) { retires.append(spi) }
     }
 }

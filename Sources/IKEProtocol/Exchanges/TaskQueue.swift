@@ -161,8 +161,10 @@ extension IKEEngine {
         case (.requestTicket, .established(let state)):
             takeTicket(content, of: sa, state, at: now)
         case (.checkLiveness, .established): compareMapping(of: sa, content, at: now)
-        case (.deleteIKESA, .closing), (.tellAuthenticationFailure, _):
+        case (.deleteIKESA, .closing(let state)):
+            shortenLinger(of: state.handedOver, at: now)
             remember(sa, at: now)
+        case (.tellAuthenticationFailure, _): remember(sa, at: now)
         case (.ikeAuth, .closing) where content.authentication == nil:
             // Refused: the peer has nothing to delete.
             remember(sa, at: now)

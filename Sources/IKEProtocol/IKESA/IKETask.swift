@@ -92,6 +92,8 @@ enum SATimer: Hashable {
     case oblivion
     /// Another IKE SA with the same peer has come, and this one is to go.
     case overtaken
+    /// Another IKE SA with the same peer may have children that do the same.
+    case twins
     case reauthentication
     case childRekey(SPI)
     case childExpiry(SPI)

@@ -51,6 +51,45 @@ struct SimultaneousStartTests {
     }
 }
 
+/// NO_ADDITIONAL_SAS (RFC 7296 §1.3): the children are in several IKE SAs, and each is there once.
+@Suite("Crossings where the ends take few children in an IKE SA")
+struct ScarcityCrossingTests {
+    static let limits: [[Int?]] = [[1, nil], [nil, 1], [1, 1], [2, 1], [2, 2]]
+
+    @Test("both begin both tunnels, in any order", arguments: UInt64(0)..<30)
+    func starts(seed: UInt64) throws {
+        var random = SeededRandomSource(seed: seed)
+        for limits in ScarcityCrossingTests.limits {
+            let crossing = Crossing(
+                seed: random.next64(),
+                hasTraffic: random.next32() & 1 == 1,
+                isUp: false,
+                limits: limits
+            )
+            try crossing.play("L.start R.start L.more R.more")
+            try crossing.wander(60, with: &random, [".start", ".more"])
+            try crossing.play("L.start R.start L.more R.more")
+            crossing.finish(.tunnels)
+        }
+    }
+
+    @Test("rekeying, in any order", arguments: UInt64(0)..<30)
+    func rekeying(seed: UInt64) throws {
+        var random = SeededRandomSource(seed: seed)
+        for limits in ScarcityCrossingTests.limits {
+            let crossing = Crossing(
+                seed: random.next64(),
+                hasTraffic: random.next32() & 1 == 1,
+                limits: limits
+            )
+            try crossing.play("R.more")
+            try crossing.wander(60, with: &random, [".child", ".ike", ".reauth", ".more"])
+            try crossing.playOnceCalm("L.start R.more")
+            crossing.finish(.tunnels)
+        }
+    }
+}
+
 /// RFC 7296 §2.8.3.
 @Suite("Reauthentication")
 struct ReauthenticationTests {
@@ -111,6 +150,44 @@ struct ReauthenticationTests {
 
 @Suite("Duplicate peers")
 struct DuplicateTests {
+    /// The left end begins and reaches nobody; meanwhile the right end, from another address, begins as
+    /// well, and then is where the left one looks for it. For the left end the two were begun at the
+    /// same time, for the right one they were not.
+    @Test("a first message that is late brings up nothing twice")
+    func lateFirstMessage() throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        var right = setup.mirrored
+        right.localAddress = ""
+        setup.remotePrefixes = ["192.0.2.2/32", "198.51.100.7/32"]
+        let dialogue = Dialogue(setup, right)
+        dialogue.begin(dialogue.left)
+        dialogue.left.outbox = []
+        let away = IPAddress("198.51.100.7")!
+        dialogue.handle(
+            .initiate(
+                IKEEvent.Initiation(connection: "site", child: "net", localAddress: away)
+            ),
+            at: dialogue.right
+        )
+        dialogue.settle()
+        dialogue.begin(dialogue.right, "more")
+        dialogue.settle()
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.left.activeChild("net")?.path.remote.address == away)
+        // The first message of the left end comes again.
+        dialogue.advance(by: .seconds(5))
+        #expect(dialogue.left.establishedIKESAs.count == 2)
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
+        for party in [dialogue.left, dialogue.right] {
+            #expect(party.children.map(\.child).sorted() == ["more", "net"])
+        }
+        dialogue.advance(by: .seconds(3600))
+        #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
+        #expect(dialogue.left.present.count == 2 && dialogue.right.present.count == 2)
+    }
+
     private func twin(of dialogue: Dialogue, _ setup: Setup, seed: UInt64) -> Party {
         let twin = Party("left", "192.0.2.1", settings: EngineSettings(), seed: seed)
         dialogue.configure(twin, setup)

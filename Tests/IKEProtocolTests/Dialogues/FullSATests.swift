@@ -41,6 +41,91 @@ struct FullSATests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test("what is replaced goes as soon as the peer has heard of it")
+    func replacedGoesSoon() throws {
+        let dialogue = dialogue()
+        let first = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        dialogue.settle()
+        #expect(dialogue.left.present.count == 2 && dialogue.right.present.count == 2)
+        dialogue.advance(by: .seconds(6))
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+    }
+
+    /// Only the right end takes few children, and it asks for more itself.
+    private func crowded() -> Dialogue {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        setup.children["most"] = ("10.5.0.0/16", "10.6.0.0/16")
+        let dialogue = Dialogue(setup)
+        dialogue.right.engine.settings.childLimit = 1
+        dialogue.initiate()
+        for name in ["more", "most"] { dialogue.begin(dialogue.right, name) }
+        dialogue.settle()
+        return dialogue
+    }
+
+    @Test("what replaces an IKE SA has all its children, in as many IKE SAs as the peer wants")
+    func severalInsteadOfOne() throws {
+        let dialogue = crowded()
+        let names = ["more", "most", "net"]
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        let first = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        for _ in 0..<40 {
+            dialogue.carry(from: dialogue.left, to: dialogue.right)
+            dialogue.carry(from: dialogue.right, to: dialogue.left)
+            for name in names {
+                let sending = try #require(dialogue.left.activeChild(name), "\(name) is down")
+                #expect(dialogue.right.present.contains(sending.outboundSPI))
+                let answering = try #require(dialogue.right.activeChild(name), "\(name) is down")
+                #expect(dialogue.left.present.contains(answering.outboundSPI))
+            }
+        }
+        dialogue.advance(by: .seconds(60))
+        for party in [dialogue.left, dialogue.right] {
+            #expect(party.children.map(\.child).sorted() == names)
+            #expect(party.establishedIKESAs.count == 3)
+            #expect(party.establishedIKESAs.allSatisfy { $0.children.count == 1 })
+        }
+        #expect(names.allSatisfy(dialogue.agree) && dialogue.left.active["net"] != first)
+    }
+
+    @Test("a replacement that comes to nothing is tried again")
+    func anotherTry() throws {
+        let dialogue = dialogue()
+        let first = try #require(dialogue.left.active["net"])
+        // Octet 18 is the exchange type: no IKE_SA_INIT gets through.
+        dialogue.link = { $0.bytes[18] == 34 ? [] : [$0] }
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        dialogue.advance(by: .seconds(400))
+        #expect(dialogue.agree() && dialogue.left.active["net"] == first)
+        dialogue.link = { [$0] }
+        dialogue.advance(by: .seconds(400))
+        #expect(dialogue.agree() && dialogue.left.active["net"] != first)
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+    }
+
+    @Test("a peer whose address nobody wrote down is called where it is")
+    func unknownAddress() {
+        var left = Setup()
+        left.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        left.children["most"] = ("10.5.0.0/16", "10.6.0.0/16")
+        let right = left.mirrored
+        left.remoteAddress = ""
+        let dialogue = Dialogue(left, right)
+        dialogue.right.engine.settings.childLimit = 1
+        dialogue.begin(dialogue.right)
+        dialogue.settle()
+        for name in ["more", "most"] {
+            dialogue.advance(by: .seconds(1))
+            dialogue.initiate(name)
+        }
+        #expect(["net", "more", "most"].allSatisfy(dialogue.agree))
+        #expect(dialogue.left.failures.isEmpty)
+        #expect(dialogue.left.establishedIKESAs.count == 3)
+    }
+
     @Test("where a child has ended there is room for another")
     func roomAgain() throws {
         let dialogue = dialogue()

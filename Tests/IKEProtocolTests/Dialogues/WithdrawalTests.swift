@@ -26,6 +26,27 @@ struct WithdrawalTests {
         #expect(dialogue.agree())
     }
 
+    @Test("a child that is wanted again while it is rekeyed comes up, whatever comes of that")
+    func wantedAgainAmidRekey() throws {
+        let dialogue = Dialogue()
+        dialogue.initiate()
+        for party in [dialogue.left, dialogue.right] {
+            let spi = try #require(party.active["net"])
+            if party === dialogue.left {
+                dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: party)
+                let end = IKEEvent.terminate(connection: "site", child: "net")
+                dialogue.handle(end, at: party)
+                dialogue.begin(party)
+            }
+            dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .hard), at: party)
+        }
+        dialogue.settle()
+        #expect(dialogue.agree())
+        dialogue.advance(by: .seconds(10))
+        #expect(dialogue.agree())
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+    }
+
     @Test("closing before a refusal comes leaves nothing to wait for")
     func closedBeforeRefusal() {
         var right = Setup().mirrored

@@ -7,10 +7,20 @@ enum Beginning {
     case new
     /// The same, where a ticket has been of no use.
     case withoutTicket
+    /// Besides an IKE SA in which the peer makes no more Child SAs.
+    case beside(IKESA)
     /// To take the place of an IKE SA, for which identities are proven anew.
     case replacing(IKESA, byUDP: Bool)
 
-    var replaced: IKESA? { if case .replacing(let old, _) = self { old } else { nil } }
+    /// Those that are to go as soon as this one has all that they have.
+    var retires: [IKESPI] {
+        switch self {
+        case .new, .withoutTicket: []
+        // What did not fit into `full` is perhaps what they had.
+        case .beside(let full): full.retires
+        case .replacing(let old, _): [old.localSPI]
+        }
+    }
 }
 
 /// How an IKE SA begins: to which address, by UDP or TCP, with a key exchange or a ticket, as a new
@@ -49,7 +59,7 @@ extension IKEEngine {
         sa.nat.isForced =
             path.transport == .udp
             && (connection.encapsulation == .udp || path.local.address.isUnspecified)
-        if let old = beginning.replaced { sa.retires = [old.localSPI] }
+        sa.retires = beginning.retires
         sas.insert(sa)
         // RFC 9329 §6.5: what the first message says of ports is known once it is open.
         if path.transport == .tcp {
@@ -65,6 +75,7 @@ extension IKEEngine {
     ) throws(NegotiationFailure) -> IKEPath {
         switch beginning {
         case .replacing(let old, let byUDP): path(insteadOf: old, byUDP: byUDP)
+        case .beside(let full): path(insteadOf: full, byUDP: false)
         case .new, .withoutTicket: try path(for: initiation, connection)
         }
     }

@@ -1,4 +1,8 @@
+internal import IPsecPrimitives
+
 /// This end has sent a Delete for the IKE SA, or told that it does not believe the peer.
 struct Closing {
     let keys: SAKeys
+    /// Inbound SPIs of children that others have taken over, for packets in flight.
+    var handedOver: [SPI] = []
 }

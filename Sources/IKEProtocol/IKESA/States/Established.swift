@@ -36,6 +36,8 @@ final class Established {
     var isFull = false
     /// Another IKE SA, made from scratch, takes over; nothing new begins in this one.
     var isRetiring = false
+    /// It does so only because one IKE SA is enough, and stays where the other has no room.
+    var isMerging = false
     /// When the peer proved its identity, in whichever IKE SA this one descends from.
     var authenticatedAt: Instant
     /// Made with a ticket (RFC 5723), or descended from one that was.

@@ -165,7 +165,9 @@ extension IKEEngine {
     }
 
     func useOutbound(_ spi: SPI, of state: Established) {
-        guard state.children[spi]?.isUsedOutbound == false else { return }
+        // One that lingers is over for the peer, whatever arrives by it late.
+        guard let child = state.children[spi], !child.isUsedOutbound, child.stage != .lingering
+        else { return }
         state.children[spi]?.isUsedOutbound = true
         effects.append(.useChildSAOutbound(inboundSPI: spi))
     }

@@ -17,6 +17,8 @@ struct RoamingGenerator {
         scenario.gateways[gateway].second = attachment(of: gateway, scenario)
         let isAlone = dice.chance(perMille: 600) && mayBeginAlone(gateway, scenario)
         scenario.gateways[gateway].roamsAlone = isAlone
+        // Of one that takes few children its peers begin new IKE SAs, in which it cannot move by itself.
+        if isAlone { scenario.gateways[gateway].childLimit = nil }
         for index in scenario.peerings.indices
         where scenario.peerings[index].gateways.contains(gateway) {
             setMobility(of: &scenario.peerings[index], gateway, beginsAlone: isAlone)

@@ -52,6 +52,27 @@ struct FullSATests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test("what arrives late by a pair that was handed over does not bring it back")
+    func latePackets() throws {
+        let dialogue = dialogue()
+        let first = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        dialogue.settle()
+        for party in [dialogue.left, dialogue.right] {
+            // As one is that was made and replaced before the peer used it.
+            let states = party.engine.sas.all().compactMap(\.established)
+            for state in states {
+                for child in state.orderedChildren where child.stage == .lingering {
+                    state.children[child.inboundSPI]?.isUsedOutbound = false
+                }
+            }
+            let active = party.active["net"]
+            #expect(states.flatMap(\.orderedChildren).contains { $0.stage == .lingering })
+            for spi in party.present { dialogue.handle(.childSAInUse(inboundSPI: spi), at: party) }
+            #expect(party.active["net"] == active)
+        }
+    }
+
     /// Only the right end takes few children, and it asks for more itself.
     private func crowded() -> Dialogue {
         var setup = Setup()

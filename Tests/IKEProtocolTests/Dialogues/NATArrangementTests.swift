@@ -80,6 +80,20 @@ struct NATArrangementTests {
         #expect((left.remote.port == 4500) == (isTranslated || mobile))
     }
 
+    @Test("another IKE SA from outside finds who is behind a NAT", arguments: [true, false])
+    func fromOutside(mobile: Bool) {
+        let (dialogue, _) = connect(.initiator, mobile: mobile) { _, far in
+            far.reauthenticateAfter = .seconds(600)
+        }
+        dialogue.advance(by: .seconds(620))
+        #expect(dialogue.agree())
+        let count = dialogue.left.count { if case .ikeSAEstablished = $0 { true } else { false } }
+        #expect(count == 2)
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.right.establishedIKESAs.count == 1)
+        #expect(dialogue.left.failures.isEmpty && dialogue.right.failures.isEmpty)
+    }
+
     @Test("whoever is behind a NAT keeps its mapping open", arguments: Arrangement.allCases)
     func keepalives(arrangement: Arrangement) {
         let (dialogue, _) = connect(arrangement, mobile: false)

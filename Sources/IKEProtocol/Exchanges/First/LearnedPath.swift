@@ -25,6 +25,9 @@ extension IKEEngine {
         guard sa.isEncapsulated || (sa.connection.mobility.isOffered && sa.nat.isSupported) else {
             return
         }
+        // An IKE SA in the place of another begins where that was: behind a NAT the peer is known by
+        // the mapping of that port alone.
+        guard sa.path.local.port == settings.ikePort else { return }
         // RFC 7296 §2.23: "the initiator MUST set both UDP source and destination ports to 4500".
         sa.path.local.port = settings.natTraversalPort
         sa.path.remote.port = settings.natTraversalPort

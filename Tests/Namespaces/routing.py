@@ -36,6 +36,7 @@ def register(table):
     table.add("routing/circle", circle)
     table.add("routing/on-traffic", on_traffic)
     table.add("routing/multicast", multicast)
+    table.add("routing/narrower-peer", narrower_peer)
     table.add("routing/too-big", too_big)
     table.add("routing/discarded-by-default", discarded_by_default)
 
@@ -500,6 +501,29 @@ def multicast(lab):
         other = made.ends[1].namespace.ip("-6", "-o", "addr", "show", "dev", "back0", "scope", "link")
         address = other.split("inet6 ")[1].split("/")[0]
         expect_ping(made.left.namespace, "swan1", f"{address}%swan1")
+
+
+def narrower_peer(lab):
+    """A peer of IPv4 alone, as clouds are, and an interface on which the kernel speaks IPv6 too: the
+    pair that is there stays, and is not asked to be more for the sake of hellos."""
+    with cloud(lab) as made:
+        made.start_peer(1, {"all": ["interface: back0", "addresses: 169.254.1.2/30",
+                                    "local: 0.0.0.0/0", "remote: 0.0.0.0/0", "start: on-traffic"]})
+        made.write({"all": tunnel(1)})
+        made.left.start()
+        wait_until(lambda: made.children("way1"), "the tunnel is up")
+        expect_ping(made.left.namespace, "169.254.1.1", "169.254.1.2")
+        before = made.spis("way1")
+        with made.left.namespace.entered():
+            index = socket.if_nametoindex("swan1")
+        hellos = made.left.namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with hellos:
+            for _ in range(12):
+                hellos.sendto(b"hello", ("ff02::5", PORT, 0, index))
+                time.sleep(0.1)
+                expect_ping(made.left.namespace, "169.254.1.1", "169.254.1.2", count=1)
+        expect(made.spis("way1") == before, "the pair was replaced or joined by another")
+        expect(made.left.drops().get("noPolicy", 0) >= 12, f"dropped: {made.left.drops()}")
 
 
 def too_big(lab):

@@ -128,7 +128,10 @@ internal import Testing
         ].map(TestPackets.plain)
         #expect(far.receive(near.send(frames)) == [TestPackets.plain(good)])
         #expect(far.inboundDrops(.selectorMismatch) == 4)
-        #expect(far.inbound.snapshot().associations[0].selectorMismatches == 4)
+        let association = far.inbound.snapshot().associations[0]
+        #expect(association.selectorMismatches == 4)
+        #expect(association.drops.map(\.packets) == [0, 0, 4])
+        #expect(association.drops.map(\.reason).last == .selectorMismatch)
     }
 
     @Test func aNarrowedSATakesOnlyWhatItCovers() throws {

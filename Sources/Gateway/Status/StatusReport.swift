@@ -173,6 +173,7 @@ struct StatusReport {
             remoteSelectors: (child?.remoteSelectors ?? []).map(\.description),
             inbound: count(pair.inbound),
             outbound: count(pair.outbound),
+            drops: drops(of: pair),
             ageSeconds: child?.age.inSeconds ?? 0,
             rekeyInSeconds: child?.rekeyIn?.inSeconds
         )
@@ -190,6 +191,14 @@ struct StatusReport {
     private func count(_ identifier: SAIdentifier) -> TrafficCount {
         associations[identifier].map { TrafficCount(packets: $0.packets, bytes: $0.octets) }
             ?? TrafficCount()
+    }
+
+    /// Those that the packet path counts for each SA, of those that occurred.
+    private func drops(of pair: ChildSAPair) -> [DropCount]? {
+        let counts = [pair.inbound, pair.outbound].compactMap { associations[$0] }
+            .flatMap(\.drops).filter { $0.packets > 0 }
+        guard !counts.isEmpty else { return nil }
+        return counts.map { DropCount(reason: "\($0.reason)", packets: $0.packets) }
     }
 
     private func status(of recorded: RecordedFailure) -> FailureStatus {

@@ -27,6 +27,17 @@ package struct PacketExplanation: Codable, Equatable, Sendable {
         package var reason: String
     }
 
+    /// A route-based tunnel that takes the packet if the routing table sends it to its interface, or
+    /// sent what it answers there: then no policy is asked.
+    package struct ByRoute: Codable, Equatable, Sendable {
+        package var interface: String
+        package var tunnel: String
+        package var file: String
+        package var line: Int
+        /// The network that the configuration routes there, if one has the packet's far end.
+        package var route: String?
+    }
+
     package struct Verdict: Codable, Equatable, Sendable {
         /// `protect`, `bypass` or `discard`.
         package var action: String
@@ -40,6 +51,7 @@ package struct PacketExplanation: Codable, Equatable, Sendable {
         package var tunnel: String?
         package var tunnelLine: Int?
         package var passedOver: [PassedOver]
+        package var byRoute: [ByRoute]
         /// What becomes of the packet, a sentence each.
         package var consequences: [String]
         package var hints: [String]
@@ -92,6 +104,11 @@ package struct PacketExplanation: Codable, Equatable, Sendable {
             lines.append("  no policy covers it: default-policy decides (\(verdict.action))")
         }
         lines += verdict.consequences.map { "  \($0)" }
+        lines += verdict.byRoute.map { route in
+            "  unless interface \(route.interface) has it: by route it is tunnel \(route.tunnel)'s "
+                + "(line \(route.line))"
+                + (route.route.map { ", and the configuration routes \($0) there" } ?? "")
+        }
         lines += verdict.passedOver.map {
             "  not policy \($0.order) (line \($0.line)): \($0.reason)"
         }

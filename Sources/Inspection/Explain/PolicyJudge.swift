@@ -45,6 +45,7 @@ struct PolicyJudge {
             local: policy.local.map(\.description),
             remote: policy.remote.map(\.description),
             passedOver: passedOver,
+            byRoute: byRoute(isOutbound: isOutbound),
             consequences: [],
             hints: hints(passedOver)
         )
@@ -79,6 +80,7 @@ struct PolicyJudge {
             local: [],
             remote: [],
             passedOver: passedOver,
+            byRoute: byRoute(isOutbound: isOutbound),
             consequences: [isBypass ? "it passes in clear, untouched" : "it is dropped"],
             hints: hints
         )
@@ -86,6 +88,34 @@ struct PolicyJudge {
 
     private func tunnel(_ path: TunnelPath) -> TunnelConfiguration? {
         configuration.connections.lazy.flatMap(\.tunnels).first { $0.path == path }
+    }
+
+    // MARK: Routes
+
+    private func byRoute(isOutbound: Bool) -> [PacketExplanation.ByRoute] {
+        let far = isOutbound ? tuple.destination : tuple.source
+        return configuration.routeBasedTunnels.compactMap { tunnel in
+            guard let interface = tunnel.interface else { return nil }
+            let own = PolicyEntry(
+                identifier: PolicyIdentifier(rawValue: 0),
+                action: .protect,
+                selectors: SelectorPair.pairs(
+                    local: tunnel.local.map(\.value),
+                    remote: tunnel.remote.map(\.value)
+                )
+            )
+            guard CompiledPolicies([own]).firstMatch(tuple, isOutbound: isOutbound) != nil else {
+                return nil
+            }
+            let route = interface.routes.first { TrafficSelector(prefix: $0.value).contains(far) }
+            return PacketExplanation.ByRoute(
+                interface: interface.name.value,
+                tunnel: tunnel.path.description,
+                file: tunnel.location.file,
+                line: tunnel.location.line,
+                route: route?.value.description
+            )
+        }
     }
 
     // MARK: Consequences

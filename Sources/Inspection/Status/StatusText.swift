@@ -144,6 +144,10 @@ package struct StatusText {
                 "      in  \(sa.inboundSPI) \(traffic(sa.inbound))",
                 "      out \(sa.outboundSPI) \(traffic(sa.outbound))",
             ]
+            if let drops = sa.drops, !drops.isEmpty {
+                let counts = drops.map { "\($0.packets) \($0.reason)" }
+                lines.append("      dropped " + counts.joined(separator: ", "))
+            }
         }
         return lines
     }

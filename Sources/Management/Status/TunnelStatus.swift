@@ -102,6 +102,8 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
     package var remoteSelectors: [String]
     package var inbound: TrafficCount
     package var outbound: TrafficCount
+    /// Packets of these SAs that went no further, by reason; absent where there were none.
+    package var drops: [DropCount]?
     package var ageSeconds: Double
     /// Until the SA is replaced; absent when that is not planned.
     package var rekeyInSeconds: Double?
@@ -117,6 +119,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         remoteSelectors: [String],
         inbound: TrafficCount,
         outbound: TrafficCount,
+        drops: [DropCount]? = nil,
         ageSeconds: Double,
         rekeyInSeconds: Double?
     ) {
@@ -130,6 +133,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         self.remoteSelectors = remoteSelectors
         self.inbound = inbound
         self.outbound = outbound
+        self.drops = drops
         self.ageSeconds = ageSeconds
         self.rekeyInSeconds = rekeyInSeconds
     }

@@ -43,6 +43,14 @@ package struct SASnapshot: Hashable, Sendable {
     /// The largest inner packet in octets, outbound.
     package var tunnelMTU = 0
 
+    /// What is counted for each SA, by reason.
+    package var drops: [(reason: DropReason, packets: UInt64)] {
+        [
+            (.replayed, replayDrops), (.authenticationFailed, authenticationFailures),
+            (.selectorMismatch, selectorMismatches),
+        ]
+    }
+
     package init(
         identifier: SAIdentifier,
         policy: PolicyIdentifier,

@@ -112,6 +112,37 @@ struct PacketExplanationTests {
         #expect(echo.text.hasPrefix("icmp type 8 code 0 from 10.7.0.1 to 10.8.0.1\n"))
     }
 
+    @Test func whatIsRoutedNeedsNoPolicy() throws {
+        let file = """
+            connections:
+              cloud:
+                local: {address: 192.0.2.1, id: a.example}
+                remote: {address: 198.51.100.1, id: b.example}
+                secret-file: /etc/cygnet/cloud.secret
+                tunnels:
+                  all:
+                    interface: cloud0
+                    routes: 10.50.0.0/16
+            """
+        let configuration = try #require(
+            GatewayConfiguration.read(Array(file.utf8), file: "a.yaml").configuration
+        )
+        func explain(_ destination: String) throws -> String {
+            let question = try PacketQuestion(
+                source: #require(IPAddress("10.1.0.5")),
+                destination: #require(IPAddress(destination))
+            )
+            return PacketExplanation(question, in: configuration).text(of: question)
+        }
+        let line = "  unless interface cloud0 has it: by route it is tunnel cloud/all's (line 7)"
+        let routed = try explain("10.50.0.1")
+        #expect(
+            routed.contains(line + ", and the configuration routes 10.50.0.0/16 there\n")
+        )
+        #expect(routed.contains("no policy covers it"))
+        #expect(try explain("10.60.0.1").contains(line + "\n"))
+    }
+
     @Test func whatIsNoPacketIsRefused() throws {
         let (v4, v6) = try (#require(IPAddress("10.1.0.1")), #require(IPAddress("2001:db8::1")))
         func objection(

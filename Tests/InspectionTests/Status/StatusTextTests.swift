@@ -119,7 +119,12 @@ struct StatusTextTests {
         #expect(lines().contains("    AH sha256-esn, transport mode, 1m 1s old"))
         #expect(lines().contains("      carries 10.1.0.0/16 <-> 10.2.1.0/24"))
         child.remoteSelectors = ["10.2.0.0/16"]
-        #expect(!lines().contains { $0.contains("carries") })
+        #expect(!lines().contains { $0.contains("carries") || $0.contains("dropped") })
+        child.drops = [
+            DropCount(reason: "replayed", packets: 3),
+            DropCount(reason: "selectorMismatch", packets: 1),
+        ]
+        #expect(lines().contains("      dropped 3 replayed, 1 selectorMismatch"))
     }
 
     @Test func anEstablishedConnection() {

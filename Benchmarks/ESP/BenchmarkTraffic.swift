@@ -57,7 +57,7 @@ struct BenchmarkTraffic {
     }
 
     /// UDP as an application sends it; the checksum is absent, as RFC 768 allows.
-    private static func single(octets: Int) -> BenchmarkTraffic {
+    static func single(octets: Int) -> BenchmarkTraffic {
         var datagram: [UInt8] = big(40_000) + big(5001) + big(octets - 20) + [0, 0]
         datagram += (0..<(octets - 28)).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         return BenchmarkTraffic(

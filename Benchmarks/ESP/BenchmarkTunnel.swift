@@ -41,7 +41,7 @@ struct BenchmarkTunnel {
         )
     }
 
-    private static func selectors(local: String, remote: String) -> [SelectorPair] {
+    static func selectors(local: String, remote: String) -> [SelectorPair] {
         [
             SelectorPair(
                 local: TrafficSelector(prefix: IPPrefix(local)!),

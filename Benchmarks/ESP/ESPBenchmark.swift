@@ -3,6 +3,7 @@
 /// A name is a part of a case's, such as `superpacket-aes128gcm16` or `single-aes128gcm16-64`; all
 /// that hold one of the names are run. With `--batches N` the path alone runs so many batches of
 /// them, for a program that counts instructions, and the packets of a batch are printed.
+/// `scale [PAIRS POLICIES]` measures what many SAs and policies cost.
 @main struct ESPBenchmark {
     private static let rounds = 21
 
@@ -16,6 +17,12 @@
             }
             names.removeSubrange(option...option + 1)
             return try forEach(names) { print(try PacketPathCase($0, $1).run(batches: count)) }
+        }
+        if names.first == "scale" {
+            for line in try ScaleCase.run(Array(names.dropFirst())) {
+                print(isJSON ? line.json : line.text)
+            }
+            return
         }
         if !isJSON { print(Measurement.heading) }
         try forEach(names) { tunnel, traffic in

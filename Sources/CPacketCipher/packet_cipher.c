@@ -25,7 +25,8 @@ int cygnet_multi_buffer_does(const struct cygnet_cipher_parameters *parameters) 
 
 static int prepare_openssl(
     struct cygnet_packet_cipher *cipher, const struct cygnet_cipher_parameters *parameters) {
-    if (!cygnet_evp_cipher_init(&cipher->evp, parameters)) {
+    cipher->evp = calloc(1, sizeof *cipher->evp);
+    if (cipher->evp == NULL || !cygnet_evp_cipher_init(cipher->evp, parameters)) {
         return 0;
     }
     if (!cygnet_needs_unpredictable_iv(parameters->kind) || !parameters->seals) {
@@ -77,10 +78,21 @@ void cygnet_packet_cipher_free(struct cygnet_packet_cipher *cipher) {
         return;
     }
     cygnet_multi_buffer_free(cipher->multi_buffer);
-    cygnet_evp_cipher_clear(&cipher->evp);
+    if (cipher->evp != NULL) {
+        cygnet_evp_cipher_clear(cipher->evp);
+        free(cipher->evp);
+    }
     EVP_CIPHER_CTX_free(cipher->iv_maker);
     OPENSSL_cleanse(cipher, sizeof *cipher);
     free(cipher);
+}
+
+struct cygnet_packet_keys cygnet_packet_cipher_keys(const struct cygnet_packet_cipher *cipher) {
+    if (cipher->multi_buffer == NULL) {
+        return (struct cygnet_packet_keys){cipher, cipher->evp, sizeof *cipher->evp};
+    }
+    return (struct cygnet_packet_keys){
+        cipher, cipher->multi_buffer, cygnet_multi_buffer_octets()};
 }
 
 /// A burst takes as long for one packet as for sixteen where an HMAC is computed, several times

@@ -15,8 +15,8 @@ struct cygnet_packet_cipher {
     uint32_t extended_sequence;
     /// Null with OpenSSL as back end.
     struct cygnet_multi_buffer *multi_buffer;
-    /// Clear where the multi-buffer library does everything.
-    struct cygnet_evp_cipher evp;
+    /// Null where the multi-buffer library does everything.
+    struct cygnet_evp_cipher *evp;
     /// AES-128 in ECB mode under a key of its own: makes the IVs of CBC modes. Null for the others,
     /// and where nothing is sealed.
     EVP_CIPHER_CTX *iv_maker;
@@ -65,6 +65,8 @@ int cygnet_multi_buffer_has_suite(const struct cygnet_cipher_parameters *paramet
 struct cygnet_multi_buffer *cygnet_multi_buffer_create(
     const struct cygnet_cipher_parameters *parameters);
 void cygnet_multi_buffer_free(struct cygnet_multi_buffer *keys);
+/// Octets of what `cygnet_multi_buffer_create` returns.
+size_t cygnet_multi_buffer_octets(void);
 void cygnet_multi_buffer_seal(
     const struct cygnet_packet_cipher *cipher, struct cygnet_packet_job *jobs, size_t count,
     int keeps_iv);

@@ -1,4 +1,5 @@
 #include "packet_cipher.h"
+#include "key_pool.h"
 
 #if defined(__x86_64__) && __has_include(<intel-ipsec-mb.h>)
 
@@ -10,18 +11,26 @@
 
 enum { BURST = 64, LONGEST_IV = 16, LONGEST_HASH_BLOCK = 128 };
 
-/// The expanded keys of one direction of one SA.
+/// The expanded keys of one direction of one SA. A gateway has very many of them: a suite has the
+/// memory of what it needs, and no more.
 struct cygnet_multi_buffer {
-    DECLARE_ALIGNED(struct gcm_key_data gcm, 64);
-    DECLARE_ALIGNED(uint8_t encryption[16 * 15], 16);
-    DECLARE_ALIGNED(uint8_t decryption[16 * 15], 16);
-    DECLARE_ALIGNED(uint8_t iv_maker[16 * 15], 16);
-    DECLARE_ALIGNED(uint8_t inner[64], 16);
-    DECLARE_ALIGNED(uint8_t outer[64], 16);
-    uint8_t chacha[32];
+    union {
+        // First, and thereby on a boundary of 64 octets.
+        struct gcm_key_data gcm;
+        struct {
+            DECLARE_ALIGNED(uint8_t encryption[16 * 15], 16);
+            DECLARE_ALIGNED(uint8_t decryption[16 * 15], 16);
+            DECLARE_ALIGNED(uint8_t iv_maker[16 * 15], 16);
+            DECLARE_ALIGNED(uint8_t inner[64], 16);
+            DECLARE_ALIGNED(uint8_t outer[64], 16);
+        } hmac;
+        uint8_t chacha[32];
+    };
     uint8_t salt[4];
     uint32_t key_length;
-};
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct cygnet_multi_buffer) == KEY_PLACE_OCTETS, "they fill their places");
 
 /// What one job of a burst needs besides its packet.
 struct lane {
@@ -92,8 +101,8 @@ static void prepare_integrity(
         inner[index] ^= parameters->integrity_key[index];
         outer[index] ^= parameters->integrity_key[index];
     }
-    hash_block(manager, parameters->hash, inner, keys->inner);
-    hash_block(manager, parameters->hash, outer, keys->outer);
+    hash_block(manager, parameters->hash, inner, keys->hmac.inner);
+    hash_block(manager, parameters->hash, outer, keys->hmac.outer);
     OPENSSL_cleanse(inner, sizeof inner);
     OPENSSL_cleanse(outer, sizeof outer);
 }
@@ -116,9 +125,9 @@ static void prepare_cipher(
         break;
     default:
         if (is_long) {
-            IMB_AES_KEYEXP_256(manager, key, keys->encryption, keys->decryption);
+            IMB_AES_KEYEXP_256(manager, key, keys->hmac.encryption, keys->hmac.decryption);
         } else {
-            IMB_AES_KEYEXP_128(manager, key, keys->encryption, keys->decryption);
+            IMB_AES_KEYEXP_128(manager, key, keys->hmac.encryption, keys->hmac.decryption);
         }
     }
 }
@@ -144,7 +153,7 @@ struct cygnet_multi_buffer *cygnet_multi_buffer_create(
     if (manager == NULL || !cygnet_multi_buffer_has_suite(parameters)) {
         return NULL;
     }
-    struct cygnet_multi_buffer *keys = aligned_alloc(64, sizeof *keys);
+    struct cygnet_multi_buffer *keys = cygnet_key_place_take();
     if (keys == NULL) {
         return NULL;
     }
@@ -158,7 +167,7 @@ struct cygnet_multi_buffer *cygnet_multi_buffer_create(
         uint8_t key[IV_KEY_LENGTH];
         uint8_t unused[16 * 15];
         cygnet_derive_iv_key(parameters, key);
-        IMB_AES_KEYEXP_128(manager, key, keys->iv_maker, unused);
+        IMB_AES_KEYEXP_128(manager, key, keys->hmac.iv_maker, unused);
         OPENSSL_cleanse(key, sizeof key);
         OPENSSL_cleanse(unused, sizeof unused);
     } else {
@@ -167,10 +176,14 @@ struct cygnet_multi_buffer *cygnet_multi_buffer_create(
     return keys;
 }
 
+size_t cygnet_multi_buffer_octets(void) {
+    return sizeof(struct cygnet_multi_buffer);
+}
+
 void cygnet_multi_buffer_free(struct cygnet_multi_buffer *keys) {
     if (keys != NULL) {
         OPENSSL_cleanse(keys, sizeof *keys);
-        free(keys);
+        cygnet_key_place_give(keys);
     }
 }
 
@@ -269,7 +282,7 @@ static void write_iv(
     DECLARE_ALIGNED(uint8_t input[16], 16) = {0};
     static const uint8_t zeros[16];
     cygnet_write_sequence_iv(job, input);
-    IMB_AES128_CFB_ONE(manager, iv, zeros, input, cipher->multi_buffer->iv_maker, 16);
+    IMB_AES128_CFB_ONE(manager, iv, zeros, input, cipher->multi_buffer->hmac.iv_maker, 16);
 }
 
 static IMB_HASH_ALG hash_algorithm(uint32_t hash) {
@@ -305,14 +318,14 @@ static void describe_hmac(
     const struct cygnet_multi_buffer *keys = cipher->multi_buffer;
     job->cipher_mode = cipher->kind == CYGNET_AES_CBC ? IMB_CIPHER_CBC : IMB_CIPHER_CNTR;
     job->hash_alg = hash_algorithm(cipher->hash);
-    job->enc_keys = keys->encryption;
-    job->dec_keys = keys->decryption;
+    job->enc_keys = keys->hmac.encryption;
+    job->dec_keys = keys->hmac.decryption;
     job->iv_len_in_bytes = LONGEST_IV;
     job->hash_start_src_offset_in_bytes = 0;
     job->msg_len_to_hash_in_bytes =
         job->cipher_start_src_offset_in_bytes + packet->body_length;
-    job->u.HMAC._hashed_auth_key_xor_ipad = keys->inner;
-    job->u.HMAC._hashed_auth_key_xor_opad = keys->outer;
+    job->u.HMAC._hashed_auth_key_xor_ipad = keys->hmac.inner;
+    job->u.HMAC._hashed_auth_key_xor_opad = keys->hmac.outer;
     if (cipher->extended_sequence) {
         // RFC 4303 §3.3.2.1: hashed behind everything else. It stands where the ICV will, and an
         // ICV received there is in the lane already.
@@ -472,6 +485,10 @@ struct cygnet_multi_buffer *cygnet_multi_buffer_create(
     const struct cygnet_cipher_parameters *parameters) {
     (void)parameters;
     return NULL;
+}
+
+size_t cygnet_multi_buffer_octets(void) {
+    return 0;
 }
 
 void cygnet_multi_buffer_free(struct cygnet_multi_buffer *keys) {

@@ -71,7 +71,7 @@ void cygnet_openssl_seal(
         uint8_t storage[12];
         uint8_t iv[8];
         struct cygnet_evp_job job = describe(cipher, packet, storage, iv);
-        packet->status = cygnet_evp_cipher_seal(&cipher->evp, &job);
+        packet->status = cygnet_evp_cipher_seal(cipher->evp, &job);
     }
 }
 
@@ -86,6 +86,6 @@ void cygnet_openssl_open(
         uint8_t storage[12];
         uint8_t iv[8];
         struct cygnet_evp_job job = describe(cipher, packet, storage, iv);
-        packet->status = cygnet_evp_cipher_open(&cipher->evp, &job);
+        packet->status = cygnet_evp_cipher_open(cipher->evp, &job);
     }
 }

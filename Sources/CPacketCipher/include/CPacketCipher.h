@@ -2,6 +2,7 @@
 #define CYGNET_CPACKETCIPHER_H
 #include "cygnet_authenticator.h"
 #include "cygnet_mac.h"
+#include "cygnet_table_memory.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -84,6 +85,22 @@ struct cygnet_packet_cipher *cygnet_packet_cipher_create(
     const struct cygnet_cipher_parameters *parameters, uint32_t back_end);
 /// Wipes the keys.
 void cygnet_packet_cipher_free(struct cygnet_packet_cipher *cipher);
+
+/// Where most of the memory lies that sealing or opening a packet reads.
+struct cygnet_packet_keys {
+    const void *cipher;
+    const void *start;
+    size_t octets;
+};
+struct cygnet_packet_keys cygnet_packet_cipher_keys(const struct cygnet_packet_cipher *cipher);
+
+/// Asks the processor for memory that will be read soon.
+static inline void cygnet_prefetch(const void *start, size_t octets) {
+    const char *memory = start;
+    for (size_t offset = 0; offset < octets; offset += 64) {
+        __builtin_prefetch(memory + offset);
+    }
+}
 
 /// Fills in IV, ciphertext, ICV and status of each job. SPI, sequence number and body must be in
 /// place, and with `keeps_iv`, which is for test vectors, the IV as well.

@@ -31,7 +31,8 @@ struct TooLongReport {
     /// Where a fragment is put together.
     let fragmentArea: UnsafeMutableRawPointer
     private var discovery: [PathMTUDiscovery]
-    private let destinations: UnsafeMutablePointer<Destination>
+    private var destinations: UnsafeMutablePointer<Destination>
+    private var destinationCount = 64
     private let many: UnsafeMutablePointer<cygnet_datagram>
     private let counters: WorkerCounters
     private var tooLong: [TooLongReport] = []
@@ -49,9 +50,8 @@ struct TooLongReport {
             DontFragment.set(.on, on: socket.number, version: socket.version)
             return .on
         }
-        let count = configuration.packetPath.maximumSAs
-        unsafe destinations = .allocate(capacity: count)
-        unsafe destinations.initialize(repeating: Destination(), count: count)
+        unsafe destinations = .allocate(capacity: destinationCount)
+        unsafe destinations.initialize(repeating: Destination(), count: destinationCount)
         unsafe many = .allocate(capacity: DatagramSender.manyCount)
         unsafe many.initialize(repeating: cygnet_datagram(), count: DatagramSender.manyCount)
         unsafe fragmentArea = .allocate(byteCount: 65_536, alignment: 64)
@@ -72,6 +72,7 @@ struct TooLongReport {
         var unsent = 0
         for index in 0..<runs.count {
             let run = unsafe runs[index]
+            if run.slot >= destinationCount { makeRoom(for: run.slot) }
             let destination = unsafe destinations + run.slot
             let isKnown = unsafe destination.pointee.socket != -1
             if unsafe !isKnown || destination.pointee.generation != run.pathGeneration {
@@ -134,6 +135,21 @@ struct TooLongReport {
     }
 
     // MARK: Destinations
+
+    /// As many as slots that were in use, so that the memory is in proportion to the SAs.
+    @inline(never)
+    private mutating func makeRoom(for slot: Int) {
+        let count = max(destinationCount * 2, slot + 1)
+        let larger = UnsafeMutablePointer<Destination>.allocate(capacity: count)
+        unsafe larger.moveInitialize(from: destinations, count: destinationCount)
+        unsafe (larger + destinationCount).initialize(
+            repeating: Destination(),
+            count: count - destinationCount
+        )
+        unsafe destinations.deallocate()
+        unsafe destinations = larger
+        destinationCount = count
+    }
 
     private func destination(_ path: OuterPath, generation: UInt32) -> Destination {
         let isRaw = path.encapsulation == .esp

@@ -159,6 +159,7 @@ struct Worker: ~Copyable {
             guard count > 0 else { break }
             // Control told of the SA before the peer could use it, perhaps since the poll.
             if setup.commands.hasMessages { carryOutCommands(at: now) }
+            if inbound.isCrowded { announce(count, from: socket) }
             for index in 0..<count {
                 if !inbound.hasRoom { flushInbound(at: now) }
                 take(index, from: socket, at: now)
@@ -167,6 +168,14 @@ struct Worker: ~Copyable {
             flushInbound(at: now)
             if count < DatagramReceiver.batch { break }
         }
+    }
+
+    private mutating func announce(_ count: Int, from socket: SourceSocket) {
+        for index in 0..<count {
+            guard let arrival = unsafe receiver.arrival(index, from: socket) else { continue }
+            unsafe inbound.announce(arrival.bytes, byteCount: arrival.byteCount)
+        }
+        inbound.prepareAnnounced()
     }
 
     private mutating func take(_ index: Int, from socket: SourceSocket, at now: Instant) {

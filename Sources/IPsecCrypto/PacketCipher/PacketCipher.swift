@@ -75,6 +75,9 @@ package import IPsecPrimitives
         )
     }
 
+    /// Where the memory lies that sealing or opening reads, for asking the processor for it early.
+    package var keys: cygnet_packet_keys { unsafe cygnet_packet_cipher_keys(context) }
+
     /// Writes IV, ciphertext and ICV of `count` packets whose SPI, sequence number and body are
     /// in place, and a status for each. Precondition: made with direction `seal`.
     package func seal(_ jobs: UnsafeMutablePointer<cygnet_packet_job>, count: Int) {

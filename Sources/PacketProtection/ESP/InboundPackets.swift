@@ -122,6 +122,7 @@ extension InboundProcessor {
                 ? UInt32(truncatingIfNeeded: number >> 32) : 0,
             status: 0
         )
+        keys.prefetch(slot)
         unsafe arrivals[jobCount] = Arrival(
             slot: slot,
             sequence: number,

@@ -48,11 +48,16 @@ package import IPsecPrimitives
     var coalescer: TCPCoalescer
     var associations: SlotTable<InboundSA>
     var spis = NumberTable()
+    var keys: KeyPlaces
     var drops = DropCounters()
     var events = EventQueue()
     var unknownLimit = RateLimit(perSecond: 4)
     /// Of policies whose packets have a device for themselves.
     private var deviceOfPolicy: [UInt32: UInt16] = [:]
+    /// SPIs of what will be received.
+    let announced: UnsafeMutablePointer<UInt32>
+    var announcedCount = 0
+    let crowd: Int
 
     package init(_ configuration: PacketPathConfiguration) {
         maximumJobs = max(configuration.maximumJobs, 2 * InboundProcessor.jobsPerReceive)
@@ -65,6 +70,8 @@ package import IPsecPrimitives
         unsafe buffers = .allocate(capacity: maximumJobs)
         unsafe control = .allocate(capacity: maximumJobs)
         unsafe scratch = .allocate(byteCount: InboundProcessor.receiveOctets, alignment: 64)
+        unsafe announced = .allocate(capacity: InboundProcessor.maximumAnnounced)
+        crowd = configuration.crowdedSAs
         // Each packet gets shorter; beside its own room there is room for open superpackets.
         coalescer = TCPCoalescer(
             octets: maximumOctets + 16 * InboundProcessor.receiveOctets,
@@ -72,6 +79,7 @@ package import IPsecPrimitives
             isEnabled: configuration.coalescesTCP
         )
         associations = SlotTable(capacity: configuration.maximumSAs)
+        keys = KeyPlaces(capacity: configuration.maximumSAs)
     }
 
     deinit {
@@ -81,6 +89,7 @@ package import IPsecPrimitives
         unsafe buffers.deallocate()
         unsafe control.deallocate()
         unsafe scratch.deallocate()
+        unsafe announced.deallocate()
     }
 
     /// Whether one more buffer of up to 64 KiB fits this batch.
@@ -171,6 +180,7 @@ extension InboundProcessor {
             at: slot
         )
         spis.insert(parameters.spi.rawValue, slot)
+        keys.enter(slot, parameters.transform)
     }
 
     /// What comes by an SA is for its policy's device, also from the next packet on where that

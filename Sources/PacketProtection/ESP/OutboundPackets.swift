@@ -54,6 +54,7 @@ extension OutboundProcessor {
         let decision = decide(packet)
         switch decision.kind {
         case .protect:
+            keys.prefetch(Int(decision.slot))
             unsafe protect(
                 frame + OffloadHeader.length,
                 packet,

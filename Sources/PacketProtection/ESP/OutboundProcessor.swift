@@ -18,6 +18,7 @@ package import IPsecPrimitives
     var cache: FlowCache
     var associations: SlotTable<OutboundSA>
     var usable: UsableAssociations
+    var keys: KeyPlaces
     var held: HeldPackets
     var assembly = FragmentAssembly()
     var drops = DropCounters()
@@ -26,6 +27,8 @@ package import IPsecPrimitives
     var errorSourceV6: IPv6Address?
     /// Index of the next held packet to look at while some are being released; nil when none.
     var releaseCursor: Int?
+    var staged = StagedReads()
+    let crowd: Int
     private let maximumAge: UInt64
 
     private static let errorsPerBatch = 32
@@ -48,10 +51,12 @@ package import IPsecPrimitives
             octets: OutboundProcessor.errorsPerBatch * (TooBigMessage.maximumOctets + 16),
             writes: OutboundProcessor.errorsPerBatch
         )
-        cache = FlowCache(count: configuration.flowCacheEntries.nextPowerOfTwo)
+        cache = FlowCache(count: max(configuration.flowCacheEntries, 2).nextPowerOfTwo)
         associations = SlotTable(capacity: configuration.maximumSAs)
         usable = UsableAssociations(capacity: configuration.maximumSAs)
+        keys = KeyPlaces(capacity: configuration.maximumSAs)
         held = HeldPackets(configuration.held)
+        crowd = configuration.crowdedSAs
         errorLimit = RateLimit(perSecond: configuration.errorsPerSecond)
         errorSourceV6 = configuration.errorSourceV6
         maximumAge = UInt64(max(configuration.held.maximumAge.wholeNanoseconds, 0))
@@ -73,7 +78,12 @@ package import IPsecPrimitives
     }
 
     /// Whether one more read of any size fits this batch; if not, `seal`, send and `reset`.
-    package var hasRoom: Bool { batch.hasRoom }
+    package var hasRoom: Bool {
+        batch.hasRoom(
+            besides: staged.count &* StagedReads.octetsPerRead,
+            jobs: staged.count &* StagedReads.jobsPerRead
+        )
+    }
 
     /// Whether packets were released that wait for `takeReleased`.
     package var hasReleasedPackets: Bool { releaseCursor != nil }
@@ -85,6 +95,15 @@ package import IPsecPrimitives
         at now: Instant
     ) {
         let frame = unsafe readArea + 6
+        if isCrowded, byteCount <= StagedReads.largestRead {
+            return unsafe stage(
+                frame,
+                byteCount: byteCount,
+                device: device.rawValue,
+                at: now.nanoseconds
+            )
+        }
+        if staged.count > 0 { processStaged(at: now.nanoseconds) }
         unsafe process(
             frame,
             byteCount: byteCount,
@@ -97,9 +116,10 @@ package import IPsecPrimitives
     /// `readBuffer`.
     package mutating func takeReleased(at now: Instant) {
         guard var index = releaseCursor else { return }
+        if staged.count > 0 { processStaged(at: now.nanoseconds) }
         let frame = unsafe readArea + 6
         while index < held.entries.count {
-            guard batch.hasRoom else {
+            guard hasRoom else {
                 releaseCursor = index
                 return
             }
@@ -134,6 +154,7 @@ package import IPsecPrimitives
 
     /// Seals the batch; `runs` and `deviceWrites` are then complete.
     package mutating func seal(at now: Instant) {
+        if staged.count > 0 { processStaged(at: now.nanoseconds) }
         let lost = unsafe batch.seal(associations.elements)
         if lost > 0 { drops.count(.sealFailed, lost) }
     }
@@ -199,7 +220,7 @@ package import IPsecPrimitives
 extension OutboundProcessor {
     /// Carries out a command; those of the other direction alone are ignored.
     package mutating func apply(_ command: PacketPathCommand, at now: Instant) {
-        if !batch.isSealed { seal(at: now) }
+        if staged.count > 0 || !batch.isSealed { seal(at: now) }
         switch command {
         case .installOutbound(let parameters): install(parameters)
         case .installInbound: return
@@ -232,6 +253,8 @@ extension OutboundProcessor {
         association.pathGeneration = associations.generation(of: slot) << 16
         associations.insert(association, identifier: identifier.rawValue, at: slot)
         usable.enter(slot)
+        keys.enter(slot, parameters.transform)
+        cache.makeRoom(for: associations.count)
         if parameters.isActive { activate(identifier) }
     }
 

@@ -58,8 +58,10 @@ internal import IPsecCrypto
         unsafe runs.deallocate()
     }
 
-    var hasRoom: Bool {
-        capacity - used >= SealBatch.readOctets && maximumJobs - jobCount >= SealBatch.readJobs
+    /// Whether one more read of any size fits, and before it what takes so much.
+    func hasRoom(besides octets: Int, jobs: Int) -> Bool {
+        capacity - used >= SealBatch.readOctets + octets
+            && maximumJobs - jobCount >= SealBatch.readJobs + jobs
     }
 
     var isSealed: Bool { sealedJobs == jobCount }

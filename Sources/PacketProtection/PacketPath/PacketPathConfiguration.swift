@@ -1,10 +1,13 @@
 package import IPsecPrimitives
 
-/// The sizes and limits of one worker's tables and buffers; all memory is taken at the start.
+/// The sizes and limits of one worker's tables and buffers; but for that of SAs and policies, memory is taken at the start.
 package struct PacketPathConfiguration: Hashable, Sendable {
-    /// SAs a direction.
-    package var maximumSAs = 4096
-    /// Entries of the flow cache, a power of two.
+    /// SAs a direction; only those there are take memory.
+    package var maximumSAs = 1 << 20
+    /// With more SAs a direction than this, a packet's SA is not expected in the processor's caches,
+    /// and is asked for before the packet is worked on.
+    package var crowdedSAs = 2048
+    /// Entries of the flow cache, a power of two; it has as many as there are SAs where these are more.
     package var flowCacheEntries = 4096
     /// Octets of ESP datagrams a batch; at least `minimumSlabOctets`.
     package var slabOctets = 1 << 20

@@ -1,8 +1,8 @@
 /// The longest prefix that a range of numbers lies in, whatever the range: each range has one, so
 /// that it stands in one place of a table, and each number has at most as many as it has bits.
 ///
-/// Of ranges that do not overlap, at most one has a given prefix, since such a range holds the
-/// middle of what the prefix covers.
+/// A range that lies across a boundary may be cut there: either half begins or ends at it, and so has
+/// a prefix about as long as the range is short. Ranges of like sizes then have like prefixes.
 struct CoveringPrefix: Hashable {
     var length: UInt8
     /// The first number that the prefix covers.
@@ -13,6 +13,19 @@ struct CoveringPrefix: Hashable {
         let free = UInt128.bitWidth - (first ^ last).leadingZeroBitCount
         length = UInt8(width - free)
         bits = CoveringPrefix.masked(first, free: free)
+    }
+
+    /// The range, or its two halves where they have far longer prefixes than the whole.
+    static func pieces(_ first: UInt128, _ last: UInt128, width: Int) -> [CoveringPrefix] {
+        let whole = CoveringPrefix(first, last, width: width)
+        let free = width - Int(whole.length)
+        // A range of an eighth of what its prefix covers, or less, is cut.
+        guard free > 3, (last - first) >> UInt128(free - 3) == 0 else { return [whole] }
+        let middle = whole.bits | 1 << UInt128(free - 1)
+        return [
+            CoveringPrefix(first, middle - 1, width: width),
+            CoveringPrefix(middle, last, width: width),
+        ]
     }
 
     /// The number with its last `free` bits cleared.

@@ -1,3 +1,5 @@
+internal import CPacketCipher
+
 /// What is to be done with the packets of a flow.
 struct FlowDecision: Equatable {
     enum Kind: UInt8 {
@@ -31,6 +33,8 @@ struct FlowDecision: Equatable {
 /// Remembers the decision for the last packets' exact tuples, so that the policy database is
 /// searched once a flow.
 ///
+/// A tuple has two places, beside one another in memory.
+///
 /// Another policy database makes every entry stale at once, a change of one policy's SAs those of its
 /// flows: the entry has the policy's generation, which the caller compares.
 @safe struct FlowCache: ~Copyable {
@@ -51,30 +55,37 @@ struct FlowDecision: Equatable {
         var policyGeneration: UInt32
     }
 
-    private let entries: UnsafeMutablePointer<Entry>
-    private let mask: Int
+    private var entries: UnsafeMutablePointer<Entry>
+    private var mask: Int
     private var generation: UInt32 = 1
 
-    /// Precondition: `count` is a power of two.
+    /// Precondition: `count` is a power of two, and not 1.
     init(count: Int) {
-        precondition(count > 0 && count & (count - 1) == 0)
-        unsafe entries = .allocate(capacity: count)
-        unsafe entries.initialize(
-            repeating: Entry(
-                source: 0,
-                destination: 0,
-                ports: 0,
-                kind: 0,
-                generation: 0,
-                policyGeneration: 0,
-                decision: FlowDecision(kind: .noPolicy, policy: -1, slot: -1)
-            ),
-            count: count
-        )
+        precondition(count > 1 && count & (count - 1) == 0)
+        unsafe entries = FlowCache.empty(count)
         mask = count - 1
     }
 
-    deinit { unsafe entries.deallocate() }
+    deinit { unsafe cygnet_table_release(entries, FlowCache.octets(mask + 1)) }
+
+    private static func octets(_ count: Int) -> Int { count * MemoryLayout<Entry>.stride }
+
+    /// Zeros are entries of a generation that never is.
+    private static func empty(_ count: Int) -> UnsafeMutablePointer<Entry> {
+        let table = unsafe cygnet_table_reserve(octets(count))!
+        _ = unsafe cygnet_table_extend(table, 0, octets(count), octets(count))
+        return unsafe table.bindMemory(to: Entry.self, capacity: count)
+    }
+
+    /// Has at least an entry for each of `flows`, so that as many remember what was decided. It only
+    /// grows, and then begins anew: by doubling, so that this is seldom.
+    mutating func makeRoom(for flows: Int) {
+        guard flows > mask + 1 else { return }
+        unsafe cygnet_table_release(entries, FlowCache.octets(mask + 1))
+        let count = flows.nextPowerOfTwo * 2
+        unsafe entries = FlowCache.empty(count)
+        mask = count - 1
+    }
 
     mutating func invalidate() {
         generation &+= 1
@@ -84,19 +95,34 @@ struct FlowDecision: Equatable {
         generation = 1
     }
 
+    /// Asks for the memory that `find` will read.
+    @inline(__always)
+    func prefetch(_ packet: InnerPacket) {
+        let first = slot(packet) & ~1
+        unsafe cygnet_prefetch(entries + first, 2 * MemoryLayout<Entry>.stride)
+    }
+
     @inline(__always)
     func find(_ packet: InnerPacket) -> Remembered? {
-        let entry = unsafe entries + slot(packet)
-        guard unsafe entry.pointee.generation == generation,
-            unsafe entry.pointee.destination == packet.destination,
-            unsafe entry.pointee.source == packet.source,
-            unsafe entry.pointee.ports == packet.ports,
-            unsafe entry.pointee.kind == packet.kind
-        else { return nil }
+        let slot = slot(packet)
+        var entry = unsafe entries + slot
+        if unsafe !isOf(packet, entry) {
+            unsafe entry = entries + (slot ^ 1)
+            guard unsafe isOf(packet, entry) else { return nil }
+        }
         return unsafe Remembered(
             decision: entry.pointee.decision,
             policyGeneration: entry.pointee.policyGeneration
         )
+    }
+
+    @inline(__always)
+    private func isOf(_ packet: InnerPacket, _ entry: UnsafeMutablePointer<Entry>) -> Bool {
+        unsafe entry.pointee.generation == generation
+            && entry.pointee.destination == packet.destination
+            && entry.pointee.source == packet.source
+            && entry.pointee.ports == packet.ports
+            && entry.pointee.kind == packet.kind
     }
 
     @inline(__always)
@@ -105,7 +131,12 @@ struct FlowDecision: Equatable {
         _ decision: FlowDecision,
         policyGeneration: UInt32
     ) {
-        unsafe entries[slot(packet)] = Entry(
+        let slot = slot(packet)
+        // What was decided last comes first; what stood there moves aside, unless it is this one.
+        if unsafe entries[slot].generation == generation, unsafe !isOf(packet, entries + slot) {
+            unsafe entries[slot ^ 1] = entries[slot]
+        }
+        unsafe entries[slot] = Entry(
             source: packet.source,
             destination: packet.destination,
             ports: packet.ports,

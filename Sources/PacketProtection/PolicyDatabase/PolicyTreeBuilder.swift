@@ -104,13 +104,18 @@ struct PolicyTreeBuilder {
 
     /// By key, and those of one key by the order of their policies.
     private func keyed(_ members: [Int32], _ dimension: SelectorDimension) -> [Member] {
-        var keyed = members.map { member in
-            let prefix = dimension.prefix(of: selectors[Int(member)])
-            return Member(
-                key: CoveringPrefix.key(prefix.bits, length: prefix.length),
-                selector: member,
-                length: prefix.length
-            )
+        var keyed: [Member] = []
+        keyed.reserveCapacity(members.count)
+        for member in members {
+            for prefix in dimension.pieces(of: selectors[Int(member)]) {
+                keyed.append(
+                    Member(
+                        key: CoveringPrefix.key(prefix.bits, length: prefix.length),
+                        selector: member,
+                        length: prefix.length
+                    )
+                )
+            }
         }
         keyed.sort { $0.key != $1.key ? $0.key < $1.key : $0.selector < $1.selector }
         return keyed

@@ -34,6 +34,18 @@ enum SelectorDimension: UInt8, CaseIterable {
         }
     }
 
+    /// As `prefix(of:)`, with ranges of addresses in two pieces where that helps.
+    func pieces(of selector: FlatSelector) -> [CoveringPrefix] {
+        let width = width(isV4: selector.isV4)
+        switch self {
+        case .remote:
+            return CoveringPrefix.pieces(selector.remoteFirst, selector.remoteLast, width: width)
+        case .local:
+            return CoveringPrefix.pieces(selector.localFirst, selector.localLast, width: width)
+        case .ipProtocol, .remotePort, .localPort: return [prefix(of: selector)]
+        }
+    }
+
     private static func prefix(_ lower: UInt16, _ upper: UInt16) -> CoveringPrefix {
         lower <= upper
             ? CoveringPrefix(UInt128(lower), UInt128(upper), width: 16)

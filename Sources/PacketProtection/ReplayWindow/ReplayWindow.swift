@@ -1,3 +1,5 @@
+internal import CPacketCipher
+
 /// Which sequence numbers of an SA were seen (RFC 4303 §3.4.3, appendix A), in the blocks of
 /// RFC 6479: to advance clears whole words and never shifts.
 ///
@@ -29,6 +31,12 @@
     }
 
     package func deallocate() { unsafe words.deallocate() }
+
+    /// Asks for the memory of the numbers that are likely to come next.
+    @inline(__always)
+    func prefetch() {
+        unsafe cygnet_prefetch(words + Int((highest >> 6) & wordMask), 8)
+    }
 
     /// Whether the number may be new: not left of the window and not seen.
     @inline(__always)

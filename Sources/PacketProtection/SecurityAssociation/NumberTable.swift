@@ -1,3 +1,5 @@
+internal import CPacketCipher
+
 /// Numbers that name something, each with its place in a table: open addressing, at most half full,
 /// so that a search is short. It grows with what it holds.
 @safe struct NumberTable: ~Copyable {
@@ -33,6 +35,12 @@
             index = (index &+ 1) & mask
         }
         return -1
+    }
+
+    /// Asks for the memory that `find` will read.
+    @inline(__always)
+    func prefetch(_ number: UInt32) {
+        unsafe cygnet_prefetch(entries + home(number), MemoryLayout<Entry>.stride)
     }
 
     /// Precondition: the number is not in the table, and the place is not negative.

@@ -18,6 +18,15 @@
         /// 0 where it is free.
         var key: UInt64
         var first: Int32
+        /// The first node's, so that where it is the only one nothing else is read.
+        var slot: Int32
+    }
+
+    /// What is found first of a key.
+    struct Found {
+        /// -1 for none.
+        var node: Int32
+        var slot: Int32
     }
 
     private(set) var nodes: UnsafeMutablePointer<Node>
@@ -40,7 +49,7 @@
 
     private static func free(_ count: Int) -> UnsafeMutablePointer<Bucket> {
         let buckets = UnsafeMutablePointer<Bucket>.allocate(capacity: count)
-        unsafe buckets.initialize(repeating: Bucket(key: 0, first: -1), count: count)
+        unsafe buckets.initialize(repeating: Bucket(key: 0, first: -1, slot: -1), count: count)
         return unsafe buckets
     }
 
@@ -80,10 +89,11 @@
         return key == 0 ? 1 : key
     }
 
-    /// The first node of a key; -1 for none.
+    /// The first node of a key.
     @inline(__always)
-    func find(_ key: UInt64) -> Int32 {
-        unsafe buckets[place(of: key)].first
+    func find(_ key: UInt64) -> Found {
+        let bucket = unsafe buckets[place(of: key)]
+        return Found(node: bucket.first, slot: bucket.slot)
     }
 
     /// Where the key's bucket is, or would be.
@@ -107,7 +117,7 @@
         let bucket = place(of: key)
         if unsafe buckets[bucket].key == 0 {
             keys += 1
-            unsafe buckets[bucket] = Bucket(key: key, first: -1)
+            unsafe buckets[bucket] = Bucket(key: key, first: -1, slot: -1)
         }
         let node = takeNode()
         let next = unsafe buckets[bucket].first
@@ -123,6 +133,7 @@
         )
         if next >= 0 { unsafe nodes[Int(next)].previous = node }
         unsafe buckets[bucket].first = node
+        unsafe buckets[bucket].slot = slot
         return node
     }
 
@@ -135,7 +146,11 @@
         } else {
             let bucket = place(of: gone.key)
             unsafe buckets[bucket].first = gone.next
-            if gone.next < 0 { removeBucket(bucket) }
+            if gone.next < 0 {
+                removeBucket(bucket)
+            } else {
+                unsafe buckets[bucket].slot = nodes[Int(gone.next)].slot
+            }
         }
         unsafe nodes[Int(node)].sibling = free
         free = node
@@ -183,6 +198,6 @@
             }
             index = (index + 1) & mask
         }
-        unsafe buckets[hole] = Bucket(key: 0, first: -1)
+        unsafe buckets[hole] = Bucket(key: 0, first: -1, slot: -1)
     }
 }

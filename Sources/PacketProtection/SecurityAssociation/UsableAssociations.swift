@@ -19,7 +19,7 @@
     private var lastActivation: UInt64 = 0
 
     /// With more SAs than this a policy gets an index, with half as many it loses it.
-    private static let longestList: Int32 = 8
+    private static let longestList: Int32 = 2
 
     /// Room for slots below `capacity`.
     init(capacity: Int) {
@@ -105,6 +105,7 @@
         var activation: UInt64 = 0
         let count = unsafe Int(policy.pointee.shapes.count)
         guard let shapes = unsafe policy.pointee.shapes.shapes else { return -1 }
+        if count == 1 { return unsafe selectOfShape(query, place, associations, shapes[0]) }
         for each in 0..<count where unsafe shapes[each].isV4 == query.isV4 {
             let key = unsafe SelectorIndex.key(
                 local: query.local,
@@ -112,7 +113,7 @@
                 shape: shapes[each],
                 policy: place
             )
-            var node = index.find(key)
+            var node = index.find(key).node
             while node >= 0 {
                 let candidate = unsafe index.nodes + Int(node)
                 // Those behind were activated earlier still.
@@ -127,6 +128,32 @@
             }
         }
         return best
+    }
+
+    /// As above where all selectors have one shape: the first that covers is the one.
+    private func selectOfShape(
+        _ query: PolicyQuery,
+        _ place: Int,
+        _ associations: UnsafeMutablePointer<OutboundSA>,
+        _ shape: SelectorShapes.Shape
+    ) -> Int32 {
+        guard shape.isV4 == query.isV4 else { return -1 }
+        let key = SelectorIndex.key(
+            local: query.local,
+            remote: query.remote,
+            shape: shape,
+            policy: place
+        )
+        let found = index.find(key)
+        guard found.node >= 0 else { return -1 }
+        if unsafe associations[Int(found.slot)].selectors.matches(query) { return found.slot }
+        var node = unsafe index.nodes[Int(found.node)].next
+        while node >= 0 {
+            let slot = unsafe index.nodes[Int(node)].slot
+            if unsafe associations[Int(slot)].selectors.matches(query) { return slot }
+            node = unsafe index.nodes[Int(node)].next
+        }
+        return -1
     }
 
     private mutating func takeOut(

@@ -553,5 +553,11 @@ def discarded_by_default(lab):
         made.start(top=["  default-policy: discard"])
         made.route(1)
         made.ping_cloud()
+        for version in (4, 6):
+            expect_ping(lab.inside(), INSIDE[version], CLOUD[version])
+            expect_ping(made.ends[1].namespace, CLOUD[version], INSIDE[version])
+        for space, source in ((made.left.namespace, LEFT.outer[4]), (lab.inside(), INSIDE[4])):
+            expect(ping(space, source, "198.51.100.254", count=1, wait=0.3) == 0,
+                   f"what no route protects left from {source}")
         expect(ping(made.left.namespace, LEFT.outer[4], "198.51.100.254", count=1, wait=0.5) == 0,
                "what no route protects passes")

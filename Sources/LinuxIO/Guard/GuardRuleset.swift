@@ -134,11 +134,30 @@ extension GuardPlan {
     // MARK: Policies
 
     private func rules(_ direction: Direction) -> [String] {
-        let routed =
-            tunnelInterfaces.isEmpty
-            ? [] : ["iifname \(interfaceSet) return", "oifname \(interfaceSet) return"]
-        return policies.flatMap { GuardPlan.rules(for: $0, direction) } + routed
+        policies.flatMap { GuardPlan.rules(for: $0, direction) }
+            + (remainder.isEmpty ? [] : passing(direction))
             + remainder.flatMap { GuardPlan.rules(for: $0, direction) }
+    }
+
+    /// What the remainder must not take: what hosts inside send to be protected arrives in clear by
+    /// right, and what came out of a tunnel leaves in clear to them.
+    private func passing(_ direction: Direction) -> [String] {
+        let tunnels = GuardPlan.set(([device] + tunnelInterfaces).map(GuardPlan.quoted))
+        switch direction {
+        case .inbound:
+            let own = policies.filter { $0.action == .protect }.flatMap { policy in
+                var outbound = policy
+                outbound.action = .bypass
+                return GuardPlan.rules(for: outbound, .outbound)
+            }
+            guard !tunnelInterfaces.isEmpty else { return own }
+            return own + [
+                "iifname \(interfaceSet) return", "fib daddr oifname \(interfaceSet) return",
+            ]
+        case .outbound:
+            let left = ["iifname \(tunnels) return"]
+            return tunnelInterfaces.isEmpty ? left : left + ["oifname \(interfaceSet) return"]
+        }
     }
 
     private var interfaceSet: String { GuardPlan.set(tunnelInterfaces.map(GuardPlan.quoted)) }

@@ -10,7 +10,17 @@ struct ScarcityGenerator {
     mutating func add(to scenario: inout Scenario) {
         for index in scenario.gateways.indices {
             let limit = dice.within(1...3)
-            if dice.chance(perMille: 50) { scenario.gateways[index].childLimit = limit }
+            guard dice.chance(perMille: 50), canBeAsked(index, scenario) else { continue }
+            scenario.gateways[index].childLimit = limit
         }
+    }
+
+    /// RFC 9329 §6.1: each IKE SA has a TCP connection of its own, and to whom none leads no other end
+    /// can begin another IKE SA; its children are made anew when they have ended.
+    private func canBeAsked(_ gateway: Int, _ scenario: Scenario) -> Bool {
+        scenario.gateways[gateway].isReachable
+            || scenario.peerings.allSatisfy { peering in
+                !peering.gateways.contains(gateway) || peering.transport.word == "udp"
+            }
     }
 }

@@ -8,9 +8,11 @@ package enum PacketCarriage: UInt8, Hashable, Sendable, CaseIterable {
     case ahTunnel
     case ahTransport
 
+    @inline(__always)
     package var isTransport: Bool { self == .espTransport || self == .ahTransport }
 
     /// AH covers the outer header too (RFC 4302 §3.1).
+    @inline(__always)
     package var isAuthenticationHeader: Bool { self == .ahTunnel || self == .ahTransport }
 }
 

@@ -72,7 +72,7 @@ extension OutboundProcessor {
         at now: UInt64
     ) {
         let length = packet.totalLength &- header.length
-        guard let target = unsafe begin(length, outer, at: now) else { return }
+        guard let target = unsafe beginKept(length, outer, at: now) else { return }
         if outer.prefix > 0 {
             unsafe writeKeptHeader(bytes, before: target, packet, header, outer, length: length)
         }
@@ -90,6 +90,16 @@ extension OutboundProcessor {
             OutboundProcessor.transmitted(~InternetChecksum.fold(sum), packet.ipProtocol),
             start &+ offload.checksumOffset
         )
+    }
+
+    /// As `begin`, not inlined: tunnel mode alone has it in line.
+    @inline(never)
+    private mutating func beginKept(
+        _ length: Int,
+        _ outer: Outer,
+        at now: UInt64
+    ) -> UnsafeMutableRawPointer? {
+        unsafe begin(length, outer, at: now)
     }
 
     private mutating func protectTransportSegments(
@@ -117,7 +127,7 @@ extension OutboundProcessor {
         repeat {
             let size = min(parts.segmentPayload, parts.payload &- offset)
             let length = parts.headers &- header.length &+ size
-            guard let target = unsafe begin(length, outer, at: now) else { return }
+            guard let target = unsafe beginKept(length, outer, at: now) else { return }
             if outer.prefix > 0 {
                 unsafe writeKeptHeader(
                     bytes,

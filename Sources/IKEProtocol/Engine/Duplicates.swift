@@ -191,6 +191,11 @@ extension IKEEngine {
         }
         guard let heir = heirs.last, let there = heir.established else { return false }
         promoteSuccessor(of: child, sa, state)
+        for twin in there.orderedChildren
+        where twin.doesSame(as: child) && twin.stage == .current && twin.isUsedOutbound {
+            // Preferred again, whichever was used last.
+            effects.append(.useChildSAOutbound(inboundSPI: twin.inboundSPI))
+        }
         removeTimers(ofChild: child.inboundSPI, of: sa)
         state.children[child.inboundSPI] = nil
         there.children[child.inboundSPI] = child

@@ -112,6 +112,26 @@ struct FullSATests {
         #expect(names.allSatisfy(dialogue.agree) && dialogue.left.active["net"] != first)
     }
 
+    @Test("what is handed over is not sent by any more, though it was used last")
+    func handedOver() throws {
+        let dialogue = crowded()
+        let first = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        while dialogue.left.children.count(where: { $0.child == "net" }) == 1 {
+            dialogue.carry(from: dialogue.left, to: dialogue.right)
+            dialogue.carry(from: dialogue.right, to: dialogue.left)
+        }
+        // The peer uses it only now.
+        for state in dialogue.left.engine.sas.all().compactMap(\.established) {
+            state.children[first]?.isUsedOutbound = false
+        }
+        dialogue.handle(.childSAInUse(inboundSPI: first), at: dialogue.left)
+        #expect(dialogue.left.active["net"] == first)
+        dialogue.settle()
+        #expect(dialogue.left.present.contains(first))
+        #expect(dialogue.left.active["net"] != first && dialogue.agree())
+    }
+
     @Test("a replacement that comes to nothing is tried again")
     func anotherTry() throws {
         let dialogue = dialogue()

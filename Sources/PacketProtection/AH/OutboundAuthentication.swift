@@ -12,6 +12,7 @@ extension OutboundProcessor {
 
     /// As `begin`, for an SA of AH: a place for `length` octets behind AH. In tunnel mode the outer
     /// header is written too; in transport mode `outer.prefix` octets are left for it.
+    @inline(never)
     mutating func beginAuthenticated(
         _ length: Int,
         _ outer: Outer,

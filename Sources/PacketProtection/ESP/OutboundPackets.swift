@@ -171,9 +171,9 @@ extension OutboundProcessor {
         if unsafe association.pointee.carriage.isTransport {
             return unsafe protectTransport(bytes, packet, offload, slot: slot, at: now)
         }
-        var outer = unsafe outerFields(association, packet, slot: slot)
+        let outer = unsafe outerFields(association, packet, slot: slot)
         if offload.type != OffloadHeader.typeNone {
-            return unsafe protectSegments(bytes, packet, offload, &outer, at: now)
+            return unsafe protectSegments(bytes, packet, offload, outer, at: now)
         }
         if offload.needsChecksum,
             offload.checksumStart < 20

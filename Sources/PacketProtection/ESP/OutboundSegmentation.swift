@@ -10,12 +10,13 @@ extension OutboundProcessor {
         var pseudoSum: UInt64
     }
 
-    @inline(__always)
+    // Apart, so that what a single packet takes stays small enough to be one function.
+    @inline(never)
     mutating func protectSegments(
         _ bytes: UnsafeMutableRawPointer,
         _ packet: InnerPacket,
         _ offload: OffloadHeader,
-        _ outer: inout Outer,
+        _ outer: Outer,
         at now: UInt64
     ) {
         let isUDP = offload.type == OffloadHeader.typeUDP

@@ -11,11 +11,11 @@ extension OutboundProcessor {
     ) {
         if packet.isFragment { return unsafe assemble(bytes, packet, at: now) }
         let header = unsafe TransportHeader(bytes, packet)
-        guard var outer = unsafe transportFields(bytes, packet, header, slot: slot) else {
+        guard let outer = unsafe transportFields(bytes, packet, header, slot: slot) else {
             return drops.count(.unsupportedHeader)
         }
         if offload.type != OffloadHeader.typeNone {
-            return unsafe protectTransportSegments(bytes, packet, offload, header, &outer, at: now)
+            return unsafe protectTransportSegments(bytes, packet, offload, header, outer, at: now)
         }
         if offload.needsChecksum,
             offload.checksumStart < header.length
@@ -107,7 +107,7 @@ extension OutboundProcessor {
         _ packet: InnerPacket,
         _ offload: OffloadHeader,
         _ header: TransportHeader,
-        _ outer: inout Outer,
+        _ outer: Outer,
         at now: UInt64
     ) {
         let isUDP = offload.type == OffloadHeader.typeUDP
@@ -118,6 +118,7 @@ extension OutboundProcessor {
         if largest > outer.limit, packet.dontFragment {
             return unsafe answerTooBig(bytes, packet, limit: outer.limit, at: now)
         }
+        var outer = outer
         outer.dontFragment =
             unsafe packet.dontFragment && largest <= associations.elements[outer.slot].tunnelMTU
         // Octets between what stays in front and the upper layer's header.

@@ -4,17 +4,44 @@ internal import IPsecPrimitives
 // One packet through the outbound path: policy, SA, headers (RFC 4301 §5.1).
 extension OutboundProcessor {
     /// What the outer header takes from the inner one and from the SA, and what must fit.
+    ///
+    /// Three words, which travel in registers: more would be put together in memory and copied there.
     struct Outer {
-        var slot: Int
-        var nextHeader: UInt8
-        var trafficClass: UInt8
-        var dontFragment: Bool
+        let slot: Int
         /// The largest inner packet in octets.
-        var limit: Int
-        /// 0 in tunnel mode: the system's own.
-        var hopLimit: UInt8 = 0
-        /// Octets of IP header that are to be left room for before ESP or AH.
-        var prefix = 0
+        let limit: Int
+        /// From the lowest octet: next header, traffic class, hop limit, Don't Fragment; then the
+        /// prefix in the upper half.
+        private var fields: UInt64
+
+        /// - Parameters:
+        ///   - hopLimit: 0 in tunnel mode: the system's own.
+        ///   - prefix: octets of IP header that are to be left room for before ESP or AH.
+        @inline(__always)
+        init(
+            slot: Int,
+            nextHeader: UInt8,
+            trafficClass: UInt8,
+            dontFragment: Bool,
+            limit: Int,
+            hopLimit: UInt8 = 0,
+            prefix: Int = 0
+        ) {
+            self.slot = slot
+            self.limit = limit
+            fields =
+                UInt64(nextHeader) | UInt64(trafficClass) << 8 | UInt64(hopLimit) << 16
+                | (dontFragment ? 1 << 24 : 0) | UInt64(UInt32(truncatingIfNeeded: prefix)) << 32
+        }
+
+        var nextHeader: UInt8 { UInt8(truncatingIfNeeded: fields) }
+        var trafficClass: UInt8 { UInt8(truncatingIfNeeded: fields >> 8) }
+        var hopLimit: UInt8 { UInt8(truncatingIfNeeded: fields >> 16) }
+        var prefix: Int { Int(truncatingIfNeeded: fields >> 32) }
+        var dontFragment: Bool {
+            get { fields & 1 << 24 != 0 }
+            set { fields = newValue ? fields | 1 << 24 : fields & ~(1 << 24) }
+        }
     }
 
     /// RFC 4303 §2.6: the protocol number of the inner packet in tunnel mode.

@@ -198,6 +198,8 @@ extension IKEEngine {
         case .lingering: return removeChild(spi, of: sa)
         }
         removeChild(spi, of: sa)
+        // As the peer does when it hears of it.
+        if child.stage == .current { removeLingering(like: child, of: sa, state) }
         if child.suite.securityProtocol == .ah { state.strayAuthenticationSPIs.insert(spi) }
         // The SPI stays ours until the peer has answered.
         sas.assignChild(spi, to: sa)

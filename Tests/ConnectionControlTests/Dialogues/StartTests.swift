@@ -63,11 +63,28 @@ struct StartTests {
         network.right.start(at: network.now)
         network.settle()
         try #require(network.left.pairs().count == 2)
+        // The other one was handed over, and stays a while for what is on its way.
         let active = try #require(network.left.outboundInUse()?.identifier)
-        network.handle(.packetPath(.hardLifetimeReached(active)), at: network.left)
+        let other = try #require(network.left.pairs().map(\.outbound).first { $0 != active })
+        network.handle(.packetPath(.hardLifetimeReached(other)), at: network.left)
         #expect(network.left.pairs().count == 1)
         #expect(network.passes())
         #expect(network.left.pairs().map(\.isOutboundActive) == [true])
+        #expect(network.left.state() == .up)
+    }
+
+    @Test("nothing is sent by a pair that only stays a while, once the other goes")
+    func pairInUseGoes() throws {
+        let network = try Network(start: "at-boot")
+        network.left.start(at: network.now)
+        network.right.start(at: network.now)
+        network.settle()
+        try #require(network.left.pairs().count == 2)
+        let active = try #require(network.left.outboundInUse()?.identifier)
+        network.handle(.packetPath(.hardLifetimeReached(active)), at: network.left)
+        #expect(network.left.outboundInUse() == nil && network.left.pairs().isEmpty)
+        network.advance(by: .seconds(5))
+        #expect(network.passes())
         #expect(network.left.state() == .up)
     }
 

@@ -8,9 +8,9 @@ import time
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.frames import Wire, udp_packet
-from Tests.Lab.network import INSIDE, LEFT, RIGHT
+from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping
+from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 BOTH = Tunnel(inner=(4, 6))
@@ -28,6 +28,7 @@ def register(table):
     table.add("guard/set-twice", set_twice)
     table.add("guard/everything-remote", everything_remote)
     table.add("guard/bypass-stays-open", bypass_stays_open)
+    table.add("guard/discarded-by-default", discarded_by_default)
 
 
 # The states of the daemon in which the guard must hold.
@@ -285,3 +286,19 @@ def bypass_stays_open(lab):
     status, _ = status_of(*lab.network.left.command(
         "ping", "-c", "1", "-W", "0.3", "-I", LEFT.outer[4], "198.51.100.2"))
     expect(status != 0, "a protected address answered without a tunnel")
+
+
+def discarded_by_default(lab):
+    """With `default-policy: discard`, a host behind the gateway has its tunnel and nothing else."""
+    inside = lab.inside()
+    lab.left.apply(BOTH, RIGHT, gateway=["default-policy: discard"])
+    lab.right.apply(BOTH, LEFT)
+    lab.left.initiate()
+    for version in (4, 6):
+        expect_ping(inside, INSIDE[version], RIGHT.inner[version])
+        expect_ping(lab.network.right, RIGHT.inner[version], INSIDE[version])
+        expect_ping(lab.network.left, LEFT.inner[version], RIGHT.inner[version])
+        beyond = ROUTER_RIGHT[version]
+        for space, source in ((inside, INSIDE), (lab.network.left, LEFT.outer)):
+            answered = ping(space, source[version], beyond, count=1, wait=0.3)
+            expect(answered == 0, f"{source[version]} reaches {beyond}, which no policy covers")

@@ -4,7 +4,7 @@ package import IPsecPrimitives
 ///
 /// In this order, by priority: packets of our own go around; what the link itself lives on
 /// (multicast and link-local) goes around a policy that covers it only by being wide; each policy
-/// in its order; then hints, which give local sockets that chose no source an inner one. Behind
+/// in its order, and before one that forbids everything what came out of a tunnel; then hints, which give local sockets that chose no source an inner one. Behind
 /// them all is a place to go to, where the system's own rules take over.
 struct RoutingDerivation: Equatable {
     var rules: [RoutingRule] = []
@@ -59,6 +59,13 @@ struct RoutingDerivation: Equatable {
         }
         for policy in policies {
             guard let ports = RoutingDerivation.expressible(policy) else { continue }
+            if policy.isForEverything, policy.action == .prohibit {
+                // What came out of a tunnel is on its way to a host inside, which no policy names as
+                // remote.
+                var arrived = next(.goTo(priority: end))
+                arrived.inputInterface = plan.device
+                rules.append(arrived)
+            }
             var rule = next(RoutingDerivation.action(policy, table: plan.table, end: end))
             rule.source = policy.local.length > 0 ? policy.local : nil
             rule.destination = policy.remote.length > 0 ? policy.remote : nil

@@ -95,14 +95,7 @@ extension InboundProcessor {
         // octets over IPv4 too.
         guard length >= least, length &- least < 8, rest >= 0, envelope.isV4 || length & 7 == 0
         else { return drops.count(.malformedAH) }
-        let low = unsafe header.read32(8)
-        let number =
-            unsafe association.pointee.isExtended
-            ? association.pointee.window.inferred(low: low) : UInt64(low)
-        guard let number, unsafe association.pointee.window.mayAccept(number) else {
-            unsafe association.pointee.replayDrops &+= 1
-            return drops.count(.replayed)
-        }
+        guard let number = unsafe admitted(header.read32(8), association) else { return }
         guard jobCount < maximumJobs, maximumOctets &- octets >= envelope.total else {
             return drops.count(.batchOverflow)
         }

@@ -3,10 +3,10 @@
 /// Each level sorts the selectors by the covering prefix of one part of the packet (remote address,
 /// local address, protocol, ports); each length of prefix that occurs there is a look into one
 /// table. A selector stands in one place, or in two or four where its ranges of addresses are cut,
-/// whatever overlaps what, so that memory is in proportion to the list. A level is made only where its looks are fewer than a quarter of the selectors it
-/// sorts: the search is never much longer than one along the list, and is as short as the looks
-/// where the policies differ in something. What it finds is compared in full, so that the answer
-/// is the first of the list that matches.
+/// whatever overlaps what, so that memory is in proportion to the list. A level is made only where
+/// its looks are fewer than a quarter of the selectors it sorts: the search is never much longer than
+/// one along the list, and is as short as the looks where the policies differ in something. What it
+/// finds is compared in full, so that the answer is the first of the list that matches.
 ///
 /// The memory is the owner's, `CompiledPolicies`.
 @safe struct PolicyTree {

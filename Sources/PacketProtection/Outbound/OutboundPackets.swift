@@ -279,124 +279,17 @@ extension OutboundProcessor {
         checksum == 0 && ipProtocol == 17 ? 0xffff : checksum
     }
 
-    /// Takes a place in the batch for an inner packet, with the ESP header and trailer around it
-    /// written, and counts it on the SA; nil when the packet must be dropped, which is counted.
+    /// Takes a place in the batch for an inner packet, with what protects it around it, and counts it
+    /// on the SA; nil when the packet must be dropped, which is counted.
     @inline(__always)
     mutating func begin(
         _ length: Int,
         _ outer: Outer,
         at now: UInt64
     ) -> UnsafeMutableRawPointer? {
-        let association = unsafe associations.elements + outer.slot
-        if unsafe association.pointee.authenticationLength != 0 {
+        if unsafe associations.elements[outer.slot].authenticationLength != 0 {
             return unsafe beginAuthenticated(length, outer, at: now)
         }
-        let mask = unsafe association.pointee.blockMask
-        let body = (length &+ 2 &+ mask) & ~mask
-        let octets =
-            unsafe outer.prefix &+ association.pointee.bodyOffset &+ body
-            &+ association.pointee.icvLength
-        guard let sequence = unsafe takeNumber(association, body: body, octets: octets, at: now)
-        else { return nil }
-        let place = unsafe batch.append(
-            octets: octets,
-            bodyLength: body,
-            sequenceHigh: association.pointee.isExtended
-                ? UInt32(truncatingIfNeeded: sequence >> 32) : 0,
-            slot: outer.slot,
-            pathGeneration: association.pointee.pathGeneration,
-            trafficClass: outer.trafficClass,
-            dontFragment: outer.dontFragment,
-            hopLimit: outer.hopLimit,
-            prefix: outer.prefix
-        )
-        let header = unsafe place + outer.prefix
-        unsafe header.write32(association.pointee.spi, 0)
-        unsafe header.write32(UInt32(truncatingIfNeeded: sequence), 4)
-        let target = unsafe header + association.pointee.bodyOffset
-        unsafe writeTrailer(
-            target + length,
-            padding: body &- length &- 2,
-            nextHeader: outer.nextHeader
-        )
-        return unsafe target
-    }
-
-    /// Counts a packet of `body` octets on the SA, whose datagram has `octets`, and returns its
-    /// number; nil when the packet must be dropped, which is counted.
-    @inline(__always)
-    mutating func takeNumber(
-        _ association: UnsafeMutablePointer<OutboundSA>,
-        body: Int,
-        octets: Int,
-        at now: UInt64
-    ) -> UInt64? {
-        // RFC 4303 §3.3.3: the number must not cycle.
-        guard
-            unsafe association.pointee.sequence < association.pointee.sequenceLimit
-                && association.pointee.packets < association.pointee.lifetime.hardPackets
-                && UInt64(body) <= association.pointee.lifetime.hardOctets
-                    &- association.pointee.octets
-                && !association.pointee.hasReportedHard
-        else {
-            unsafe refuse(association)
-            return nil
-        }
-        guard batch.fits(octets) else {
-            drops.count(.batchOverflow)
-            return nil
-        }
-        let sequence = unsafe association.pointee.sequence &+ 1
-        unsafe association.pointee.sequence = sequence
-        unsafe association.pointee.packets &+= 1
-        unsafe association.pointee.octets &+= UInt64(body)
-        unsafe association.pointee.lastUse = now
-        if unsafe !association.pointee.hasReportedSoft { unsafe reportSoft(association) }
-        return sequence
-    }
-
-    /// RFC 4303 §2.4: the padding counts 1, 2, 3 …
-    @inline(__always)
-    private func writeTrailer(
-        _ trailer: UnsafeMutableRawPointer,
-        padding: Int,
-        nextHeader: UInt8
-    ) {
-        var index = 0
-        while index < padding {
-            unsafe trailer.write8(UInt8(truncatingIfNeeded: index &+ 1), index)
-            index &+= 1
-        }
-        unsafe trailer.write8(UInt8(truncatingIfNeeded: padding), padding)
-        unsafe trailer.write8(nextHeader, padding &+ 1)
-    }
-
-    @inline(__always)
-    private mutating func reportSoft(_ association: UnsafeMutablePointer<OutboundSA>) {
-        guard
-            unsafe association.pointee.sequence >= association.pointee.sequenceSoft
-                || association.pointee.octets >= association.pointee.lifetime.softOctets
-                || association.pointee.packets >= association.pointee.lifetime.softPackets
-        else { return }
-        unsafe association.pointee.hasReportedSoft = true
-        events.post(
-            .softLifetimeReached(
-                SAIdentifier(rawValue: unsafe association.pointee.identifier)
-            )
-        )
-    }
-
-    @inline(never)
-    private mutating func refuse(_ association: UnsafeMutablePointer<OutboundSA>) {
-        let isExhausted =
-            unsafe association.pointee.sequence >= association.pointee.sequenceLimit
-        drops.count(isExhausted ? .sequenceExhausted : .lifetimeExceeded)
-        guard unsafe !association.pointee.hasReportedHard else { return }
-        unsafe association.pointee.hasReportedHard = true
-        events.post(
-            .hardLifetimeReached(
-                SAIdentifier(rawValue: unsafe association.pointee.identifier)
-            )
-        )
+        return unsafe beginEncapsulated(length, outer, at: now)
     }
 }

@@ -84,62 +84,6 @@ extension InboundProcessor {
         controlCount += 1
     }
 
-    @inline(__always)
-    private mutating func enqueue(
-        _ esp: UnsafeMutableRawPointer,
-        _ count: Int,
-        at now: Instant
-    ) {
-        guard count >= 8 else { return drops.count(.malformedESP) }
-        let slot = spis.find(unsafe esp.read32(0))
-        guard slot >= 0 else { return unsafe reportUnknown(esp.read32(0), at: now) }
-        let association = unsafe associations.elements + slot
-        guard unsafe !association.pointee.carriage.isAuthenticationHeader else {
-            return unsafe reportUnknown(esp.read32(0), at: now)
-        }
-        let overhead =
-            unsafe TunnelMTU.headerLength &+ association.pointee.ivLength
-            &+ association.pointee.icvLength
-        let body = count &- overhead
-        guard body >= 2, unsafe body & association.pointee.blockMask == 0 else {
-            return drops.count(.malformedESP)
-        }
-        let low = unsafe esp.read32(4)
-        let number =
-            unsafe association.pointee.isExtended
-            ? association.pointee.window.inferred(low: low) : UInt64(low)
-        guard let number, unsafe association.pointee.window.mayAccept(number) else {
-            unsafe association.pointee.replayDrops &+= 1
-            return drops.count(.replayed)
-        }
-        guard jobCount < maximumJobs, maximumOctets &- octets >= count else {
-            return drops.count(.batchOverflow)
-        }
-        unsafe jobs[jobCount] = cygnet_packet_job(
-            esp: esp.assumingMemoryBound(to: UInt8.self),
-            body_length: UInt32(body),
-            sequence_high: association.pointee.isExtended
-                ? UInt32(truncatingIfNeeded: number >> 32) : 0,
-            status: 0
-        )
-        keys.prefetch(slot)
-        unsafe arrivals[jobCount] = Arrival(
-            slot: slot,
-            sequence: number,
-            buffer: bufferCount &- 1
-        )
-        jobCount &+= 1
-        octets &+= count
-    }
-
-    @inline(never)
-    private mutating func reportUnknown(_ spi: UInt32, at now: Instant) {
-        drops.count(.unknownSPI)
-        guard unknownLimit.allows(atNanoseconds: now.nanoseconds) else { return }
-        let source = unsafe buffers[bufferCount - 1].source
-        events.post(.unknownSPI(SPI(rawValue: spi), from: source))
-    }
-
     /// Opens the batch; `deviceWrites` and `controlDatagrams` are then complete.
     package mutating func open(at now: Instant) {
         var first = 0
@@ -201,33 +145,11 @@ extension InboundProcessor {
                 )
             )
         }
-        let inner =
-            unsafe UnsafeMutableRawPointer(job.esp)
-            + (TunnelMTU.headerLength &+ association.pointee.ivLength)
-        let padding = Int(unsafe inner.read8(body &- 2))
-        guard unsafe hasValidPadding(inner, body: body, padding: padding) else {
-            return drops.count(.badPadding)
-        }
-        if unsafe association.pointee.carriage.isTransport {
-            return unsafe deliverTransport(
-                inner,
-                available: body &- 2 &- padding,
-                nextHeader: inner.read8(body &- 1),
-                buffer.pointee,
-                association
-            )
-        }
-        unsafe deliver(
-            inner,
-            available: body &- 2 &- padding,
-            nextHeader: inner.read8(body &- 1),
-            outerTrafficClass: buffer.pointee.trafficClass,
-            association
-        )
+        unsafe finishEncapsulated(job, buffer, association)
     }
 
     /// The inner packet's own checks, and its way out.
-    @inline(__always)
+    @inline(never)
     mutating func deliver(
         _ inner: UnsafeMutableRawPointer,
         available: Int,
@@ -266,77 +188,6 @@ extension InboundProcessor {
             isChecksumPartial: false
         )
         unsafe coalescer.add(inner, packet, pending: octets)
-    }
-
-    /// RFC 4303 §2.4: a receiver should look whether the padding counts 1, 2, 3 …
-    @inline(__always)
-    private func hasValidPadding(
-        _ inner: UnsafeMutableRawPointer,
-        body: Int,
-        padding: Int
-    ) -> Bool {
-        guard padding &+ 2 <= body else { return false }
-        let start = body &- 2 &- padding
-        var index = 0
-        while index < padding {
-            if unsafe inner.read8(start &+ index) != UInt8(truncatingIfNeeded: index &+ 1) {
-                return false
-            }
-            index &+= 1
-        }
-        return true
-    }
-
-    /// Counts an authenticated packet on its SA; false when the SA's life is over.
-    @inline(__always)
-    private mutating func account(
-        _ association: UnsafeMutablePointer<InboundSA>,
-        _ body: Int,
-        at now: UInt64
-    ) -> Bool {
-        guard
-            unsafe association.pointee.packets < association.pointee.lifetime.hardPackets
-                && UInt64(body) <= association.pointee.lifetime.hardOctets
-                    &- association.pointee.octets
-                && !association.pointee.hasReportedHard
-        else {
-            unsafe refuse(association)
-            return false
-        }
-        if unsafe association.pointee.packets == 0 {
-            events.post(
-                .firstPacketReceived(
-                    SAIdentifier(rawValue: unsafe association.pointee.identifier)
-                )
-            )
-        }
-        unsafe association.pointee.packets &+= 1
-        unsafe association.pointee.octets &+= UInt64(body)
-        unsafe association.pointee.lastUse = now
-        if unsafe !association.pointee.hasReportedSoft
-            && (association.pointee.octets >= association.pointee.lifetime.softOctets
-                || association.pointee.packets >= association.pointee.lifetime.softPackets)
-        {
-            unsafe association.pointee.hasReportedSoft = true
-            events.post(
-                .softLifetimeReached(
-                    SAIdentifier(rawValue: unsafe association.pointee.identifier)
-                )
-            )
-        }
-        return true
-    }
-
-    @inline(never)
-    private mutating func refuse(_ association: UnsafeMutablePointer<InboundSA>) {
-        drops.count(.lifetimeExceeded)
-        guard unsafe !association.pointee.hasReportedHard else { return }
-        unsafe association.pointee.hasReportedHard = true
-        events.post(
-            .hardLifetimeReached(
-                SAIdentifier(rawValue: unsafe association.pointee.identifier)
-            )
-        )
     }
 
     @inline(never)

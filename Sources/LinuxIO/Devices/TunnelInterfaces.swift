@@ -1,40 +1,6 @@
 internal import CLinux
 internal import Glibc
-package import IPsecPrimitives
-
-/// An address of a link, and how much of it is the network that the link leads to.
-package struct LinkAddress: Hashable, Sendable {
-    package var address: IPAddress
-    /// Bits.
-    package var prefixLength: Int
-
-    package init(address: IPAddress, prefixLength: Int) {
-        self.address = address
-        self.prefixLength = prefixLength
-    }
-}
-
-/// An interface of a route-based tunnel, as the kernel has it.
-package struct TunnelInterface: Hashable, Sendable {
-    package var name: String
-    package var index: UInt32
-    /// Whether a process has it open.
-    package var isInUse: Bool
-}
-
-/// What passed an interface, as the kernel counts: what it hands over uncut counts once.
-package struct LinkStatistics: Hashable, Sendable {
-    /// Out of the tunnel.
-    package var received: UInt64 = 0
-    package var receivedOctets: UInt64 = 0
-    /// Into the tunnel.
-    package var sent: UInt64 = 0
-    package var sentOctets: UInt64 = 0
-    package var receiveDrops: UInt64 = 0
-    package var sendDrops: UInt64 = 0
-
-    package init() {}
-}
+internal import IPsecPrimitives
 
 /// The interfaces of route-based tunnels. They outlive the process, so that routes to them do not
 /// vanish and lead elsewhere; by an alias they are known as ours.
@@ -61,18 +27,10 @@ extension NetworkConfiguration {
         )
         // Without a process the link has no carrier; its routes must count nevertheless, or packets
         // would go elsewhere. Kernels that do not know the setting have no routes that depend on it.
-        var steady = link(index: index, isUp: true)
-        steady.nested(LinkAttribute.familySpecific) { families in
-            families.nested(UInt16(AF_INET)) {
-                $0.nested(LinkAttribute.configuration) {
-                    $0.attribute(LinkAttribute.ignoreRoutesWithLinkDown, UInt32(0))
-                }
-            }
-        }
-        _ = try? socket.request(
-            NetlinkConstant.newLink,
-            flags: 0,
-            steady,
+        tryIPv4Setting(
+            LinkAttribute.ignoreRoutesWithLinkDown,
+            0,
+            of: index,
             what: "sysctl net.ipv4.conf.\(name).ignore_routes_with_linkdown=0"
         )
     }
@@ -214,8 +172,4 @@ extension NetworkConfiguration {
             }
         }
     }
-}
-
-extension TunnelInterface {
-    fileprivate static let alias = "cygnet route-based tunnel"
 }

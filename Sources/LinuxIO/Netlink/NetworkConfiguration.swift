@@ -38,18 +38,10 @@ package final class NetworkConfiguration {
         // A rule for ports does not match the way back that the filter looks up, so that strict
         // (1) would drop what comes out of the tunnel; it would win over none (0), loose wins.
         // The guard and the SAs' selectors say what may come from where.
-        var loose = link(index: index, isUp: false)
-        loose.nested(LinkAttribute.familySpecific) { families in
-            families.nested(UInt16(AF_INET)) {
-                $0.nested(LinkAttribute.configuration) {
-                    $0.attribute(LinkAttribute.reversePathFilter, UInt32(2))
-                }
-            }
-        }
-        _ = try? socket.request(
-            NetlinkConstant.newLink,
-            flags: 0,
-            loose,
+        tryIPv4Setting(
+            LinkAttribute.reversePathFilter,
+            2,
+            of: index,
             what: "sysctl net.ipv4.conf.\(name).rp_filter=2"
         )
         var change = link(index: index, isUp: true)
@@ -61,6 +53,18 @@ package final class NetworkConfiguration {
             change,
             what: "ip link set \(name) up mtu \(mtu)"
         )
+    }
+
+    /// Changes one of a link's settings below `net.ipv4.conf`. Kernels that do not have it refuse,
+    /// and behave as is wanted.
+    func tryIPv4Setting(_ setting: UInt16, _ value: UInt32, of index: UInt32, what: String) {
+        var change = link(index: index, isUp: false)
+        change.nested(LinkAttribute.familySpecific) { families in
+            families.nested(UInt16(AF_INET)) {
+                $0.nested(LinkAttribute.configuration) { $0.attribute(setting, value) }
+            }
+        }
+        _ = try? socket.request(NetlinkConstant.newLink, flags: 0, change, what: what)
     }
 
     /// Changes the MTU of a link that is up, in bytes.

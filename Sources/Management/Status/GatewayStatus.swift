@@ -65,15 +65,3 @@ package enum GuardStatus: String, Codable, Sendable {
     /// Only some of it is in place.
     case incomplete
 }
-
-/// Packets or datagrams dropped for one reason since the gateway started.
-package struct DropCount: Codable, Equatable, Sendable {
-    /// A word that never changes, such as `replayed`.
-    package var reason: String
-    package var packets: UInt64
-
-    package init(reason: String, packets: UInt64) {
-        self.reason = reason
-        self.packets = packets
-    }
-}

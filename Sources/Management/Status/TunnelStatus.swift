@@ -138,14 +138,3 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         self.rekeyInSeconds = rekeyInSeconds
     }
 }
-
-/// Inner packets and their bytes.
-package struct TrafficCount: Codable, Equatable, Sendable {
-    package var packets: UInt64
-    package var bytes: UInt64
-
-    package init(packets: UInt64 = 0, bytes: UInt64 = 0) {
-        self.packets = packets
-        self.bytes = bytes
-    }
-}

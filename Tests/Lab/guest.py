@@ -34,8 +34,7 @@ class Guest:
         self.tap = "to-guest"
         router = network.router
         router.ip("tuntap", "add", "mode", "tap", "name", self.tap)
-        router.ip("link", "set", self.tap, "master", "lan")
-        router.ip("link", "set", self.tap, "up")
+        network.join_right(self.tap, GUEST)
         launcher = os.path.join(folder, "init")
         with open(launcher, "w") as file:
             file.write("#!/bin/sh\nmount -t devtmpfs dev /dev 2>/dev/null\n"

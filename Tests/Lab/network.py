@@ -69,6 +69,8 @@ class Network:
         if site is RIGHT:
             self.router.ip("link", "add", "lan", "type", "bridge")
             self.router.ip("link", "set", "lan", "up")
+            # The lowest is the bridge's own too, which then stays as it is when hosts come and go.
+            self.router.ip("link", "set", here, "address", "02:00:00:00:00:01")
             self.router.ip("link", "set", here, "master", "lan")
             here = "lan"
         gateway.ip("link", "set", "wan", "up")
@@ -85,6 +87,15 @@ class Network:
                            "via", site.outer[version], "dev", here)
         # A capture must show real datagrams, not what will be cut later.
         gateway.run("ethtool", "-K", "wan", "tx-udp-segmentation", "off", check=False)
+
+    def join_right(self, device, site):
+        """Puts a device of the router's, behind which a further host stands, on the right side's
+        link. The hardware address that an earlier host had there is forgotten: what is sent to it
+        would be lost for as long as the router takes to doubt it."""
+        self.router.ip("link", "set", device, "master", "lan")
+        self.router.ip("link", "set", device, "up")
+        for version, address in site.outer.items():
+            self.router.ip(f"-{version}", "neigh", "flush", "to", address, "dev", "lan")
 
     def inside(self):
         """A host in the left inner network, behind the gateway; made when first asked for."""

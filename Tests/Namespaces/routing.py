@@ -82,11 +82,11 @@ class Cloud:
         router = self.lab.network.router
         run("ip", "-n", self.two.name, "link", "add", "wan", "type", "veth", "peer", "name",
             "to-two", "netns", router.name)
-        router.ip("link", "set", "to-two", "master", "lan")
-        router.ip("link", "set", "to-two", "up")
         self.two.ip("link", "set", "wan", "up")
+        self.lab.network.join_right("to-two", GUEST)
         for version, length in ((4, 24), (6, 64)):
-            self.two.ip("addr", "add", f"{GUEST.outer[version]}/{length}", "dev", "wan")
+            nodad = ["nodad"] if version == 6 else []
+            self.two.ip("addr", "add", f"{GUEST.outer[version]}/{length}", "dev", "wan", *nodad)
             self.two.ip(f"-{version}", "route", "add", "default", "via", ROUTER_RIGHT[version])
         # What leaks would arrive.
         for version, network in NETWORKS.items():

@@ -30,8 +30,19 @@ struct DeviceFrame {
     }
 
     var isWithinNarrowSelectors: Bool {
-        packet[0] >> 4 == 4 && [6, 17].contains(packet[9]) && packet[12...13] == [10, 1]
-            && packet[16...17] == [10, 2]
+        guard packet[0] >> 4 == 4 else { return false }
+        return [6, 17].contains(packet[9]) && packet[12...13] == [10, 1]
+            && packet[16...17] == [10, 2] || isErrorForNarrowSelectors
+    }
+
+    /// An ICMP error to whoever sent the packet that it quotes, which went the other way.
+    private var isErrorForNarrowSelectors: Bool {
+        let start = Int(packet[0] & 15) * 4
+        guard packet[9] == 1, packet.count >= start + 28, [3, 11, 12].contains(packet[start])
+        else { return false }
+        let quoted = Array(packet[(start + 8)...])
+        return [6, 17].contains(quoted[9]) && quoted[12...13] == [10, 2]
+            && quoted[16...17] == [10, 1] && quoted[12..<16] == packet[16..<20]
     }
 
     private static func big(_ bytes: [UInt8], _ offset: Int) -> Int {

@@ -7,7 +7,8 @@ struct FuzzTunnel {
     var isCBC: Bool
     var isExtendedSequence: Bool
     var isUDP: Bool
-    /// Whether only TCP and UDP between 10.1.0.0/16 and 10.2.0.0/16 belong to it.
+    /// Whether only TCP, and UDP to the lower ports, between 10.1.0.0/16 and 10.2.0.0/16 belong to
+    /// it; fragments behind the first go along.
     var isNarrow: Bool
     var linkMTU: Int
     var clearsDontFragment: Bool
@@ -50,7 +51,11 @@ struct FuzzTunnel {
         return [UInt8(6), 17].map { number in
             SelectorPair(
                 local: TrafficSelector(prefix: IPPrefix("10.1.0.0/16")!, ipProtocol: number)!,
-                remote: TrafficSelector(prefix: IPPrefix("10.2.0.0/16")!, ipProtocol: number)!
+                remote: TrafficSelector(
+                    prefix: IPPrefix("10.2.0.0/16")!,
+                    ipProtocol: number,
+                    ports: number == 17 ? PortRange(0, through: 0x7fff)! : .any
+                )!
             )
         }
     }
@@ -74,6 +79,7 @@ struct FuzzTunnel {
             isExtendedSequence: isExtendedSequence
         )
         parameters.linkMTU = linkMTU
+        parameters.carriesLaterFragments = isNarrow
         if clearsDontFragment { parameters.dontFragment = .clear }
         return .installOutbound(parameters)
     }
@@ -89,6 +95,7 @@ struct FuzzTunnel {
             isExtendedSequence: isExtendedSequence
         )
         parameters.linkMTU = linkMTU
+        parameters.carriesLaterFragments = isNarrow
         parameters.followsPeer = isUDP
         return .installInbound(parameters)
     }

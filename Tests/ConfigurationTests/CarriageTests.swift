@@ -64,7 +64,9 @@ struct CarriageTests {
     )
     func refused(line: String, what: String, hint: String) {
         let ends = ["local: 192.0.2.1", "remote: 192.0.2.2"]
-        let read = result(ends + [line], ability: .userspace)
+        var ability = PacketPathAbility.userspace
+        ability.laterFragments = false
+        let read = result(ends + [line], ability: ability)
         #expect(read.configuration == nil)
         #expect(
             read.errors.map(\.message) == [
@@ -75,6 +77,11 @@ struct CarriageTests {
         #expect(read.errors.first?.location.line == 10)
         #expect(read.errors.first?.hint == hint)
         #expect(result(ends + [line]).diagnostics == [])
+    }
+
+    @Test func laterFragmentsAreCarried() {
+        let read = result(networks + ["later-fragments: true"], ability: .userspace)
+        #expect(read.diagnostics == [])
     }
 
     @Test func addressesOfTheInside() throws {

@@ -223,7 +223,7 @@ internal import Testing
         ])
         #expect(gateway.outboundDrops(.policyDiscard) == 3)
         gateway.send([
-            packet(129, [], first: 58), packet(128, [58, 0, 0, 9, 0, 0, 0, 1], first: 44),
+            packet(129, [], first: 58), packet(128, [58, 0, 0, 9, 0, 0, 0, 2], first: 44),
         ])
         #expect(gateway.outboundDrops(.noPolicy) == 2)
         gateway.send([

@@ -32,7 +32,7 @@ package struct PacketPathAbility: Hashable, Sendable {
         transportMode: true,
         authenticationHeader: true,
         compression: false,
-        laterFragments: false,
+        laterFragments: true,
         internalAddresses: false,
         streams: false
     )

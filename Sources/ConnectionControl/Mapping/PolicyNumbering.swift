@@ -118,13 +118,15 @@ struct PolicyNumbering {
         _ configuration: GatewayConfiguration,
         _ identifier: PolicyIdentifier
     ) -> PolicyEntry {
-        PolicyEntry(
+        var entry = PolicyEntry(
             identifier: identifier,
             action: configuration.settings.defaultPolicy == .bypass ? .bypass : .discard,
             selectors: [IPVersion.v4, .v6].map {
                 SelectorPair(local: .everything($0), remote: .everything($0))
             }
         )
+        entry.isRemainder = true
+        return entry
     }
 }
 

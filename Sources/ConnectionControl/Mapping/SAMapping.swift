@@ -60,6 +60,7 @@ struct SAMapping {
         )
         parameters.carriage = PacketCarriage(child)
         parameters.lifetime = lifetime
+        parameters.carriesLaterFragments = child.carriesLaterFragments
         parameters.isActive = child.isUsedOutboundAtOnce
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
@@ -96,6 +97,7 @@ struct SAMapping {
             OriginalEnds(local: $0.local, remote: $0.remote)
         }
         parameters.lifetime = lifetime
+        parameters.carriesLaterFragments = child.carriesLaterFragments
         parameters.replayWindow = tunnel.replayWindow.value
         parameters.followsPeer = child.path.isEncapsulated && child.path.transport == .udp
         parameters.linkMTU = linkMTU

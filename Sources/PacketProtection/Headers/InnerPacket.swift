@@ -106,6 +106,21 @@ struct InnerPacket {
         self.device = device
     }
 
+    /// A fragment behind the first as policy sees the whole packet: with what the first showed.
+    private init(_ fragment: InnerPacket, _ first: KnownFragments.First) {
+        source = fragment.source
+        destination = fragment.destination
+        ports = first.ports
+        flags = fragment.flags | Flag.hasPorts
+        ipProtocol = first.ipProtocol
+        trafficClass = fragment.trafficClass
+        headerLength = fragment.headerLength
+        totalLength = fragment.totalLength
+        device = fragment.device
+    }
+
+    func showing(_ first: KnownFragments.First) -> InnerPacket { InnerPacket(self, first) }
+
     private struct UpperLayer {
         var headerLength: Int
         var ipProtocol: UInt8

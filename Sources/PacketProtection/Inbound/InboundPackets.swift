@@ -86,6 +86,7 @@ extension InboundProcessor {
 
     /// Opens the batch; `deviceWrites` and `controlDatagrams` are then complete.
     package mutating func open(at now: Instant) {
+        openedAt = now.nanoseconds
         var first = 0
         while first < jobCount {
             let slot = unsafe arrivals[first].slot
@@ -170,9 +171,8 @@ extension InboundProcessor {
         )
         guard var packet = parsed, packet.isV4 == isV4 else { return drops.count(.malformedInner) }
         // RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors.
-        guard unsafe association.pointee.selectors.matchesInbound(packet) else {
-            unsafe association.pointee.selectorMismatches &+= 1
-            return drops.count(.selectorMismatch)
+        if unsafe !association.pointee.selectors.matchesInbound(packet) {
+            guard unsafe isAdmittedApart(inner, packet, association) else { return }
         }
         let field = packet.trafficClass & 3
         guard let ecn = ExplicitCongestion.decapsulated(inner: field, outer: outerTrafficClass)

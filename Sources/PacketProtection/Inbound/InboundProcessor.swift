@@ -51,6 +51,9 @@ package import IPsecPrimitives
     var keys: KeyPlaces
     var drops = DropCounters()
     var events = EventQueue()
+    var fragments = KnownFragments()
+    /// When the batch is being opened, in nanoseconds.
+    var openedAt: UInt64 = 0
     var unknownLimit = RateLimit(perSecond: 4)
     /// Of policies whose packets have a device for themselves.
     private var deviceOfPolicy: [UInt32: UInt16] = [:]

@@ -73,10 +73,9 @@ extension OutboundProcessor {
     ) {
         guard let packet = unsafe innerPacket(of: frame, byteCount: byteCount, device: device)
         else { return drops.count(.malformedInner) }
-        if packet.isLaterFragment, assembly.openCount > 0,
-            unsafe assembly.hasBegun(frame + OffloadHeader.length, packet)
-        {
-            return unsafe assemble(frame + OffloadHeader.length, packet, at: now)
+        if packet.isFragment {
+            let isTaken = unsafe takeFragment(frame, byteCount: byteCount, packet, at: now)
+            if isTaken { return }
         }
         let decision = decide(packet)
         switch decision.kind {
@@ -97,11 +96,26 @@ extension OutboundProcessor {
                 policy: Int(decision.policy),
                 at: now
             )
-        case .discard: drops.count(.policyDiscard)
-        case .bypass: drops.count(.policyBypass)
-        case .noPolicy: drops.count(.noPolicy)
-        case .routedIntoItself: drops.count(.routedIntoItself)
+        case .discard, .bypass, .noPolicy, .routedIntoItself:
+            unsafe turnAway(frame, packet, decision, at: now)
         }
+    }
+
+    /// Protects a packet by an SA that something else than its own selectors has found.
+    @inline(never)
+    mutating func protectApart(
+        _ frame: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        slot: Int,
+        at now: UInt64
+    ) {
+        unsafe protect(
+            frame + OffloadHeader.length,
+            packet,
+            OffloadHeader(frame),
+            slot: slot,
+            at: now
+        )
     }
 
     @inline(__always)

@@ -21,6 +21,7 @@ package import IPsecPrimitives
     var keys: KeyPlaces
     var held: HeldPackets
     var assembly = FragmentAssembly()
+    var fragments = KnownFragments()
     var drops = DropCounters()
     var events = EventQueue()
     var errorLimit: RateLimit
@@ -134,7 +135,7 @@ package import IPsecPrimitives
                 index += 1
                 continue
             }
-            let decision = decide(packet)
+            let decision = unsafe decideHeld(frame, packet, at: now.nanoseconds)
             if decision.kind == .acquire {
                 // The SA that came was narrowed to less (RFC 7296 §2.9): this packet needs another.
                 acquire(packet, policy: Int(decision.policy), at: now.nanoseconds)

@@ -22,6 +22,16 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     /// In transport mode: IP options or extension headers that the way out cannot carry, or a
     /// fragment that continues nothing.
     case unsupportedHeader
+    // Either way.
+    /// A fragment behind the first, which shows no ports, of a packet that only an SA with ports
+    /// covers: `later-fragments`, selectors without ports or a tunnel for `opaque` ones carry it
+    /// (RFC 4301 §7).
+    case fragmentWithoutPorts
+    /// As above, where the SA carries such fragments: the first was not seen, or too long ago.
+    case fragmentBeforeFirst
+    /// A fragment that begins within what the first covered, or too near the beginning
+    /// (RFC 1858 §4, RFC 5722 §3, RFC 4301 §7.2).
+    case fragmentOverlap
     // Inbound.
     /// Too short for an ESP packet of its SA, or with a length that the cipher cannot have.
     case malformedESP

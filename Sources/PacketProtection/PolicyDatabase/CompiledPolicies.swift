@@ -11,11 +11,14 @@ internal import IPsecPrimitives
     let tree: PolicyTree
     /// Those of other devices than the shared one: no order tells them apart, but the device.
     let ownDevices: [PolicyEntry]
+    /// The one that stands for what no other covers; nil for none.
+    let remainder: PolicyIdentifier?
 
     package init(_ entries: [PolicyEntry]) {
         identifiers = entries.map(\.identifier)
         actions = entries.map(\.action)
         ownDevices = entries.filter { $0.device != .shared }
+        remainder = entries.last { $0.isRemainder }?.identifier
         var selectors: [FlatSelector] = []
         selectors.reserveCapacity(entries.count)
         for (place, entry) in entries.enumerated() where entry.device == .shared {

@@ -43,9 +43,14 @@
     /// The policy of the device that the packet was read from; nil where that covers it not.
     @inline(__always)
     func lookUp(_ packet: InnerPacket) -> UInt32? {
-        let index = Int(packet.device)
+        lookUp(PolicyQuery(outbound: packet), device: packet.device)
+    }
+
+    @inline(__always)
+    func lookUp(_ query: PolicyQuery, device: UInt16) -> UInt32? {
+        let index = Int(device)
         guard index < count, unsafe entries[index].isUsed,
-            unsafe entries[index].selectors.matchesOutbound(packet)
+            unsafe entries[index].selectors.matches(query)
         else { return nil }
         return unsafe entries[index].identifier
     }

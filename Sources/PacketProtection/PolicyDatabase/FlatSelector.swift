@@ -30,6 +30,9 @@ struct FlatSelector {
         self.owner = Int32(owner)
     }
 
+    /// Whether either side is for packets whose ports cannot be seen.
+    var isOpaque: Bool { localPortLower > localPortUpper || remotePortLower > remotePortUpper }
+
     @inline(__always)
     func matches(_ query: PolicyQuery) -> Bool {
         isV4 == query.isV4 && remoteFirst <= query.remote && query.remote <= remoteLast

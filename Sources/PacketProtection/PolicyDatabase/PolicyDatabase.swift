@@ -53,6 +53,9 @@
         unsafe entries.deallocate()
     }
 
+    /// The identifier of the entry that stands for what no other covers.
+    var remainder: UInt32? { compiled.remainder?.rawValue }
+
     /// Puts another database in place. The counts of held packets begin anew.
     mutating func adopt(_ next: CompiledPolicies) {
         for place in 0..<end {

@@ -39,6 +39,26 @@ struct PolicyQuery {
         isOutbound = false
     }
 
+    init(
+        local: UInt128,
+        remote: UInt128,
+        localPort: UInt16,
+        remotePort: UInt16,
+        ipProtocol: UInt8,
+        isV4: Bool,
+        hasPorts: Bool,
+        isOutbound: Bool
+    ) {
+        self.local = local
+        self.remote = remote
+        self.localPort = localPort
+        self.remotePort = remotePort
+        self.ipProtocol = ipProtocol
+        self.isV4 = isV4
+        self.hasPorts = hasPorts
+        self.isOutbound = isOutbound
+    }
+
     /// The packet that an event or an operator tells of. Ports count where both are there.
     init(_ tuple: PacketTuple, isOutbound: Bool) {
         let near = isOutbound ? tuple.source : tuple.destination

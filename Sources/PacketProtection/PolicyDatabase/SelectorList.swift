@@ -54,6 +54,12 @@ internal import IPsecPrimitives
         return false
     }
 
+    /// As `matches`, by those alone that are not for packets whose ports cannot be seen.
+    @inline(never)
+    func matchesWithoutOpaque(_ query: PolicyQuery) -> Bool {
+        (0..<count).contains { !self[$0].isOpaque && self[$0].matches(query) }
+    }
+
     @inline(__always)
     func matchesOutbound(_ packet: InnerPacket) -> Bool { matches(PolicyQuery(outbound: packet)) }
 

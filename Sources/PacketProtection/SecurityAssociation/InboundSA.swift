@@ -21,7 +21,11 @@ internal import IPsecPrimitives
     let spi: UInt32
     let identifier: UInt32
     let policy: UInt32
+    /// What every packet is held against first; empty where `watched` has them instead.
     let selectors: SelectorList
+    /// Those of an SA whose fragments need more than a comparison; nil for any other.
+    private let watched: UnsafeMutablePointer<SelectorList>?
+    let carriesLaterFragments: Bool
     /// Number of the device that its packets are written to.
     var device: UInt16 = 0
     var octets: UInt64 = 0
@@ -55,7 +59,19 @@ internal import IPsecPrimitives
         spi = parameters.spi.rawValue
         identifier = parameters.identifier.rawValue
         policy = parameters.policy.rawValue
-        selectors = SelectorList(parameters.selectors)
+        carriesLaterFragments = parameters.carriesLaterFragments
+        let isOpaque = parameters.selectors.contains {
+            $0.local.ports.isOpaque || $0.remote.ports.isOpaque
+        }
+        if carriesLaterFragments || isOpaque {
+            selectors = SelectorList([])
+            let memory = UnsafeMutablePointer<SelectorList>.allocate(capacity: 1)
+            unsafe memory.initialize(to: SelectorList(parameters.selectors))
+            unsafe watched = memory
+        } else {
+            selectors = SelectorList(parameters.selectors)
+            unsafe watched = nil
+        }
         lifetime = parameters.lifetime
         path = parameters.path
         reportedPeer = parameters.path.remote
@@ -63,6 +79,11 @@ internal import IPsecPrimitives
         segmentSizeLimit = parameters.segmentSizeLimit
         setLinkMTU(parameters.linkMTU)
     }
+
+    /// Whether its packets must be looked at one by one.
+    var isWatched: Bool { unsafe watched != nil }
+    /// What it was agreed on for.
+    var agreedSelectors: SelectorList { unsafe watched?.pointee ?? selectors }
 
     mutating func setLinkMTU(_ octets: Int) {
         let link = TunnelMTU.packetOctets(
@@ -79,6 +100,10 @@ internal import IPsecPrimitives
     func release() {
         transform.release()
         selectors.deallocate()
+        if let watched = unsafe watched {
+            unsafe watched.pointee.deallocate()
+            unsafe watched.deallocate()
+        }
         window.deallocate()
     }
 

@@ -32,6 +32,7 @@ internal import IPsecPrimitives
     var hasReportedSoft = false
     var hasReportedHard = false
     let isExtended: Bool
+    let carriesLaterFragments: Bool
     var path: OuterPath
     var pathGeneration: UInt32 = 0
     private(set) var linkMTU: Int
@@ -65,6 +66,7 @@ internal import IPsecPrimitives
             fixedDSCP = value & 63
         }
         isExtended = parameters.isExtendedSequence
+        carriesLaterFragments = parameters.carriesLaterFragments
         path = parameters.path
         linkMTU = parameters.linkMTU
         innerLimit = parameters.innerLimit ?? .max

@@ -71,6 +71,8 @@ package struct OutboundSAParameters: Sendable {
     /// The largest inner packet in octets; nil: what the link leaves.
     package var innerLimit: Int?
     package var segmentSizeLimit = SegmentSizeLimit.automatic
+    /// Whether fragments behind the first go by it although it names ports (RFC 4301 §7.3).
+    package var carriesLaterFragments = false
     /// Whether packets may use it at once; otherwise from `activateOutbound` on (RFC 7296 §2.8:
     /// the end that did not start a rekey waits for the first packet or for the delete).
     package var isActive = true
@@ -109,6 +111,8 @@ package struct InboundSAParameters: Sendable {
     /// Set in transport mode where a NAT changes addresses.
     package var originalEnds: OriginalEnds?
     package var lifetime = SALifetime.unlimited
+    /// Whether fragments behind the first may come by it although it names ports (RFC 4301 §7.3).
+    package var carriesLaterFragments = false
     /// Packets that the replay window covers, `ReplayWindow.sizes`.
     package var replayWindow = 1024
     /// The highest number received so far; 0 for a new SA.

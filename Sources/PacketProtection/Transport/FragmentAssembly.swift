@@ -28,20 +28,6 @@
         var length = 0
     }
 
-    /// What one fragment says of itself.
-    private struct Part {
-        /// Octets before the fragment header, or of the IPv4 header.
-        var header: Int
-        /// Where the fragment's own octets begin.
-        var start: Int
-        var offset: Int
-        var hasMore: Bool
-        var identification: UInt32
-        /// Where the number of the next protocol is written, and that number; IPv6 only.
-        var nextOffset = 0
-        var next: UInt8 = 0
-    }
-
     private static let places = 4
     private static let maximumOctets = 65_535
     private static let stride = 65_536 + 64
@@ -79,7 +65,7 @@
 
     /// Whether a later fragment belongs to a packet that was begun.
     func hasBegun(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> Bool {
-        guard openCount > 0, let part = unsafe part(bytes, packet) else { return false }
+        guard openCount > 0, let part = unsafe FragmentPart(bytes, packet) else { return false }
         return find(packet, part) != nil
     }
 
@@ -89,7 +75,7 @@
         _ packet: InnerPacket,
         at now: UInt64
     ) -> Outcome {
-        guard let part = unsafe part(bytes, packet) else { return .refused }
+        guard let part = unsafe FragmentPart(bytes, packet) else { return .refused }
         let octets = packet.totalLength - part.start
         // RFC 791 §3.2: all but the last are multiples of eight.
         guard !part.hasMore || (octets & 7 == 0 && octets > 0) else { return .refused }
@@ -124,7 +110,7 @@
     private mutating func begin(
         _ bytes: UnsafeMutableRawPointer,
         _ packet: InnerPacket,
-        _ part: Part,
+        _ part: FragmentPart,
         at now: UInt64
     ) -> Int {
         var chosen = 0
@@ -170,7 +156,7 @@
         return .whole(place: place, byteCount: OffloadHeader.length + entry.length)
     }
 
-    private func find(_ packet: InnerPacket, _ part: Part) -> Int? {
+    private func find(_ packet: InnerPacket, _ part: FragmentPart) -> Int? {
         for index in 0..<FragmentAssembly.places where unsafe entries[index].isOpen {
             if unsafe entries[index].identification == part.identification,
                 unsafe entries[index].source == packet.source,
@@ -183,41 +169,5 @@
             }
         }
         return nil
-    }
-
-    /// Nil for what is no fragment, or has its fragment header out of place.
-    private func part(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> Part? {
-        guard packet.isFragment else { return nil }
-        if packet.isV4 {
-            let field = unsafe bytes.read16(6)
-            return Part(
-                header: packet.headerLength,
-                start: packet.headerLength,
-                offset: Int(field & 0x1fff) * 8,
-                hasMore: field & 0x2000 != 0,
-                identification: UInt32(unsafe bytes.read16(4))
-            )
-        }
-        var offset = 40
-        var nextOffset = 6
-        var kind = unsafe bytes.read8(6)
-        while kind != 44 {
-            // The packet's reader has walked here: each header lies within.
-            guard offset + 8 <= packet.headerLength, kind != 51 else { return nil }
-            nextOffset = offset
-            kind = unsafe bytes.read8(offset)
-            offset += (Int(unsafe bytes.read8(nextOffset + 1)) + 1) * 8
-        }
-        guard offset + 8 <= packet.totalLength else { return nil }
-        let field = unsafe bytes.read16(offset + 2)
-        return unsafe Part(
-            header: offset,
-            start: offset + 8,
-            offset: Int(field & 0xfff8),
-            hasMore: field & 1 != 0,
-            identification: bytes.read32(offset + 4),
-            nextOffset: nextOffset,
-            next: bytes.read8(offset)
-        )
     }
 }

@@ -82,9 +82,8 @@ extension InboundProcessor {
         _ association: UnsafeMutablePointer<InboundSA>
     ) {
         // RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors.
-        guard unsafe association.pointee.selectors.matchesInbound(packet) else {
-            unsafe association.pointee.selectorMismatches &+= 1
-            return drops.count(.selectorMismatch)
+        if unsafe !association.pointee.selectors.matchesInbound(packet) {
+            guard unsafe isAdmittedApart(bytes, packet, association) else { return }
         }
         unsafe SegmentSizeClamp.apply(
             bytes,

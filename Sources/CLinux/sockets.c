@@ -234,7 +234,7 @@ int cygnet_send_many(int fd, const struct cygnet_datagram *datagrams, uint32_t c
     return sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
+int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu, int32_t *is_own,
                          struct cygnet_address *remote) {
     uint8_t payload[64];
     struct iovec vector = {payload, sizeof payload};
@@ -252,6 +252,7 @@ int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
     if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return 0;
     *error = 0;
     *mtu = 0;
+    *is_own = 0;
     cygnet_from_socket_address(&name, remote);
     int level = version == 4 ? IPPROTO_IP : IPPROTO_IPV6;
     int type = version == 4 ? IP_RECVERR : IPV6_RECVERR;
@@ -260,6 +261,7 @@ int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
         struct sock_extended_err failure;
         memcpy(&failure, CMSG_DATA(c), sizeof failure);
         *error = (int32_t)failure.ee_errno;
+        *is_own = failure.ee_origin == SO_EE_ORIGIN_LOCAL;
         if (failure.ee_errno == EMSGSIZE) *mtu = failure.ee_info;
     }
     return 1;

@@ -97,17 +97,20 @@ extension ConnectionController {
 
     /// RFC 4301 §8.2.1 and §6.1.1: anyone may have sent it, so it is believed within bounds.
     ///
+    /// - Parameter floor: the least that is believed, in octets; over IPv6 1280 at least.
     /// - Returns: octets of outer packet, or nil for 0: less than that, but unknown.
     package static func believedMTU(
         _ octets: Int,
         of version: IPVersion,
-        linkMTU: Int
+        linkMTU: Int,
+        floor: Int = 576
     ) -> Int? {
         guard octets > 0 else { return nil }
-        return min(max(octets, version == .v4 ? 576 : 1280), linkMTU)
+        return min(max(octets, version == .v4 ? floor : max(floor, 1280)), linkMTU)
     }
 
-    /// RFC 8201 §4: such a message "MUST NOT increase" the estimate; time does.
+    /// RFC 8201 §4: such a message "MUST NOT increase" the estimate; time does (RFC 1191 §6.3), since
+    /// the path may have changed, or the word of it may have been forged.
     func pathMTU(
         to remote: IPAddress,
         octets: Int,
@@ -117,12 +120,13 @@ extension ConnectionController {
         let believed = ConnectionController.believedMTU(
             octets,
             of: remote.version,
-            linkMTU: linkMTU(to: remote)
+            linkMTU: linkMTU(to: remote),
+            floor: configuration.settings.pathMTUFloor
         )
         guard let believed, believed < configuration.settings.linkMTU,
             pathMTUs.learn(believed, to: remote)
         else { return }
-        timers.set(.pathMTU(remote), at: now + PathMTUs.memory)
+        timers.set(.pathMTU(remote), at: now + configuration.settings.pathMTUMemory)
         setLinkMTU(to: remote, into: &effects)
     }
 

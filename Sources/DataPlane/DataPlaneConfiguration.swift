@@ -11,6 +11,8 @@ package struct DataPlaneConfiguration: Sendable {
     /// AH, and what else goes out with an IP header of its own.
     package var headerSockets: [RawAHSocket]
     package var packetPath: PacketPathConfiguration
+    /// Whether what routers say of a path's MTU counts; what the system's own links carry does.
+    package var learnsPathMTU = true
 
     package init(
         device: TUNDevice,

@@ -30,6 +30,7 @@ struct CarriageTests {
             networks + [
                 "ah-proposals: [sha512-x25519, sha256-noesn]", "compression: [lzs, deflate]",
                 "tfc-padding: refuse", "later-fragments: true", "sa-per-pair: true",
+                "fragmentation: after",
             ]
         )
         #expect(read.diagnostics == [])
@@ -44,6 +45,7 @@ struct CarriageTests {
         #expect(tunnel.carriage.compression.map(\.value) == [.lzs, .deflate])
         #expect(tunnel.carriage.padding.value == .refuse)
         #expect(tunnel.carriage.laterFragments.value && tunnel.carriage.isPerPair.value)
+        #expect(tunnel.carriage.fragmentation.value == .after)
     }
 
     @Test func bothProtocolsWhereBothAreNamed() throws {
@@ -77,6 +79,17 @@ struct CarriageTests {
         #expect(read.errors.first?.location.line == 10)
         #expect(read.errors.first?.hint == hint)
         #expect(result(ends + [line]).diagnostics == [])
+    }
+
+    @Test func whatForbidsFragmentsForbidsThemBehindESP() {
+        let read = result(networks + ["df: set", "fragmentation: after"])
+        #expect(read.errors.map(\.location.line) == [11])
+        #expect(read.errors.first?.hint.contains("df: copy") == true)
+        let floor = GatewayConfiguration.read(
+            Array("gateway: {link-mtu: 1400, path-mtu-floor: 1401}\n".utf8),
+            file: "a.yaml"
+        )
+        #expect(floor.errors.contains { $0.message.contains("above link-mtu (1400)") })
     }
 
     @Test func laterFragmentsAreCarried() {

@@ -115,6 +115,9 @@ struct ModelTests {
               held-packets: 0
               replay-window: 2048
               link-mtu: 9000
+              path-mtu: ignore
+              path-mtu-floor: 1200
+              path-mtu-memory: 5m
               mtu: 1400
               routing-table: 77
               rule-priority: 500
@@ -140,6 +143,8 @@ struct ModelTests {
         expected.defence.puzzleDifficulty = nil
         expected.defence.puzzleLimit = 9
         (expected.replayWindow, expected.linkMTU, expected.mtu) = (2048, 9000, 1400)
+        (expected.pathMTU, expected.pathMTUFloor) = (.ignore, 1200)
+        expected.pathMTUMemory = .seconds(300)
         (expected.routingTable, expected.rulePriority) = (77, 500)
         (expected.firewallMark, expected.firewallMask) = (0x20000, 0xFF0000)
         #expect(configuration.settings == expected)

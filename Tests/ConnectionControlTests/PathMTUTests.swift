@@ -12,6 +12,20 @@ struct PathMTUTests {
         #expect(result == believed)
     }
 
+    @Test(arguments: [(600, IPVersion.v4, 1000), (1290, .v6, 1300), (1000, .v4, 1000)])
+    func isNeverBelowTheFloor(octets: Int, version: IPVersion, believed: Int) {
+        let floor = version == .v4 ? 1000 : 1300
+        let result = ConnectionController.believedMTU(
+            octets,
+            of: version,
+            linkMTU: 1500,
+            floor: floor
+        )
+        #expect(result == believed)
+        let low = ConnectionController.believedMTU(600, of: .v6, linkMTU: 1500, floor: 576)
+        #expect(low == 1280)
+    }
+
     @Test func anUnknownSizeChangesNothing() {
         #expect(ConnectionController.believedMTU(0, of: .v4, linkMTU: 1500) == nil)
     }

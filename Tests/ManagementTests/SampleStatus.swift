@@ -85,6 +85,8 @@ enum SampleStatus {
                 remoteSelectors: ["10.2.0.0/16"],
                 inbound: TrafficCount(packets: 10, bytes: 1000),
                 outbound: TrafficCount(packets: 20, bytes: 1_572_864),
+                largestPacket: 1438,
+                pathMTU: 1500,
                 ageSeconds: 60,
                 rekeyInSeconds: 3180
             )

@@ -65,6 +65,7 @@ extension SampleStatus {
                       },
                       "inboundSPI" : "0xc0000001",
                       "isOutbound" : true,
+                      "largestPacket" : 1438,
                       "localSelectors" : [
                         "10.1.0.0/16"
                       ],
@@ -73,6 +74,7 @@ extension SampleStatus {
                         "packets" : 20
                       },
                       "outboundSPI" : "0xc0000002",
+                      "pathMTU" : 1500,
                       "rekeyInSeconds" : 3180,
                       "remoteSelectors" : [
                         "10.2.0.0/16"

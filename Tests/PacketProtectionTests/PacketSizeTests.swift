@@ -193,6 +193,32 @@ internal import Testing
         }
     }
 
+    /// RFC 4301 §8.2.1, case 2: "before or after encryption per its configuration".
+    @Test func whatIsFragmentedBehindESPGoesWhole() throws {
+        let (near, far) = try TestTunnel().gateways(
+            errorSources,
+            outbound: {
+                $0.fragmentsAfter = true
+            }
+        )
+        let loose = TestPackets.plain(packet(.v4, octets: 5000, dontFragment: false))
+        let runs = near.send([loose])
+        #expect(runs.map(\.dontFragment) == [false] && runs.flatMap(\.datagrams).count == 1)
+        #expect(far.receive(runs) == [loose])
+        // What must not be cut is answered all the same.
+        let tight = [packet(.v4, octets: 5000), packet(.v6, octets: 5000)].map(TestPackets.plain)
+        #expect(near.send(tight) == [] && near.errors.count == 2)
+        // RFC 791 §3.1: what no IP packet has room for is cut before.
+        let largest = TestPackets.plain(packet(.v4, octets: 65_535, dontFragment: false))
+        #expect(far.receive(near.send([largest])).count > 40)
+        // As everything is where the outer header says that nobody may cut it.
+        let (strict, _) = try TestTunnel().gateways(outbound: {
+            $0.fragmentsAfter = true
+            $0.dontFragment = .set
+        })
+        #expect(strict.send([loose]).flatMap(\.datagrams).count == 4)
+    }
+
     @Test func fragmentsAreFragmentedFurther() throws {
         let (near, far) = try TestTunnel().gateways()
         var fragment = TestPackets.ip(

@@ -49,8 +49,9 @@ int cygnet_receive(int fd, struct cygnet_datagram *datagrams, uint32_t count);
 int cygnet_send(int fd, const struct cygnet_datagram *datagram);
 /// sendmmsg without waiting: the number sent, or -1 and errno.
 int cygnet_send_many(int fd, const struct cygnet_datagram *datagrams, uint32_t count);
-/// Takes one error off the queue: 1 and fills in, 0 when there is none.
-int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu,
+/// Takes one error off the queue: 1 and fills in, 0 when there is none. `is_own`: it is the
+/// system's own word, not an ICMP message's.
+int cygnet_receive_error(int fd, int version, int32_t *error, uint32_t *mtu, int32_t *is_own,
                          struct cygnet_address *remote);
 
 // MARK: Streams

@@ -19,6 +19,11 @@ package struct CarriageConfiguration: Equatable, Sendable {
         case accept, refuse
     }
 
+    /// Where IPv4 packets that may be fragmented are, if they are too long (RFC 4301 §8.2.1).
+    package enum Fragmentation: String, CaseIterable, Sendable {
+        case before, after
+    }
+
     package var mode: Located<Mode>
     /// For AH, in order of preference, behind those for ESP.
     package var ahProposals: [Located<Proposal>] = []
@@ -28,6 +33,7 @@ package struct CarriageConfiguration: Equatable, Sendable {
     /// Whether later fragments, whose ports cannot be seen, go by the SA of the first (RFC 4301
     /// §7).
     package var laterFragments: Located<Bool>
+    package var fragmentation: Located<Fragmentation>
     /// A Child SA for each pair of addresses.
     package var isPerPair: Located<Bool>
     /// Child SAs of the same traffic (RFC 9611).
@@ -38,6 +44,7 @@ package struct CarriageConfiguration: Equatable, Sendable {
         mode = Located(.tunnel, at: location)
         padding = Located(.accept, at: location)
         laterFragments = Located(false, at: location)
+        fragmentation = Located(.before, at: location)
         isPerPair = Located(false, at: location)
         resources = Located(1, at: location)
     }

@@ -17,6 +17,12 @@ package struct GatewaySettings: Equatable, Sendable {
         case openSSL = "openssl"
     }
 
+    /// Whether what routers say of a path's MTU counts (RFC 4301 §6.1.1).
+    package enum PathMTULearning: String, CaseIterable, Sendable {
+        case learn
+        case ignore
+    }
+
     /// The name of the TUN device.
     package var interfaceName = "cygnet0"
     /// Path of the Unix socket that answers `cygnet status` and its like.
@@ -49,6 +55,11 @@ package struct GatewaySettings: Equatable, Sendable {
     package var replayWindow = 1024
     /// Largest packet that the path between gateways carries, in bytes.
     package var linkMTU = 1500
+    package var pathMTU = PathMTULearning.learn
+    /// The least path MTU that is believed, in bytes; over IPv6 1280 at least.
+    package var pathMTUFloor = 576
+    /// How long a path MTU that was learnt counts (RFC 4301 §8.2.2).
+    package var pathMTUMemory = Duration.seconds(600)
     /// MTU of the TUN device in bytes; nil means what is left of `linkMTU`.
     package var mtu: Int?
 

@@ -6,7 +6,7 @@ enum GatewaySection {
         "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
         "cookie-threshold", "half-open-limit", "defence", "crash-detection", "held-packets",
         "replay-window",
-        "link-mtu", "mtu",
+        "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
     ]
     static let listenKeys = ["addresses", "ike-port", "nat-port", "tcp-ports"]
@@ -83,6 +83,7 @@ enum GatewaySection {
             ConfigurationLimits.replayWindow
         )
         settings.linkMTU = number("link-mtu", settings.linkMTU, 576...65_535)
+        readPathMTU(reader, &settings)
         settings.mtu =
             reader.value(
                 "mtu",
@@ -95,6 +96,34 @@ enum GatewaySection {
                 "cookie-threshold (\(settings.cookieThreshold)) is above half-open-limit "
                     + "(\(settings.halfOpenLimit)): no cookie would ever be asked for",
                 hint: "set cookie-threshold below half-open-limit"
+            )
+        }
+    }
+
+    private static func readPathMTU(_ reader: MappingReader, _ settings: inout GatewaySettings) {
+        settings.pathMTU =
+            reader.value(
+                "path-mtu",
+                default: settings.pathMTU,
+                WordText.oneOf(GatewaySettings.PathMTULearning.self)
+            ).value
+        settings.pathMTUFloor =
+            reader.value(
+                "path-mtu-floor",
+                default: settings.pathMTUFloor,
+                NumberText.integer(ConfigurationLimits.innerMTU)
+            ).value
+        settings.pathMTUMemory =
+            reader.value(
+                "path-mtu-memory",
+                default: settings.pathMTUMemory,
+                NumberText.duration(ConfigurationLimits.pathMTUMemory)
+            ).value
+        if settings.pathMTUFloor > settings.linkMTU {
+            reader.problems.error(
+                at: reader.location(of: "path-mtu-floor"),
+                "path-mtu-floor (\(settings.pathMTUFloor)) is above link-mtu (\(settings.linkMTU))",
+                hint: "set path-mtu-floor to link-mtu at most"
             )
         }
     }
@@ -192,6 +221,8 @@ enum ConfigurationLimits {
     static let replayWindow = 32...65_536
     /// RFC 8200 §5 asks for 1280 where IPv6 is carried; IPv4 alone lives with less.
     static let innerMTU = 576...65_535
+    /// RFC 1191 §3, RFC 8201 §4: "MUST NOT be done less than 5 minutes after" the word came.
+    static let pathMTUMemory = Duration.seconds(300)...Duration.seconds(86_400)
     static let connections = 10_000
     static let tunnelsPerConnection = 1000
     static let peerAddresses = 16

@@ -3,8 +3,8 @@ internal import IPsecPrimitives
 /// How the SAs of a tunnel carry its packets.
 extension TunnelSection {
     static let carriageKeys = [
-        "mode", "ah-proposals", "compression", "tfc-padding", "later-fragments", "sa-per-pair",
-        "resources",
+        "mode", "ah-proposals", "compression", "tfc-padding", "later-fragments", "fragmentation",
+        "sa-per-pair", "resources",
     ]
 
     func readCarriage(_ reader: MappingReader, into tunnel: inout TunnelConfiguration) {
@@ -32,6 +32,12 @@ extension TunnelSection {
             default: false,
             WordText.boolean
         )
+        carriage.fragmentation = reader.value(
+            "fragmentation",
+            default: .before,
+            WordText.oneOf(CarriageConfiguration.Fragmentation.self)
+        )
+        checkFragmentation(carriage.fragmentation, tunnel)
         carriage.isPerPair = reader.value("sa-per-pair", default: false, WordText.boolean)
         carriage.resources = reader.value("resources", default: 1, NumberText.integer(1...64))
         tunnel.carriage = carriage
@@ -49,6 +55,20 @@ extension TunnelSection {
                 return try WordText.oneOf(algorithms)(text)
             } ?? []
         return words.compactMap { word in word.value.map { Located($0, at: word.location) } }
+    }
+
+    /// A bit that forbids what is asked for.
+    private func checkFragmentation(
+        _ fragmentation: Located<CarriageConfiguration.Fragmentation>,
+        _ tunnel: TunnelConfiguration
+    ) {
+        guard fragmentation.value == .after, tunnel.dontFragment.value == .set else { return }
+        problems.error(
+            at: fragmentation.location,
+            "tunnel \"\(tunnel.path)\" fragments what is protected already, and `df: set` forbids "
+                + "that",
+            hint: "write `df: copy` or `df: clear`, or remove fragmentation"
+        )
     }
 
     private func checkPairs(_ tunnel: TunnelConfiguration) {

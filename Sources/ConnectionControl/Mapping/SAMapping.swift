@@ -71,6 +71,7 @@ struct SAMapping {
             case .set: .set
             case .clear: .clear
             }
+        parameters.fragmentsAfter = tunnel.carriage.fragmentation.value == .after
         parameters.dscp =
             switch tunnel.dscp.value {
             case .copy: .copy

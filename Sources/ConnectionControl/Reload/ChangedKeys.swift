@@ -77,6 +77,7 @@ extension TunnelConfiguration {
         compare("compression", carriage.compression == old.carriage.compression)
         compare("tfc-padding", carriage.padding == old.carriage.padding)
         compare("later-fragments", carriage.laterFragments == old.carriage.laterFragments)
+        compare("fragmentation", carriage.fragmentation == old.carriage.fragmentation)
         compare("sa-per-pair", carriage.isPerPair == old.carriage.isPerPair)
         compare("resources", carriage.resources == old.carriage.resources)
         compare("interface", interface?.name == old.interface?.name)
@@ -92,6 +93,7 @@ extension TunnelConfiguration {
         lifetimeBytes == old.lifetimeBytes && lifetimePackets == old.lifetimePackets
             && dontFragment == old.dontFragment && dscp == old.dscp && mssClamp == old.mssClamp
             && mtu == old.mtu && replayWindow == old.replayWindow
+            && carriage.fragmentation == old.carriage.fragmentation
     }
 }
 
@@ -107,6 +109,8 @@ extension GatewaySettings {
         compare("defence", defence == old.defence)
         compare("replay-window", replayWindow == old.replayWindow)
         compare("link-mtu", linkMTU == old.linkMTU)
+        compare("path-mtu-floor", pathMTUFloor == old.pathMTUFloor)
+        compare("path-mtu-memory", pathMTUMemory == old.pathMTUMemory)
         compare("mtu", mtu == old.mtu)
         compare("listen.tcp-ports", tcpPorts == old.tcpPorts)
         keys += fixedKeys(changedFrom: old).map(\.key)
@@ -138,6 +142,7 @@ extension GatewaySettings {
         )
         compare("packet-cipher", packetCipher == old.packetCipher, "SAs in place use it")
         compare("held-packets", heldPackets == old.heldPackets, "their memory is set aside")
+        compare("path-mtu", pathMTU == old.pathMTU, laid)
         compare("routing-table", routingTable == old.routingTable, laid)
         compare("rule-priority", rulePriority == old.rulePriority, laid)
         compare("firewall-mark", firewallMark == old.firewallMark, laid)

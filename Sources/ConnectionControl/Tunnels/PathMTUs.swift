@@ -2,9 +2,6 @@ internal import IPsecPrimitives
 
 /// What the network said that the paths to the peers carry, and which SAs go there.
 struct PathMTUs {
-    /// RFC 8201 §4 and RFC 1191 §6.3: an estimate may be raised again after ten minutes, since
-    /// the path may have changed, or the word of it may have been forged.
-    static let memory = Duration.seconds(600)
     /// Addresses with an estimate; what comes on top of it is forgotten, for anyone may send it.
     static let limit = 65_536
 

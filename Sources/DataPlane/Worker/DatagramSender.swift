@@ -31,6 +31,9 @@ struct TooLongReport {
     /// Where a fragment is put together.
     let fragmentArea: UnsafeMutableRawPointer
     private var discovery: [PathMTUDiscovery]
+    /// How datagrams go that nobody may cut.
+    private let uncut: PathMTUDiscovery
+    private let learnsPathMTU: Bool
     private var destinations: UnsafeMutablePointer<Destination>
     private var destinationCount = 64
     private let many: UnsafeMutablePointer<cygnet_datagram>
@@ -45,10 +48,13 @@ struct TooLongReport {
 
     init(_ configuration: DataPlaneConfiguration, counters: WorkerCounters) {
         sockets = SourceSocket.all(of: configuration)
+        learnsPathMTU = configuration.learnsPathMTU
+        let uncut: PathMTUDiscovery = configuration.learnsPathMTU ? .on : .probe
+        self.uncut = uncut
         discovery = sockets.map { socket in
             // What is longer than the path is refused or reported, not cut by the kernel.
-            DontFragment.set(.on, on: socket.number, version: socket.version)
-            return .on
+            DontFragment.set(uncut, on: socket.number, version: socket.version)
+            return uncut
         }
         unsafe destinations = .allocate(capacity: destinationCount)
         unsafe destinations.initialize(repeating: Destination(), count: destinationCount)
@@ -114,6 +120,7 @@ struct TooLongReport {
     mutating func collectErrors(of socket: SourceSocket) {
         var error: Int32 = 0
         var mtu: UInt32 = 0
+        var isOwn: Int32 = 0
         var remote = cygnet_address()
         // Bounded: a flood of errors must not hold up packets.
         for _ in 0..<64 {
@@ -123,11 +130,13 @@ struct TooLongReport {
                     Int32(socket.version.rawValue),
                     &error,
                     &mtu,
+                    &isOwn,
                     &remote
                 ) == 1
             else { return }
             counters.networkErrors.add(1)
-            guard error == EMSGSIZE, tooLong.count < DatagramSender.reportsPerBatch,
+            guard error == EMSGSIZE, learnsPathMTU || isOwn != 0,
+                tooLong.count < DatagramSender.reportsPerBatch,
                 let endpoint = remote.endpoint
             else { continue }
             tooLong.append(TooLongReport(remote: endpoint, mtu: Int(mtu)))
@@ -180,7 +189,7 @@ struct TooLongReport {
         let mayFragment =
             !run.dontFragment
             && (sockets[index].version == .v4 || run.segmentSize &+ 48 > linkMTU)
-        let wanted: PathMTUDiscovery = mayFragment ? .off : .on
+        let wanted: PathMTUDiscovery = mayFragment ? .off : uncut
         guard discovery[index] != wanted else { return }
         discovery[index] = wanted
         DontFragment.set(wanted, on: sockets[index].number, version: sockets[index].version)

@@ -118,15 +118,15 @@ package final class GatewayDaemon {
             engineRandom: PooledRandomSource()
         )
         try GatewayDaemon.confine(configuration, logger)
-        dataPlane = try DataPlane.start(
-            DataPlaneConfiguration(
-                device: device,
-                udpSockets: sockets.natTraversal,
-                rawSockets: sockets.esp,
-                headerSockets: sockets.ah,
-                packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
-            )
+        var dataPlaneConfiguration = DataPlaneConfiguration(
+            device: device,
+            udpSockets: sockets.natTraversal,
+            rawSockets: sockets.esp,
+            headerSockets: sockets.ah,
+            packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
         )
+        dataPlaneConfiguration.learnsPathMTU = settings.pathMTU == .learn
+        dataPlane = try DataPlane.start(dataPlaneConfiguration)
     }
 
     /// Runs until a signal or a client ends it, and leaves in good order.

@@ -173,6 +173,8 @@ struct StatusReport {
             remoteSelectors: (child?.remoteSelectors ?? []).map(\.description),
             inbound: count(pair.inbound),
             outbound: count(pair.outbound),
+            largestPacket: associations[pair.outbound]?.tunnelMTU,
+            pathMTU: associations[pair.outbound]?.linkMTU,
             drops: drops(of: pair),
             ageSeconds: child?.age.inSeconds ?? 0,
             rekeyInSeconds: child?.rekeyIn?.inSeconds

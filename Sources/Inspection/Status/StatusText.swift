@@ -144,6 +144,9 @@ package struct StatusText {
                 "      in  \(sa.inboundSPI) \(traffic(sa.inbound))",
                 "      out \(sa.outboundSPI) \(traffic(sa.outbound))",
             ]
+            if let largest = sa.largestPacket, let path = sa.pathMTU {
+                lines.append("      packets of up to \(largest) bytes, \(path) on the way")
+            }
             if let drops = sa.drops, !drops.isEmpty {
                 let counts = drops.map { "\($0.packets) \($0.reason)" }
                 lines.append("      dropped " + counts.joined(separator: ", "))

@@ -102,6 +102,10 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
     package var remoteSelectors: [String]
     package var inbound: TrafficCount
     package var outbound: TrafficCount
+    /// The largest packet in bytes that fits the SA uncut, and the largest outer packet that the path
+    /// to the peer carries, as far as is known; absent where the packet path has no SA.
+    package var largestPacket: Int?
+    package var pathMTU: Int?
     /// Packets of these SAs that went no further, by reason; absent where there were none.
     package var drops: [DropCount]?
     package var ageSeconds: Double
@@ -119,6 +123,8 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         remoteSelectors: [String],
         inbound: TrafficCount,
         outbound: TrafficCount,
+        largestPacket: Int? = nil,
+        pathMTU: Int? = nil,
         drops: [DropCount]? = nil,
         ageSeconds: Double,
         rekeyInSeconds: Double?
@@ -133,6 +139,8 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         self.remoteSelectors = remoteSelectors
         self.inbound = inbound
         self.outbound = outbound
+        self.largestPacket = largestPacket
+        self.pathMTU = pathMTU
         self.drops = drops
         self.ageSeconds = ageSeconds
         self.rekeyInSeconds = rekeyInSeconds

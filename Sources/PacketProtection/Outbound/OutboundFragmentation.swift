@@ -1,7 +1,7 @@
 internal import IPsecPrimitives
 
-// Packets larger than the tunnel carries (RFC 4301 §8): IPv4 that allows it is fragmented before
-// ESP, everything else is answered with the size that would fit.
+// Packets larger than the tunnel carries (RFC 4301 §8): IPv4 that allows it is fragmented, before
+// ESP unless the SA says otherwise; everything else is answered with the size that would fit.
 extension OutboundProcessor {
     @inline(never)
     mutating func protectOversize(
@@ -33,7 +33,7 @@ extension OutboundProcessor {
     }
 
     /// Cuts an IPv4 packet, which may be a fragment itself (RFC 791 §3.2). One that fits goes
-    /// whole.
+    /// whole, as does one that is to be fragmented behind ESP: by the system, or by who sends it.
     mutating func protectFragments(
         _ bytes: UnsafeMutableRawPointer,
         totalLength: Int,
@@ -41,7 +41,11 @@ extension OutboundProcessor {
         _ outer: Outer,
         at now: UInt64
     ) {
-        if totalLength <= outer.limit {
+        let isWhole =
+            totalLength <= outer.limit
+            || !outer.dontFragment
+                && totalLength <= (unsafe associations.elements[outer.slot].wholeLimit)
+        if isWhole {
             guard let target = unsafe begin(totalLength, outer, at: now) else { return }
             return unsafe target.copyMemory(from: bytes, byteCount: totalLength)
         }

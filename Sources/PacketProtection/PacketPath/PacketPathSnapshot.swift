@@ -42,6 +42,8 @@ package struct SASnapshot: Hashable, Sendable {
     package var selectorMismatches: UInt64 = 0
     /// The largest inner packet in octets, outbound.
     package var tunnelMTU = 0
+    /// The largest outer packet in octets that its path carries, as far as is known; outbound.
+    package var linkMTU = 0
 
     /// What is counted for each SA, by reason.
     package var drops: [(reason: DropReason, packets: UInt64)] {

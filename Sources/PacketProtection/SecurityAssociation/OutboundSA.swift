@@ -37,6 +37,10 @@ internal import IPsecPrimitives
     var pathGeneration: UInt32 = 0
     private(set) var linkMTU: Int
     private let innerLimit: Int
+    private let fragmentsAfter: Bool
+    /// The largest packet in octets that is protected whole although the path carries less: 0 where
+    /// plaintext is fragmented.
+    private(set) var wholeLimit = 0
     private let segmentSizeLimit: SegmentSizeLimit
     let selectors: SelectorList
 
@@ -70,6 +74,7 @@ internal import IPsecPrimitives
         path = parameters.path
         linkMTU = parameters.linkMTU
         innerLimit = parameters.innerLimit ?? .max
+        fragmentsAfter = parameters.fragmentsAfter
         segmentSizeLimit = parameters.segmentSizeLimit
         selectors = SelectorList(parameters.selectors)
         tunnelMTU = 0
@@ -97,6 +102,9 @@ internal import IPsecPrimitives
         updateMTU()
     }
 
+    /// RFC 791 §3.1: the total length has 16 bits.
+    private static let largestPacket = 65_535
+
     private mutating func updateMTU() {
         let link = TunnelMTU.packetOctets(
             linkMTU: linkMTU,
@@ -105,6 +113,15 @@ internal import IPsecPrimitives
             carriage: carriage
         )
         tunnelMTU = min(link, innerLimit)
+        if fragmentsAfter {
+            let largest = TunnelMTU.packetOctets(
+                linkMTU: OutboundSA.largestPacket,
+                path: path,
+                shape: shape,
+                carriage: carriage
+            )
+            wholeLimit = min(largest, innerLimit)
+        }
         segmentSizeV4 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: true)
         segmentSizeV6 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: false)
     }
@@ -121,6 +138,7 @@ internal import IPsecPrimitives
             lastUse: packets == 0 ? nil : Instant(nanoseconds: lastUse)
         )
         result.tunnelMTU = tunnelMTU
+        result.linkMTU = linkMTU
         return result
     }
 }

@@ -65,6 +65,9 @@ package struct OutboundSAParameters: Sendable {
     /// Number of the last packet sent so far; 0 for a new SA.
     package var initialSequence: UInt64 = 0
     package var dontFragment = DontFragmentPolicy.copy
+    /// Whether IPv4 packets that are too long and may be fragmented are protected whole, and what
+    /// they become is fragmented (RFC 4301 §8.2.1, case 2).
+    package var fragmentsAfter = false
     package var dscp = DSCPPolicy.copy
     /// The largest outer packet in octets that the path carries.
     package var linkMTU = 1500

@@ -125,6 +125,9 @@ struct StatusTextTests {
             DropCount(reason: "selectorMismatch", packets: 1),
         ]
         #expect(lines().contains("      dropped 3 replayed, 1 selectorMismatch"))
+        #expect(!lines().contains { $0.contains("on the way") })
+        (child.largestPacket, child.pathMTU) = (1338, 1400)
+        #expect(lines().contains("      packets of up to 1338 bytes, 1400 on the way"))
     }
 
     @Test func anEstablishedConnection() {

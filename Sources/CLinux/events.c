@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -70,4 +71,28 @@ uint64_t cygnet_boottime(void) {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int cygnet_pin_thread(unsigned processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (processor >= CPU_SETSIZE) {
+        errno = EINVAL;
+        return -1;
+    }
+    CPU_SET(processor, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}
+
+int cygnet_usable_processors(unsigned *numbers, int maximum) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return -1;
+    int count = 0;
+    for (unsigned number = 0; number < CPU_SETSIZE; number++) {
+        if (!CPU_ISSET(number, &set)) continue;
+        if (count < maximum) numbers[count] = number;
+        count++;
+    }
+    return count;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -53,6 +54,32 @@ int cygnet_open_socket(int version, int protocol) {
 
 int cygnet_set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+int cygnet_steer_by_spi(int fd, unsigned count) {
+    // Loads past the end of a datagram give 0, as does the non-ESP marker: the first socket.
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
+int cygnet_keep_spis(int fd, int version, unsigned offset, unsigned index, unsigned count) {
+    struct sock_filter code[] = {
+        // The octets of the IP header: a raw socket sees that of IPv4, and none of IPv6.
+        version == 4 ? (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0)
+                     : (struct sock_filter)BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_IND, offset),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, index, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 int cygnet_bind(int fd, const struct cygnet_address *address) {

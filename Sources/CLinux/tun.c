@@ -19,14 +19,16 @@
 
 enum { virtio_header_size = 10 };
 
-int cygnet_tun_open(const char *name, int with_header, const char **call) {
+int cygnet_tun_open(
+    const char *name, int with_header, int has_many_queues, const char **call) {
     *call = "open(/dev/net/tun)";
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return -1;
     struct ifreq request;
     memset(&request, 0, sizeof request);
     strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-    request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (with_header ? IFF_VNET_HDR : 0));
+    request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (with_header ? IFF_VNET_HDR : 0)
+                                | (has_many_queues ? IFF_MULTI_QUEUE : 0));
     *call = "ioctl(TUNSETIFF)";
     int failed = ioctl(fd, TUNSETIFF, &request) != 0;
     if (!failed && with_header) {

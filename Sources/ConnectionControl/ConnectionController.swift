@@ -92,6 +92,20 @@ package final class ConnectionController {
     /// What seals tickets (RFC 5723); call before `start`.
     package func useTicketSealer(_ sealer: TicketSealer) { engine.useTicketSealer(sealer) }
 
+    /// Has inbound SAs belong to the worker that is the home of their policy, so that the packets of one
+    /// tunnel are one worker's in both directions; call before `start`.
+    package func steerSPIs(workers count: Int) {
+        guard count > 1 else { return }
+        let place = WorkerPlace(index: 0, of: count)
+        engine.spiSteering = SPISteering(divisor: UInt32(count)) {
+            [unowned self] connection, tunnel, slot in
+            let path = TunnelPath(connection: connection, tunnel: tunnel)
+            return numbering.policyOfTunnel[path].map {
+                UInt32((place.home(of: $0) + slot) % count)
+            }
+        }
+    }
+
     package func handle(_ event: ControlEvent, at now: Instant) -> [ControlEffect] {
         var effects: [ControlEffect] = []
         switch event {

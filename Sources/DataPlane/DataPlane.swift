@@ -1,56 +1,77 @@
+internal import Glibc
 package import LinuxIO
 package import PacketProtection
 
-/// The packet path at work: one worker thread that owns both directions, run to completion.
+/// The packet path at work: worker threads, each with both directions of SAs of its own, run to
+/// completion.
 ///
 /// Control, on one thread of its own, posts commands and drains events; nothing is shared with
-/// the worker but two mailboxes and counters. More workers would each own their SAs, and `post`
-/// would choose among their mailboxes.
+/// a worker but two mailboxes and counters. Workers give one another the packets that are not theirs.
 package final class DataPlane {
-    private let thread: WorkerThread
-    private let commands: Mailbox<DataPlaneCommand>
-    private let events: Mailbox<DataPlaneEvent>
-    private let counters: WorkerCounters
-    /// Commands that found the mailbox full, oldest first.
-    private var waiting: [DataPlaneCommand] = []
-    /// How many of them, from the oldest, the worker has by now.
-    private var sent = 0
+    private let channels: [WorkerChannel]
+    private let eventWakeUp: EventDescriptor
+    private var routing: CommandRouting
+    private var snapshots: SnapshotGathering
 
-    private static let commandCapacity = 1024
     static let eventCapacity = 4096
 
     /// Readable when `drainEvents` has something to give.
-    package var eventDescriptor: Int32 { events.descriptor }
+    package var eventDescriptor: Int32 { eventWakeUp.number }
 
-    /// Starts the worker. Signals are blocked in it.
+    package var workerCount: Int { channels.count }
+
+    /// Starts the workers. Signals are blocked in them.
     package static func start(
         _ configuration: DataPlaneConfiguration
     ) throws(SystemCallFailure) -> DataPlane {
-        try DataPlane(configuration)
+        let dataPlane = try DataPlane(configuration)
+        do throws(SystemCallFailure) {
+            try dataPlane.startThreads(configuration)
+        } catch {
+            dataPlane.stop()
+            throw error
+        }
+        return dataPlane
     }
 
     private init(_ configuration: DataPlaneConfiguration) throws(SystemCallFailure) {
-        commands = try Mailbox(capacity: DataPlane.commandCapacity)
-        events = try Mailbox(capacity: DataPlane.eventCapacity)
-        counters = WorkerCounters()
-        thread = try WorkerThread(
-            WorkerSetup(
-                configuration: configuration,
-                commands: commands,
-                events: events,
-                counters: counters
+        let wakeUp = try EventDescriptor()
+        var channels: [WorkerChannel] = []
+        for _ in 0..<configuration.workerCount {
+            channels.append(try WorkerChannel(eventWakeUp: wakeUp))
+        }
+        eventWakeUp = wakeUp
+        self.channels = channels
+        routing = CommandRouting(workers: channels.count)
+        snapshots = SnapshotGathering(workers: channels.count)
+    }
+
+    private func startThreads(
+        _ configuration: DataPlaneConfiguration
+    ) throws(SystemCallFailure) {
+        let exchange = channels.count > 1 ? WorkerExchange(channels) : nil
+        for (index, channel) in channels.enumerated() {
+            try channel.start(
+                WorkerSetup(
+                    configuration: configuration.ofWorker(index),
+                    commands: channel.commands,
+                    events: channel.events,
+                    counters: channel.counters,
+                    place: WorkerPlace(index: index, of: channels.count),
+                    exchange: exchange
+                )
             )
-        )
+        }
     }
 
     deinit {
         stop()
     }
 
-    /// Hands a command to the worker, which carries them out in order between two batches.
+    /// Hands a command to the workers whom it concerns, who carry it out in order between two batches.
     package func post(_ command: PacketPathCommand) {
         if case .replacePolicies(let entries) = command {
-            // Made ready here: the worker has packets to carry.
+            // Made ready here: the workers have packets to carry.
             post(.packetPath(.adoptPolicies(CompiledPolicies(entries))))
         } else {
             post(.packetPath(command))
@@ -59,40 +80,59 @@ package final class DataPlane {
 
     /// As `post`, for what is not the packet path's own.
     package func post(_ command: DataPlaneCommand) {
-        waiting.append(command)
-        sendWaiting()
+        if case .packetPath(let inner) = command,
+            case .one(let worker) = routing.recipients(of: inner)
+        {
+            return channels[worker].post(command)
+        }
+        for channel in channels { channel.post(command) }
     }
 
     /// What has happened since the last call.
     package func drainEvents() -> [DataPlaneEvent] {
-        events.acknowledge()
-        sendWaiting()
+        eventWakeUp.drain()
         var result: [DataPlaneEvent] = []
-        // Bounded, so that a flood of events cannot hold control here.
-        while result.count < DataPlane.eventCapacity, let event = events.receive() {
-            result.append(event)
+        for channel in channels {
+            channel.sendWaiting()
+            // Bounded, so that a flood of events cannot hold control here.
+            var count = 0
+            while count < DataPlane.eventCapacity, let event = channel.events.receive() {
+                count += 1
+                if case .packetPath(.snapshot(let token, let part)) = event {
+                    guard let whole = snapshots.add(part, token: token) else { continue }
+                    result.append(.packetPath(.snapshot(token: token, whole)))
+                } else {
+                    result.append(event)
+                }
+            }
+            if count == DataPlane.eventCapacity { eventWakeUp.signal() }
         }
-        if result.count == DataPlane.eventCapacity { events.wake() }
         return result
     }
 
-    /// The counters of sockets and device; those of SAs come by `PacketPathCommand.query`.
-    package func snapshot() -> DataPlaneSnapshot { counters.snapshot }
-
-    /// Ends the worker and waits for it; what waits in queues is dropped. May be called again.
-    package func stop() {
-        thread.stop { commands.wake() }
+    /// Waits until every worker has carried out what was posted to it, at most so long.
+    ///
+    /// - Returns: whether they all have.
+    package func waitUntilCarriedOut(milliseconds: Int) -> Bool {
+        // In steps: what found a mailbox full is sent meanwhile.
+        for _ in 0...(milliseconds * 5) {
+            for channel in channels { channel.sendWaiting() }
+            if channels.allSatisfy(\.isUpToDate) { return true }
+            _ = usleep(200)
+        }
+        return false
     }
 
-    private func sendWaiting() {
-        let before = sent
-        while sent < waiting.count, commands.send(waiting[sent]) { sent += 1 }
-        guard sent > before else { return }
-        // Not one by one: what waits may be very much.
-        if sent == waiting.count || sent > waiting.count / 2 {
-            waiting.removeFirst(sent)
-            sent = 0
-        }
-        commands.wake()
+    /// The counters of sockets and device; those of SAs come by `PacketPathCommand.query`.
+    package func snapshot() -> DataPlaneSnapshot {
+        workerSnapshots().reduce(into: DataPlaneSnapshot()) { $0.add($1) }
+    }
+
+    /// The same of each worker.
+    package func workerSnapshots() -> [DataPlaneSnapshot] { channels.map(\.counters.snapshot) }
+
+    /// Ends the workers and waits for them; what waits in queues is dropped. May be called again.
+    package func stop() {
+        for channel in channels { channel.stop() }
     }
 }

@@ -22,6 +22,29 @@ package struct DataPlaneSnapshot: Hashable, Sendable {
     package var eventsLost: UInt64 = 0
     /// Errors that the network reported about datagrams of ours (ICMP).
     package var networkErrors: UInt64 = 0
+    /// Packets that were read or received here and are another worker's.
+    package var handedOver: UInt64 = 0
+    /// Packets that another worker read or received.
+    package var takenOver: UInt64 = 0
+
+    /// Adds what another worker has done.
+    mutating func add(_ other: DataPlaneSnapshot) {
+        deviceReads += other.deviceReads
+        deviceReadOctets += other.deviceReadOctets
+        deviceWrites += other.deviceWrites
+        deviceWriteOctets += other.deviceWriteOctets
+        deviceWriteFailures += other.deviceWriteFailures
+        datagramsSent += other.datagramsSent
+        octetsSent += other.octetsSent
+        datagramsUnsent += other.datagramsUnsent
+        receives += other.receives
+        octetsReceived += other.octetsReceived
+        receivesTruncated += other.receivesTruncated
+        eventsLost += other.eventsLost
+        networkErrors += other.networkErrors
+        handedOver += other.handedOver
+        takenOver += other.takenOver
+    }
 }
 
 /// The counters of one worker: it alone writes, anyone may read at any time.
@@ -53,6 +76,20 @@ final class WorkerCounters: Sendable {
     let receivesTruncated = Counter()
     let eventsLost = Counter()
     let networkErrors = Counter()
+    let handedOver = Counter()
+    let takenOver = Counter()
+    /// Commands carried out so far.
+    private let commandsDone = Atomic<UInt64>(0)
+
+    /// What a command has changed is seen by whoever sees that it was carried out.
+    func commandIsDone() {
+        commandsDone.store(
+            commandsDone.load(ordering: .relaxed) &+ 1,
+            ordering: .releasing
+        )
+    }
+
+    var commandsCarriedOut: UInt64 { commandsDone.load(ordering: .acquiring) }
 
     var snapshot: DataPlaneSnapshot {
         DataPlaneSnapshot(
@@ -68,7 +105,9 @@ final class WorkerCounters: Sendable {
             octetsReceived: octetsReceived.current,
             receivesTruncated: receivesTruncated.current,
             eventsLost: eventsLost.current,
-            networkErrors: networkErrors.current
+            networkErrors: networkErrors.current,
+            handedOver: handedOver.current,
+            takenOver: takenOver.current
         )
     }
 }

@@ -89,6 +89,23 @@ extension DiagnosticTests {
             "stands twice",
             hint: "remove one"
         ),
+        Expected(Sample.top("gateway: {workers: 65}"), 10, 20, "65", hint: "1 to 64, or auto"),
+        Expected(Sample.top("gateway: {workers: 0}"), 10, 20, "0", hint: "1 to 64, or auto"),
+        Expected(
+            Sample.top("gateway: {worker-cpus: [0, 1, 0]}"),
+            10,
+            30,
+            "0 stands twice",
+            hint: "two workers on one processor"
+        ),
+        Expected(
+            Sample.top("gateway: {workers: 1, worker-cpus: [0, 1]}"),
+            10,
+            35,
+            "2 processors for 1 worker",
+            hint: "leave workers out"
+        ),
+        Expected(Sample.top("gateway: {worker-cpus: 1024}"), 10, 24, "1024", hint: "0 to 1023"),
         Expected(Sample.top("gateway: {mtu: tiny}"), 10, 16, "not a whole", hint: "or auto"),
     ]
 

@@ -107,6 +107,8 @@ struct ModelTests {
               default-policy: discard
               log-level: debug
               packet-cipher: openssl
+              workers: 2
+              worker-cpus: [3, 1]
               listen: {addresses: ["2001:db8::1", 192.0.2.1], ike-port: 1500, nat-port: 5500}
               cookie-threshold: 4
               half-open-limit: 8
@@ -134,6 +136,7 @@ struct ModelTests {
         expected.defaultPolicy = .discard
         expected.logLevel = .debug
         expected.packetCipher = .openSSL
+        (expected.workers, expected.workerProcessors) = (2, [3, 1])
         expected.listenAddresses = ["2001:db8::1", "192.0.2.1"].compactMap { IPAddress($0) }
         (expected.ikePort, expected.natPort) = (1500, 5500)
         (expected.cookieThreshold, expected.halfOpenLimit, expected.heldPackets) = (4, 8, 0)
@@ -149,6 +152,20 @@ struct ModelTests {
         (expected.firewallMark, expected.firewallMask) = (0x20000, 0xFF0000)
         #expect(configuration.settings == expected)
         #expect(configuration.connections[0].tunnels[0].replayWindow.value == 2048)
+    }
+
+    /// One, unless the file says how many or where.
+    @Test(arguments: [
+        ("{}", 1, []), ("{workers: auto}", nil, []), ("{workers: 64}", 64, []),
+        ("{worker-cpus: 5}", nil, [5]), ("{worker-cpus: [1, 0]}", nil, [1, 0]),
+        ("{workers: auto, worker-cpus: [2]}", nil, [2]),
+    ] as [(String, Int?, [Int])])
+    func workersAreCounted(section: String, workers: Int?, processors: [Int]) throws {
+        let result = read(Sample.top("gateway: \(section)"))
+        #expect(result.diagnostics == [])
+        let settings = try #require(result.configuration).settings
+        #expect(settings.workers == workers)
+        #expect(settings.workerProcessors == processors)
     }
 
     @Test func policiesKeepTheirOrderAndTunnelsFollow() throws {

@@ -11,51 +11,57 @@ final class TestGateway {
     let dataPlane: DataPlane
     let number: Int
     private let device: TUNDevice
-    private let udpSockets: [UDPSocket]
 
     /// What a thread in the namespace opened.
     private struct Opened: Sendable {
         var device: TUNDevice
-        var udp: [UDPSocket]
-        var raw: [RawESPSocket]
+        var sockets: [WorkerSockets]
     }
 
     /// The gateway's number is in each of its addresses: 10.1.0.1, 2001:db8:1::1 inside,
     /// 192.0.2.1, 2001:db8:ffff::1 outside.
-    init(_ number: Int, mtu: Int = 1400) throws {
+    init(_ number: Int, mtu: Int = 1400, workers: Int = 1) throws {
         self.number = number
         namespace = try NetworkNamespace("gw\(number)")
         try namespace.run("ip address add 10.\(number).0.1/32 dev lo")
         try namespace.run("ip address add 2001:db8:\(number)::1/128 dev lo")
         let opened = try namespace.perform {
-            let device = try TUNDevice(name: "cygnet0")
+            let device = try TUNDevice(name: "cygnet0", queues: workers)
             try NetworkConfiguration().setLinkUp("cygnet0", mtu: mtu, queueLength: 1000)
-            let udp = try [IPVersion.v4, .v6].map {
-                try UDPSocket(
-                    bindingTo: Endpoint(address: .unspecified($0), port: 4500),
-                    options: .init(isForPackets: true)
+            let sockets = try (0..<workers).map { worker in
+                let share = SocketShare(index: worker, of: workers)
+                return WorkerSockets(
+                    udp: try [IPVersion.v4, .v6].map {
+                        try UDPSocket(
+                            bindingTo: Endpoint(address: .unspecified($0), port: 4500),
+                            options: .init(isForPackets: true, sharers: workers)
+                        )
+                    },
+                    raw: try [IPVersion.v4, .v6].map {
+                        try RawESPSocket(version: $0, share: share)
+                    }
                 )
             }
-            let raw = try [IPVersion.v4, .v6].map { try RawESPSocket(version: $0) }
-            return Opened(device: device, udp: udp, raw: raw)
+            return Opened(device: device, sockets: sockets)
         }
         device = opened.device
-        udpSockets = opened.udp
-        dataPlane = try DataPlane.start(
-            DataPlaneConfiguration(
-                device: opened.device,
-                udpSockets: opened.udp,
-                rawSockets: opened.raw
-            )
+        var configuration = DataPlaneConfiguration(
+            device: opened.device,
+            udpSockets: opened.sockets[0].udp,
+            rawSockets: opened.sockets[0].raw
         )
+        configuration.furtherWorkers = Array(opened.sockets.dropFirst())
+        dataPlane = try DataPlane.start(configuration)
     }
 
     /// Two gateways joined by a wire, with routes for each other's inside into the tunnel.
-    static func pair(wireMTU: Int = 1500, tunnelMTU: Int = 1400) throws -> (
-        TestGateway, TestGateway
-    ) {
-        let left = try TestGateway(1, mtu: tunnelMTU)
-        let right = try TestGateway(2, mtu: tunnelMTU)
+    static func pair(
+        wireMTU: Int = 1500,
+        tunnelMTU: Int = 1400,
+        workers: Int = 1
+    ) throws -> (TestGateway, TestGateway) {
+        let left = try TestGateway(1, mtu: tunnelMTU, workers: workers)
+        let right = try TestGateway(2, mtu: tunnelMTU, workers: workers)
         try NetworkNamespace.connect(left.namespace, "wan", right.namespace, "wan", mtu: wireMTU)
         for (here, there) in [(left, right), (right, left)] {
             try here.namespace.run("ip address add 192.0.2.\(here.number)/24 dev wan")
@@ -116,12 +122,14 @@ final class TestGateway {
         )
     }
 
-    /// Installs a pair of SAs with fixed keys towards a peer that does the same.
+    /// Installs a pair of SAs with fixed keys towards a peer that does the same; those of another
+    /// generation beside the ones before.
     func installAssociations(
         to peer: TestGateway,
         encapsulation: Encapsulation,
         outer: IPVersion,
-        linkMTU: Int = 1500
+        linkMTU: Int = 1500,
+        generation: UInt32 = 0
     ) throws {
         let port: UInt16 = encapsulation == .udp ? 4500 : 0
         let path = OuterPath(
@@ -130,9 +138,9 @@ final class TestGateway {
             remote: Endpoint(address: peer.outside(outer), port: port)
         )
         var inbound = InboundSAParameters(
-            identifier: SAIdentifier(rawValue: 1),
+            identifier: SAIdentifier(rawValue: generation * 2 + 1),
             policy: PolicyIdentifier(rawValue: 1),
-            spi: SPI(rawValue: UInt32(0x1000 + number)),
+            spi: SPI(rawValue: UInt32(0x1000 + number) + generation * 16),
             selectors: selectors(to: peer),
             path: path,
             cipher: try TestGateway.cipher(.open, sender: peer.number),
@@ -141,9 +149,9 @@ final class TestGateway {
         inbound.linkMTU = linkMTU
         dataPlane.post(.installInbound(inbound))
         var outbound = OutboundSAParameters(
-            identifier: SAIdentifier(rawValue: 2),
+            identifier: SAIdentifier(rawValue: generation * 2 + 2),
             policy: PolicyIdentifier(rawValue: 1),
-            spi: SPI(rawValue: UInt32(0x1000 + peer.number)),
+            spi: SPI(rawValue: UInt32(0x1000 + peer.number) + generation * 16),
             selectors: selectors(to: peer),
             path: path,
             cipher: try TestGateway.cipher(.seal, sender: number),
@@ -153,7 +161,7 @@ final class TestGateway {
         dataPlane.post(.installOutbound(outbound))
     }
 
-    private static func cipher(
+    static func cipher(
         _ direction: PacketCipher.Direction,
         sender: Int
     ) throws -> PacketCipher {

@@ -14,7 +14,20 @@ internal import Testing
 struct TunnelTests {
     @Test(arguments: [Encapsulation.udp, .esp], [IPVersion.v4, .v6])
     func carriesBothVersionsInside(encapsulation: Encapsulation, outer: IPVersion) throws {
-        let (left, right) = try TestGateway.pair()
+        try carryBothVersions(encapsulation, outer, workers: 1)
+    }
+
+    @Test(arguments: [Encapsulation.udp, .esp], [IPVersion.v4, .v6])
+    func severalWorkersCarryTheSame(encapsulation: Encapsulation, outer: IPVersion) throws {
+        try carryBothVersions(encapsulation, outer, workers: 2)
+    }
+
+    private func carryBothVersions(
+        _ encapsulation: Encapsulation,
+        _ outer: IPVersion,
+        workers: Int
+    ) throws {
+        let (left, right) = try TestGateway.pair(workers: workers)
         for (here, there) in [(left, right), (right, left)] {
             here.protect(there)
             try here.installAssociations(to: there, encapsulation: encapsulation, outer: outer)
@@ -26,7 +39,7 @@ struct TunnelTests {
         let server = try right.namespace.start("iperf3 -s -1")
         defer { server.stop() }
         let transfer = try Retry.until(seconds: 5) {
-            let text = try left.namespace.run("iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 1 -J")
+            let text = try left.namespace.run("iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 1 -P 4 -J")
             // It exits with 0 even when the server is not there yet.
             if text.contains("\"error\"") { throw ShellFailure(command: "iperf3", output: text) }
             return text
@@ -36,6 +49,8 @@ struct TunnelTests {
         #expect(sent.datagramsSent > 1000)
         #expect(sent.datagramsUnsent == 0)
         #expect(right.dataPlane.snapshot().deviceWriteFailures == 0)
+        let workersAtWork = left.dataPlane.workerSnapshots().filter { $0.deviceReads > 0 }
+        #expect(workersAtWork.count == workers)
     }
 
     @Test func theWireCarriesNothingButESP() throws {
@@ -56,8 +71,9 @@ struct TunnelTests {
         #expect(lines.allSatisfy { $0.contains("UDP-encap: ESP") })
     }
 
-    @Test func aDeviceThatIsGoneIsToldOnce() throws {
-        let gateway = try TestGateway(1)
+    @Test(arguments: [1, 3])
+    func aDeviceThatIsGoneIsToldOnce(workers: Int) throws {
+        let gateway = try TestGateway(1, workers: workers)
         try gateway.namespace.run("ip link delete cygnet0")
         var told = 0
         for _ in 0..<5 {
@@ -69,8 +85,9 @@ struct TunnelTests {
         #expect(told == 1)
     }
 
-    @Test func aPacketWaitsForItsAssociation() throws {
-        let (left, right) = try TestGateway.pair()
+    @Test(arguments: [1, 3])
+    func aPacketWaitsForItsAssociation(workers: Int) throws {
+        let (left, right) = try TestGateway.pair(workers: workers)
         left.protect(right)
         right.protect(left)
         let ping = try left.namespace.start("ping -c 1 -W 5 -I 10.1.0.1 10.2.0.1")
@@ -87,8 +104,9 @@ struct TunnelTests {
         #expect(ping.waitUntilDone().status == 0)
     }
 
-    @Test func keyExchangeOnTheESPPortReachesControl() throws {
-        let (left, right) = try TestGateway.pair()
+    @Test(arguments: [1, 3])
+    func keyExchangeOnTheESPPortReachesControl(workers: Int) throws {
+        let (left, right) = try TestGateway.pair(workers: workers)
         let message = [UInt8](repeating: 7, count: 60)
         try left.namespace.perform {
             let socket = try UDPSocket(
@@ -109,8 +127,9 @@ struct TunnelTests {
         #expect(datagram.remote.description == "192.0.2.1:4501")
     }
 
-    @Test func queriesAreAnsweredByBothDirections() throws {
-        let (left, right) = try TestGateway.pair()
+    @Test(arguments: [1, 3])
+    func queriesAreAnsweredByBothDirections(workers: Int) throws {
+        let (left, right) = try TestGateway.pair(workers: workers)
         left.protect(right)
         try left.installAssociations(to: right, encapsulation: .udp, outer: .v6)
         left.dataPlane.post(.query(token: 9))

@@ -46,7 +46,19 @@ enum SampleStatus {
             puzzlesSolved: 9,
             cookiesShown: 10,
             puzzlesWorkedOut: 11
-        )
+        ),
+        workers: [
+            WorkerStatus(
+                number: 0,
+                processor: 3,
+                read: TrafficCount(packets: 1, bytes: 2),
+                written: TrafficCount(packets: 3, bytes: 4),
+                sent: TrafficCount(packets: 5, bytes: 6),
+                received: TrafficCount(packets: 7, bytes: 8),
+                handedOver: 9,
+                takenOver: 10
+            )
+        ]
     )
 
     private static let ikeSA = IKESAStatus(

@@ -116,7 +116,31 @@ extension SampleStatus {
           },
           "schema" : 1,
           "uptimeSeconds" : 3725,
-          "version" : "0.1.0"
+          "version" : "0.1.0",
+          "workers" : [
+            {
+              "handedOver" : 9,
+              "number" : 0,
+              "processor" : 3,
+              "read" : {
+                "bytes" : 2,
+                "packets" : 1
+              },
+              "received" : {
+                "bytes" : 8,
+                "packets" : 7
+              },
+              "sent" : {
+                "bytes" : 6,
+                "packets" : 5
+              },
+              "takenOver" : 10,
+              "written" : {
+                "bytes" : 4,
+                "packets" : 3
+              }
+            }
+          ]
         }
         """
 }

@@ -3,7 +3,7 @@ import sys
 
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
-from Tests.Namespaces import badinput, carriages, confinement, guard, limits, memory, messages, peers, reloading, resuming, routing, starting, transports
+from Tests.Namespaces import badinput, carriages, confinement, guard, limits, memory, messages, peers, reloading, resuming, routing, starting, transports, workers
 
 DESCRIPTION = "usage: python3 -m Tests.Namespaces [--list] [NAME...]"
 
@@ -12,7 +12,7 @@ def main():
     options, names = arguments_of(DESCRIPTION)
     table = Table()
     for chapter in (guard, starting, peers, resuming, reloading, memory, limits, messages, confinement, badinput, transports,
-                    routing, carriages):
+                    routing, carriages, workers):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

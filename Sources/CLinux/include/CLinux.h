@@ -41,6 +41,12 @@ enum { CYGNET_BATCH_MAXIMUM = 64 };
 /// A socket of `version`; kind 0: UDP, otherwise raw with that protocol number. -1 and errno.
 int cygnet_open_socket(int version, int protocol);
 int cygnet_set_option(int fd, int level, int name, int value);
+/// Among the sockets that share an address and port (SO_REUSEPORT), in the order in which they were
+/// bound, a datagram is for that with the number `SPI mod count`; what has none is for the first.
+int cygnet_steer_by_spi(int fd, unsigned count);
+/// A raw socket receives only packets with `SPI mod count` equal to `index`, the SPI being `offset`
+/// octets behind the IP header.
+int cygnet_keep_spis(int fd, int version, unsigned offset, unsigned index, unsigned count);
 int cygnet_bind(int fd, const struct cygnet_address *address);
 int cygnet_local_address(int fd, struct cygnet_address *address);
 /// recvmmsg without waiting: the number received, or -1 and errno.
@@ -91,11 +97,20 @@ int cygnet_signalfd(const int *signals, int count);
 int cygnet_signalfd_read(int fd);
 uint64_t cygnet_boottime(void);
 
+// MARK: Processors
+
+/// Keeps the calling thread on one processor. -1 and errno.
+int cygnet_pin_thread(unsigned processor);
+/// Writes the numbers of the processors that this process may use, in order, and returns how many
+/// there are; -1 and errno.
+int cygnet_usable_processors(unsigned *numbers, int maximum);
+
 // MARK: TUN
 
 /// Creates or attaches to a device; offloads are set (also to none). -1 and errno, and `call`
 /// names what failed.
-int cygnet_tun_open(const char *name, int with_header, const char **call);
+int cygnet_tun_open(
+    const char *name, int with_header, int has_many_queues, const char **call);
 /// Sets the offloads that the kernel may hand over: TSO always, USO where there is support.
 int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentation);
 /// Whether the device outlives whoever has it open. -1 and errno.

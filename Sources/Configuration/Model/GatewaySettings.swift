@@ -31,6 +31,12 @@ package struct GatewaySettings: Equatable, Sendable {
     package var defaultPolicy = DefaultPolicy.bypass
     package var logLevel = LogLevel.info
     package var packetCipher = PacketCipherChoice.automatic
+    /// Threads that carry packets, `workerLimit` at most; nil: as many as there are processors.
+    package var workers: Int? = 1
+    /// Numbers of the processors that the workers are kept on, one for each; empty: the system chooses.
+    package var workerProcessors: [Int] = []
+
+    package static let workerLimit = 64
 
     /// Local addresses to answer on; empty means every address.
     package var listenAddresses: [IPAddress] = []

@@ -4,6 +4,7 @@ internal import IPsecPrimitives
 enum GatewaySection {
     static let keys = [
         "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
+        "workers", "worker-cpus",
         "cookie-threshold", "half-open-limit", "defence", "crash-detection", "held-packets",
         "replay-window",
         "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "mtu",
@@ -23,6 +24,7 @@ enum GatewaySection {
         else { return settings }
         readNames(reader, &settings)
         readLimits(reader, &settings)
+        readWorkers(reader, &settings)
         readRouting(reader, &settings)
         settings.crashDetection =
             reader.value("crash-detection", default: true, WordText.boolean).value
@@ -193,6 +195,39 @@ enum GatewaySection {
 }
 
 extension GatewaySection {
+    /// With processors named and no number of workers, there is one for each.
+    private static func readWorkers(_ reader: MappingReader, _ settings: inout GatewaySettings) {
+        let processors =
+            reader.list(
+                "worker-cpus",
+                atMost: GatewaySettings.workerLimit,
+                NumberText.integer(0...1023)
+            ) ?? []
+        settings.workerProcessors = processors.map(\.value)
+        let count = reader.value(
+            "workers",
+            default: processors.isEmpty ? settings.workers : nil,
+            NumberText.integer(1...GatewaySettings.workerLimit, orWord: "auto")
+        )
+        settings.workers = count.value
+        for (index, processor) in processors.enumerated()
+        where processors[..<index].contains(where: { $0.value == processor.value }) {
+            reader.problems.error(
+                at: processor.location,
+                "\(processor.value) stands twice in \"worker-cpus\"",
+                hint: "remove one: two workers on one processor only wait for each other"
+            )
+        }
+        if let workers = count.value, !processors.isEmpty, processors.count != workers {
+            reader.problems.error(
+                at: reader.location(of: "worker-cpus"),
+                "worker-cpus names \(processors.count) processors for \(workers) "
+                    + (workers == 1 ? "worker" : "workers"),
+                hint: "name one for each worker, or leave workers out"
+            )
+        }
+    }
+
     private static func readTCPPorts(_ reader: MappingReader, _ settings: inout GatewaySettings) {
         guard
             let ports = reader.list(

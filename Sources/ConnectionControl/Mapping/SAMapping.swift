@@ -62,6 +62,7 @@ struct SAMapping {
         parameters.lifetime = lifetime
         parameters.carriesLaterFragments = child.carriesLaterFragments
         parameters.isActive = child.isUsedOutboundAtOnce
+        parameters.resource = child.resource?.slot ?? 0
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)

@@ -141,6 +141,9 @@ extension GatewaySettings {
             "the secret for it is read, or not, before files are out of reach"
         )
         compare("packet-cipher", packetCipher == old.packetCipher, "SAs in place use it")
+        let begun = "the packet path's threads, queues and sockets are made at the start"
+        compare("workers", workers == old.workers, begun)
+        compare("worker-cpus", workerProcessors == old.workerProcessors, begun)
         compare("held-packets", heldPackets == old.heldPackets, "their memory is set aside")
         compare("path-mtu", pathMTU == old.pathMTU, laid)
         compare("routing-table", routingTable == old.routingTable, laid)

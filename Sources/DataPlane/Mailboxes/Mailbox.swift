@@ -19,9 +19,14 @@ internal import Synchronization
     var descriptor: Int32 { wakeUp.number }
 
     /// - Parameter capacity: messages, a power of two.
-    init(capacity: Int) throws(SystemCallFailure) {
+    convenience init(capacity: Int) throws(SystemCallFailure) {
+        self.init(capacity: capacity, wakeUp: try EventDescriptor())
+    }
+
+    /// - Parameter wakeUp: may be that of other mailboxes with the same receiver.
+    init(capacity: Int, wakeUp: EventDescriptor) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0)
-        wakeUp = try EventDescriptor()
+        self.wakeUp = wakeUp
         unsafe slots = .allocate(capacity: capacity)
         unsafe slots.initialize(repeating: nil, count: capacity)
         mask = capacity - 1

@@ -21,10 +21,11 @@ internal import PacketProtection
         number < DeviceNumber.limit ? (unsafe files[Int(number)]) : -1
     }
 
-    mutating func attach(_ device: TUNDevice, _ number: DeviceNumber) {
+    /// - Parameter worker: index of the worker whose table it is.
+    mutating func attach(_ device: TUNDevice, _ number: DeviceNumber, worker: Int) {
         guard number.rawValue < DeviceNumber.limit else { return }
         devices[number] = device
-        unsafe files[Int(number.rawValue)] = device.number
+        unsafe files[Int(number.rawValue)] = device.number(ofWorker: worker)
     }
 
     mutating func detach(_ number: DeviceNumber) {

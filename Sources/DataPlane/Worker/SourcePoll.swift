@@ -56,6 +56,7 @@ struct SourceSocket {
 final class SourcePoll {
     private let file: FileDescriptor
     private let sockets: [SourceSocket]
+    private let worker: Int
     private var readiness: [UInt32]
     private var tokens = [UInt64](repeating: 0, count: SourcePoll.maximum)
     private var events = [UInt32](repeating: 0, count: SourcePoll.maximum)
@@ -84,6 +85,7 @@ final class SourcePoll {
         }
         file = FileDescriptor(owning: number)
         sockets = SourceSocket.all(of: setup.configuration)
+        worker = setup.place.index
         readiness = [UInt32](repeating: 0, count: SourcePoll.firstSocketToken + sockets.count)
         readyDevices.reserveCapacity(SourcePoll.maximum)
         lostDevices.reserveCapacity(SourcePoll.maximum)
@@ -112,9 +114,13 @@ final class SourcePoll {
         ) == 0
     }
 
-    /// Whether the device is looked at from now on.
+    /// Whether the device is looked at from now on, as far as it has packets for this worker alone.
     func watch(_ device: TUNDevice, _ number: DeviceNumber) -> Bool {
-        watch(device.number, token: SourcePoll.firstDeviceToken + UInt64(number.rawValue))
+        guard worker < device.queueCount else { return true }
+        return watch(
+            device.number(ofWorker: worker),
+            token: SourcePoll.firstDeviceToken + UInt64(number.rawValue)
+        )
     }
 
     var socketCount: Int { sockets.count }
@@ -154,12 +160,14 @@ final class SourcePoll {
     var readyDeviceCount: Int { readyDevices.count }
     func readyDevice(_ index: Int) -> UInt16 { readyDevices[index] }
 
-    /// Devices that are no more; they then say so for ever.
-    var lostDeviceCount: Int { lostDevices.count }
-    func lostDevice(_ index: Int) -> UInt16 { lostDevices[index] }
+    /// The next of the devices that are no more; they then say so for ever.
+    func takeLostDevice() -> UInt16? { lostDevices.popLast() }
 
-    func forget(_ device: Int32) {
+    /// Looks no more at a device, and forgets what it was found to be.
+    func forget(_ device: Int32, _ number: DeviceNumber) {
         _ = cygnet_epoll_control(file.number, SourcePoll.remove, device, 0, 0)
+        lostDevices.removeAll { $0 == number.rawValue }
+        readyDevices.removeAll { $0 == number.rawValue }
     }
 
     func isReadable(_ index: Int) -> Bool {

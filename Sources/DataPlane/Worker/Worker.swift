@@ -10,14 +10,18 @@ internal import PacketProtection
 /// every ready source a bounded share: up to `readBudget` superpackets from the device, up to
 /// `receiveBudget` calls on each socket. With work left over it does not wait but looks again.
 struct Worker: ~Copyable {
-    private let setup: WorkerSetup
-    private var outbound: OutboundProcessor
-    private var inbound: InboundProcessor
+    let setup: WorkerSetup
+    var outbound: OutboundProcessor
+    var inbound: InboundProcessor
     private var sender: DatagramSender
     private let receiver: DatagramReceiver
     private let poll: SourcePoll
     private var devices = DeviceTable()
     private var lastExpiry = Instant.origin
+    /// Where other workers put packets for this one.
+    let arrivals: [HandOverRing]
+    /// Packets given away up to the round before.
+    var handedOverBefore = 0
 
     private static let readBudget = 64
     private static let receiveBudget = 4
@@ -27,12 +31,14 @@ struct Worker: ~Copyable {
 
     init(_ setup: WorkerSetup, poll: consuming SourcePoll) {
         self.setup = setup
-        outbound = OutboundProcessor(setup.configuration.packetPath)
-        inbound = InboundProcessor(setup.configuration.packetPath)
+        let passages = setup.exchange?.passages(of: setup.place.index) ?? .alone
+        outbound = OutboundProcessor(setup.configuration.packetPath, passages: passages)
+        inbound = InboundProcessor(setup.configuration.packetPath, passages: passages)
+        arrivals = setup.exchange?.arrivals(at: setup.place.index) ?? []
         sender = DatagramSender(setup.configuration, counters: setup.counters)
         receiver = DatagramReceiver()
         self.poll = poll
-        devices.attach(setup.configuration.device, .shared)
+        devices.attach(setup.configuration.device, .shared, worker: setup.place.index)
     }
 
     mutating func run() {
@@ -40,6 +46,7 @@ struct Worker: ~Copyable {
             poll.wait(milliseconds: 1000)
             let now = BootClock.now()
             if poll.hasCommands { carryOutCommands(at: now) }
+            if setup.exchange != nil { takeArrivals(at: now) }
             for index in 0..<poll.socketCount where poll.isReadable(index) {
                 receive(from: poll.socket(index), at: now)
             }
@@ -49,28 +56,30 @@ struct Worker: ~Copyable {
             for index in 0..<poll.readyDeviceCount {
                 readDevice(poll.readyDevice(index), at: now)
             }
-            for index in 0..<poll.lostDeviceCount { lose(poll.lostDevice(index)) }
+            while let device = poll.takeLostDevice() { lose(device) }
             if now - lastExpiry >= .seconds(1) {
                 lastExpiry = now
                 outbound.expire(at: now)
             }
             postEvents()
+            if setup.exchange != nil { wakeOthers() }
         }
     }
 
     // MARK: Commands and events
 
-    private mutating func carryOutCommands(at now: Instant) {
+    mutating func carryOutCommands(at now: Instant) {
         setup.commands.acknowledge()
         while let command = setup.commands.receive() {
             switch command {
             case .packetPath(let command): carryOut(command, at: now)
             case .attach(let device, let number):
                 detach(number)
-                devices.attach(device, number)
+                devices.attach(device, number, worker: setup.place.index)
                 if !poll.watch(device, number) { lose(number.rawValue) }
             case .detach(let number): detach(number)
             }
+            setup.counters.commandIsDone()
         }
         while outbound.hasReleasedPackets {
             outbound.takeReleased(at: now)
@@ -91,7 +100,7 @@ struct Worker: ~Copyable {
     private mutating func detach(_ number: DeviceNumber) {
         let file = devices.file(number.rawValue)
         guard file >= 0 else { return }
-        poll.forget(file)
+        poll.forget(file, number)
         devices.detach(number)
     }
 
@@ -100,6 +109,8 @@ struct Worker: ~Copyable {
         // It may have been let go since the poll.
         guard devices.file(device) >= 0 else { return }
         detach(number)
+        // All workers find it out; one tells.
+        guard setup.place.index == 0 else { return }
         if post(.deviceLost(number)) { setup.events.wake() }
     }
 
@@ -126,7 +137,7 @@ struct Worker: ~Copyable {
         guard file >= 0 else { return }
         var reads = 0
         var octets = 0
-        while reads < Worker.readBudget {
+        while reads < Worker.readBudget, outbound.othersHaveRoom {
             let buffer = unsafe outbound.readBuffer
             let count = unsafe read(file, buffer.baseAddress, buffer.count)
             guard count > 0 else { break }
@@ -144,7 +155,7 @@ struct Worker: ~Copyable {
         setup.counters.deviceReadOctets.add(octets)
     }
 
-    private mutating func flushOutbound(at now: Instant) {
+    mutating func flushOutbound(at now: Instant) {
         outbound.seal(at: now)
         sender.send(outbound)
         unsafe write(outbound.deviceWrites, of: outbound.deviceBytes)
@@ -155,6 +166,7 @@ struct Worker: ~Copyable {
 
     private mutating func receive(from socket: SourceSocket, at now: Instant) {
         for _ in 0..<Worker.receiveBudget {
+            guard inbound.othersHaveRoom else { return }
             let count = receiver.receive(socket)
             guard count > 0 else { break }
             // Control told of the SA before the peer could use it, perhaps since the poll.
@@ -212,7 +224,7 @@ struct Worker: ~Copyable {
         }
     }
 
-    private mutating func flushInbound(at now: Instant) {
+    mutating func flushInbound(at now: Instant) {
         inbound.open(at: now)
         unsafe write(inbound.deviceWrites, of: inbound.deviceBytes)
         var isPosted = false

@@ -9,6 +9,9 @@ struct WorkerSetup: Sendable {
     var commands: Mailbox<DataPlaneCommand>
     var events: Mailbox<DataPlaneEvent>
     var counters: WorkerCounters
+    var place = WorkerPlace.alone
+    /// Nil where there is one worker.
+    var exchange: WorkerExchange?
     var isStopping = StopFlag()
 }
 
@@ -70,8 +73,19 @@ final class WorkerThread {
             unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
             guard let argument = unsafe argument else { return nil }
             let parcel = unsafe Unmanaged<Parcel>.fromOpaque(argument).takeRetainedValue()
+            parcel.setup.pin()
             var worker = Worker(parcel.setup, poll: parcel.poll)
             worker.run()
             return nil
         }
+}
+
+extension WorkerSetup {
+    /// Keeps the calling thread where the configuration wants it. What the machine has not was refused
+    /// before; where that has changed since, the system chooses.
+    func pin() {
+        let processors = configuration.processors
+        guard place.index < processors.count else { return }
+        try? Processors.pinThread(to: processors[place.index])
+    }
 }

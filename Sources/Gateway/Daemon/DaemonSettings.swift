@@ -1,6 +1,8 @@
 internal import Configuration
+internal import DataPlane
 internal import IPsecCrypto
 internal import IPsecPrimitives
+internal import LinuxIO
 internal import PacketProtection
 
 extension PacketPathConfiguration {
@@ -53,5 +55,26 @@ extension PacketCipherBackEnd {
         case .multiBuffer: "multi-buffer"
         case .openSSL: "openssl"
         }
+    }
+}
+
+extension DataPlaneConfiguration {
+    init(
+        _ settings: GatewaySettings,
+        device: TUNDevice,
+        _ sockets: ListeningSockets,
+        _ workers: WorkerPlan,
+        packetPath: PacketPathConfiguration
+    ) {
+        self.init(
+            device: device,
+            udpSockets: sockets.natTraversal,
+            rawSockets: sockets.esp,
+            headerSockets: sockets.ah,
+            packetPath: packetPath
+        )
+        furtherWorkers = sockets.furtherWorkers
+        processors = workers.processors
+        learnsPathMTU = settings.pathMTU == .learn
     }
 }

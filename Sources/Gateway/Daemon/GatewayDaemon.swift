@@ -30,12 +30,13 @@ package final class GatewayDaemon {
     let streams: StreamPool
     let device: TUNDevice
     var deviceMTU: Int
-    var tunnelDevices = TunnelDevices()
+    var tunnelDevices: TunnelDevices
     /// What the packet path has of them.
     var attached: [DeviceNumber: TUNDevice] = [:]
     /// Peers whose way leads into a tunnel, and its interface.
     var circles: [IPAddress: String] = [:]
     let dataPlane: DataPlane
+    let workers: WorkerPlan
     let management: ManagementServer
     let backEnd: PacketCipherBackEnd
     let startedAt: Instant
@@ -96,11 +97,13 @@ package final class GatewayDaemon {
         let plans = KernelPlans(configuration, localAddresses: localAddresses)
         try network.apply(plans.routing)
         try PacketGuard.set(plans.packetGuard)
-        sockets = try ListeningSockets(settings)
+        workers = try WorkerPlan(settings)
+        sockets = try ListeningSockets(settings, workers: workers.count)
         streams = try StreamPool(loop: loop, mark: mark)
         let ports = ListeningSockets.streamEndpoints(configuration)
         if let refused = streams.listen(at: ports).first { throw refused }
-        device = try TUNDevice(name: settings.interfaceName)
+        device = try TUNDevice(name: settings.interfaceName, queues: workers.count)
+        tunnelDevices = TunnelDevices(queues: workers.count)
         deviceMTU = TunnelDeviceMTU.octets(for: configuration)
         try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
         try tunnelDevices.open(configuration, network)
@@ -117,16 +120,17 @@ package final class GatewayDaemon {
             random: SystemRandomSource(),
             engineRandom: PooledRandomSource()
         )
+        controller.steerSPIs(workers: workers.count)
         try GatewayDaemon.confine(configuration, logger)
-        var dataPlaneConfiguration = DataPlaneConfiguration(
-            device: device,
-            udpSockets: sockets.natTraversal,
-            rawSockets: sockets.esp,
-            headerSockets: sockets.ah,
-            packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
+        dataPlane = try DataPlane.start(
+            DataPlaneConfiguration(
+                settings,
+                device: device,
+                sockets,
+                workers,
+                packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
+            )
         )
-        dataPlaneConfiguration.learnsPathMTU = settings.pathMTU == .learn
-        dataPlane = try DataPlane.start(dataPlaneConfiguration)
     }
 
     /// Runs until a signal or a client ends it, and leaves in good order.
@@ -365,7 +369,8 @@ package final class GatewayDaemon {
             ),
             tunnelInterfaces: interfaceStatus,
             guardState: GuardInspection.state(),
-            deviceDrops: DropCount.device(dataPlane.snapshot())
+            deviceDrops: DropCount.device(dataPlane.snapshot()),
+            workers: WorkerStatus.all(dataPlane.workerSnapshots(), workers)
         ).status
     }
 

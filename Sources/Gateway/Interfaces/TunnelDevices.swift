@@ -7,9 +7,13 @@ internal import LinuxIO
 /// routes and drops what is sent to it, so that nothing takes another way in clear.
 struct TunnelDevices {
     private(set) var devices: [String: TUNDevice] = [:]
+    /// Of each interface, one for each worker.
+    private let queues: Int
 
     /// Packets that may wait for the worker.
     private static let queueLength = 10_000
+
+    init(queues: Int) { self.queues = queues }
 
     /// Opens the interfaces of a configuration that are not open yet, and sets each up; those that a
     /// configuration before had stay open, until `keep`.
@@ -23,7 +27,7 @@ struct TunnelDevices {
         for tunnel in configuration.routeBasedTunnels {
             guard let interface = tunnel.interface else { continue }
             let name = interface.name.value
-            if devices[name] == nil { opened[name] = try TUNDevice(name: name) }
+            if devices[name] == nil { opened[name] = try TUNDevice(name: name, queues: queues) }
             try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
         }
         for device in opened.values { try device.setLasting(true) }
@@ -39,7 +43,7 @@ struct TunnelDevices {
         guard let interface = tunnel.interface else { return }
         let name = interface.name.value
         devices[name] = nil
-        let device = try TUNDevice(name: name)
+        let device = try TUNDevice(name: name, queues: queues)
         try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
         try device.setLasting(true)
         devices[name] = device

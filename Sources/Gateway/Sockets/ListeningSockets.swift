@@ -1,4 +1,5 @@
 internal import Configuration
+internal import DataPlane
 internal import IKEProtocol
 internal import IPsecPrimitives
 internal import LinuxIO
@@ -9,37 +10,71 @@ final class ListeningSockets {
     let natTraversal: [UDPSocket]
     let esp: [RawESPSocket]
     let ah: [RawAHSocket]
+    /// What workers besides the first receive and send by.
+    let furtherWorkers: [WorkerSockets]
     /// Addresses that alone are answered on; empty: all.
     private let allowed: Set<IPAddress>
 
-    init(_ settings: GatewaySettings) throws(SystemCallFailure) {
+    /// - Parameter workers: how many share ESP and AH among them; IKE comes by the first one's sockets.
+    init(_ settings: GatewaySettings, workers: Int) throws(SystemCallFailure) {
         let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
+        let versions = try ListeningSockets.versions(settings)
         var ike: [UDPSocket] = []
-        var natTraversal: [UDPSocket] = []
-        var esp: [RawESPSocket] = []
-        var ah: [RawAHSocket] = []
-        for version in try ListeningSockets.versions(settings) {
-            let address = ListeningSockets.bindingAddress(version, settings)
+        for version in versions {
             ike.append(
                 try UDPSocket(
-                    bindingTo: Endpoint(address: address, port: settings.ikePort),
+                    bindingTo: Endpoint(
+                        address: ListeningSockets.bindingAddress(version, settings),
+                        port: settings.ikePort
+                    ),
                     options: UDPSocket.Options(mark: mark)
                 )
             )
-            natTraversal.append(
-                try UDPSocket(
-                    bindingTo: Endpoint(address: address, port: settings.natPort),
-                    options: UDPSocket.Options(mark: mark, isForPackets: true)
+        }
+        var sockets: [WorkerSockets] = []
+        for worker in 0..<workers {
+            sockets.append(
+                try ListeningSockets.packetSockets(
+                    settings,
+                    versions,
+                    SocketShare(index: worker, of: workers)
                 )
             )
-            esp.append(try RawESPSocket(version: version, mark: mark))
-            ah.append(try RawAHSocket(version: version, mark: mark))
         }
         self.ike = ike
-        self.natTraversal = natTraversal
-        self.esp = esp
-        self.ah = ah
+        natTraversal = sockets[0].udp
+        esp = sockets[0].raw
+        ah = sockets[0].header
+        furtherWorkers = Array(sockets.dropFirst())
         allowed = Set(settings.listenAddresses)
+    }
+
+    /// The sockets of one worker.
+    private static func packetSockets(
+        _ settings: GatewaySettings,
+        _ versions: [IPVersion],
+        _ share: SocketShare
+    ) throws(SystemCallFailure) -> WorkerSockets {
+        let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
+        var sockets = WorkerSockets(udp: [])
+        for version in versions {
+            sockets.udp.append(
+                try UDPSocket(
+                    bindingTo: Endpoint(
+                        address: ListeningSockets.bindingAddress(version, settings),
+                        port: settings.natPort
+                    ),
+                    options: UDPSocket.Options(
+                        mark: mark,
+                        isForPackets: true,
+                        sharers: share.count
+                    )
+                )
+            )
+            sockets.raw.append(try RawESPSocket(version: version, mark: mark, share: share))
+            sockets.header.append(try RawAHSocket(version: version, mark: mark, share: share))
+        }
+        return sockets
     }
 
     /// Sends through the socket whose port the datagram names.

@@ -17,6 +17,7 @@ struct StatusReport {
     let guardState: GuardStatus
     /// Drops that the data plane counts outside the packet path, by reason.
     let deviceDrops: [DropCount]
+    let workers: [WorkerStatus]
 
     private let engine: EngineStatus
     private let associations: [SAIdentifier: SASnapshot]
@@ -28,7 +29,8 @@ struct StatusReport {
         interface: InterfaceStatus,
         tunnelInterfaces: [TunnelPath: TunnelInterfaceStatus] = [:],
         guardState: GuardStatus,
-        deviceDrops: [DropCount]
+        deviceDrops: [DropCount],
+        workers: [WorkerStatus] = []
     ) {
         self.controller = controller
         self.now = now
@@ -37,6 +39,7 @@ struct StatusReport {
         self.tunnelInterfaces = tunnelInterfaces
         self.guardState = guardState
         self.deviceDrops = deviceDrops
+        self.workers = workers
         engine = controller.engineStatus(at: now)
         let snapshots = [controller.outboundCounters, controller.inboundCounters]
         associations = Dictionary(
@@ -56,7 +59,8 @@ struct StatusReport {
             defaultPolicy: configuration.settings.defaultPolicy.rawValue,
             connections: configuration.connections.map(status(of:)),
             drops: drops,
-            ike: IKECounts(engine)
+            ike: IKECounts(engine),
+            workers: workers
         )
     }
 

@@ -47,7 +47,11 @@ extension IKEEngine {
     ) -> ChildOffer {
         let old = spi.flatMap { sa.established?.children[$0] }
         let traits = traitsOffer(policy, slot: initiation.resource, replaces: old, of: sa)
-        let spi = reserveSPI(for: sa)
+        let spi = reserveSPI(
+            for: sa,
+            child: policy,
+            slot: old?.traits.resource?.slot ?? traits.resourceSlot
+        )
         return ChildOffer(
             policy: policy,
             initiation: initiation,
@@ -222,7 +226,7 @@ extension IKEEngine {
         )
         let keyExchange = try answerKeyExchange(suite, content, policy)
         let keys = state.childKeys(suite, nonces, keyExchange?.secret)
-        let inbound = reserveSPI(for: sa)
+        let inbound = reserveSPI(for: sa, child: policy, slot: traits.resource?.slot)
         let child = ChildSA(
             policy: policy,
             inboundSPI: inbound,

@@ -16,9 +16,19 @@ extension IKEEngine {
     }
 
     /// An inbound SPI, reserved for `sa` until it is released.
-    func reserveSPI(for sa: IKESA) -> SPI {
+    ///
+    /// - Parameter slot: the place of the child among those of the same traffic.
+    func reserveSPI(for sa: IKESA, child: ChildPolicy, slot: Int?) -> SPI {
         while true {
-            let spi = SPI(rawValue: random.next32())
+            var spi = SPI(rawValue: random.next32())
+            if let spiSteering {
+                spi = spiSteering.steered(
+                    spi,
+                    connection: sa.connection.name,
+                    child: child.name,
+                    slot: slot ?? 0
+                )
+            }
             if !spi.isReserved, sas.isFree(spi) {
                 sas.assignChild(spi, to: sa)
                 return spi

@@ -13,6 +13,8 @@ package import IPsecPrimitives
 package final class IKEEngine {
     package var settings: EngineSettings
     var random: any RandomSource
+    /// Nil: any SPI does.
+    package var spiSteering: SPISteering?
     package internal(set) var counters = EngineCounters()
 
     var connections: [IKEConnection] = [] {

@@ -22,6 +22,7 @@ package struct StatusText {
             "configuration \(status.configurationFile), guard \(guardText)",
         ]
         lines += status.ike.map(describe) ?? []
+        lines += describe(status.workers ?? [])
         for connection in status.connections { lines += [""] + describe(connection) }
         if !status.drops.isEmpty {
             lines += ["", "Dropped"]
@@ -52,6 +53,20 @@ package struct StatusText {
             )
         }
         return lines
+    }
+
+    /// One alone has nothing to tell that the tunnels do not.
+    private func describe(_ workers: [WorkerStatus]) -> [String] {
+        guard workers.count > 1 else { return [] }
+        return ["\(workers.count) workers"]
+            + workers.map { worker in
+                "  \(worker.number)"
+                    + (worker.processor.map { " on processor \($0)" } ?? "")
+                    + ": read \(traffic(worker.read)); sent \(traffic(worker.sent)); "
+                    + "received \(traffic(worker.received)); wrote \(traffic(worker.written))"
+                    + told(worker.handedOver, "handed over")
+                    + told(worker.takenOver, "taken over")
+            }
     }
 
     private func told(_ count: UInt64, _ what: String) -> String {

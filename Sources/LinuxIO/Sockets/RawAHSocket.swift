@@ -13,13 +13,22 @@ package final class RawAHSocket: Sendable {
 
     package var number: Int32 { file.number }
 
+    /// - Parameter share: which packets are received; nil: all.
     package init(
         version: IPVersion,
         mark: PacketMark? = .own,
+        share: SocketShare? = nil,
         bufferBytes: Int = 16 << 20
     ) throws(SystemCallFailure) {
         file = try SocketSetup.open(version: version, ipProtocol: 51, name: "raw ah")
         try SocketSetup.prepare(file.number, version: version, name: "raw ah", mark: mark)
+        try SocketSetup.keep(
+            share,
+            of: file.number,
+            version: version,
+            spiOffset: 4,
+            name: "raw ah"
+        )
         SocketSetup.enlargeBuffers(file.number, bytes: bufferBytes)
         let (level, options) =
             switch version {

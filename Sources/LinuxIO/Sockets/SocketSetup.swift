@@ -65,6 +65,20 @@ package enum DontFragment {
     }
 }
 
+/// One of several sockets that have the packets of one kind among them, told by their SPIs.
+package struct SocketShare: Hashable, Sendable {
+    /// Gets the packets with this remainder of the SPI by `count`.
+    package var index: Int
+    package var count: Int
+
+    /// Precondition: `index` is below `count`.
+    package init(index: Int, of count: Int) {
+        precondition(index >= 0 && index < count)
+        self.index = index
+        self.count = count
+    }
+}
+
 /// The steps that UDP and raw sockets share.
 enum SocketSetup {
     static func open(
@@ -120,6 +134,26 @@ enum SocketSetup {
                 throw .last("setsockopt(\(name), SO_MARK)")
             }
         }
+    }
+
+    /// Leaves to a raw socket its share, the SPI being so many octets behind the IP header.
+    static func keep(
+        _ share: SocketShare?,
+        of number: Int32,
+        version: IPVersion,
+        spiOffset: UInt32,
+        name: String
+    ) throws(SystemCallFailure) {
+        guard let share, share.count > 1 else { return }
+        guard
+            cygnet_keep_spis(
+                number,
+                Int32(version.rawValue),
+                spiOffset,
+                UInt32(share.index),
+                UInt32(share.count)
+            ) == 0
+        else { throw .last("setsockopt(\(name), SO_ATTACH_FILTER)") }
     }
 
     /// Beyond the system's limit where the process has CAP_NET_ADMIN, up to it elsewhere.

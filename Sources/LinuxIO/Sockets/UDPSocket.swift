@@ -12,10 +12,14 @@ package final class UDPSocket: Sendable {
         package var isForPackets = false
         /// Bytes asked for in each direction when `isForPackets`.
         package var bufferBytes = 16 << 20
+        /// Sockets that are bound to one address and port; each datagram of ESP goes to one of them by
+        /// its SPI, as `SocketShare` says, and everything else to the first.
+        package var sharers = 1
 
-        package init(mark: PacketMark? = .own, isForPackets: Bool = false) {
+        package init(mark: PacketMark? = .own, isForPackets: Bool = false, sharers: Int = 1) {
             self.mark = mark
             self.isForPackets = isForPackets
+            self.sharers = sharers
         }
     }
 
@@ -51,7 +55,15 @@ package final class UDPSocket: Sendable {
             // Best effort: without it batches are merely smaller.
             cygnet_set_option(file.number, SocketConstant.udp, SocketConstant.udpGRO, 1)
         }
+        if options.sharers > 1 {
+            guard cygnet_set_option(file.number, SOL_SOCKET, SO_REUSEPORT, 1) == 0 else {
+                throw .last("setsockopt(udp, SO_REUSEPORT)")
+            }
+        }
         try SocketSetup.bind(file.number, to: endpoint, name: "udp")
+        if options.sharers > 1, cygnet_steer_by_spi(file.number, UInt32(options.sharers)) != 0 {
+            throw .last("setsockopt(udp, SO_ATTACH_REUSEPORT_CBPF)")
+        }
         self.version = version
         local = SocketSetup.localEndpoint(file.number) ?? endpoint
     }

@@ -18,6 +18,8 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
     package var drops: [DropCount]
     /// The IKE messages of all connections since the gateway started.
     package var ike: IKECounts?
+    /// The threads that carry packets.
+    package var workers: [WorkerStatus]?
 
     package init(
         version: String,
@@ -28,7 +30,8 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
         defaultPolicy: String,
         connections: [ConnectionStatus],
         drops: [DropCount],
-        ike: IKECounts? = nil
+        ike: IKECounts? = nil,
+        workers: [WorkerStatus]? = nil
     ) {
         self.version = version
         self.configurationFile = configurationFile
@@ -39,6 +42,7 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
         self.connections = connections
         self.drops = drops
         self.ike = ike
+        self.workers = workers
     }
 }
 

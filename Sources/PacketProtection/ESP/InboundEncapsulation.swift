@@ -11,10 +11,10 @@ extension InboundProcessor {
     ) {
         guard count >= 8 else { return drops.count(.malformedESP) }
         let slot = spis.find(unsafe esp.read32(0))
-        guard slot >= 0 else { return unsafe reportUnknown(esp.read32(0), at: now) }
+        guard slot >= 0 else { return unsafe reportUnknown(esp, count, at: now) }
         let association = unsafe associations.elements + slot
         guard unsafe !association.pointee.carriage.isAuthenticationHeader else {
-            return unsafe reportUnknown(esp.read32(0), at: now)
+            return unsafe reportUnknown(esp, count, at: now)
         }
         let overhead =
             unsafe TunnelMTU.headerLength &+ association.pointee.ivLength
@@ -45,7 +45,13 @@ extension InboundProcessor {
     }
 
     @inline(never)
-    private mutating func reportUnknown(_ spi: UInt32, at now: Instant) {
+    private mutating func reportUnknown(
+        _ esp: UnsafeMutableRawPointer,
+        _ count: Int,
+        at now: Instant
+    ) {
+        if unsafe passOn(esp, count) { return }
+        let spi = unsafe esp.read32(0)
         drops.count(.unknownSPI)
         guard unknownLimit.allows(atNanoseconds: now.nanoseconds) else { return }
         let source = unsafe buffers[bufferCount - 1].source

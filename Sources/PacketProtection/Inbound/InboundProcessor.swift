@@ -61,8 +61,13 @@ package import IPsecPrimitives
     let announced: UnsafeMutablePointer<UInt32>
     var announcedCount = 0
     let crowd: Int
+    var handOver: HandOver
 
-    package init(_ configuration: PacketPathConfiguration) {
+    package init(
+        _ configuration: PacketPathConfiguration,
+        passages: WorkerPassages = .alone
+    ) {
+        handOver = HandOver(passages)
         maximumJobs = max(configuration.maximumJobs, 2 * InboundProcessor.jobsPerReceive)
         maximumOctets = max(
             configuration.slabOctets,

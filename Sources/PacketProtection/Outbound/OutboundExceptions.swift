@@ -11,6 +11,10 @@ extension OutboundProcessor {
         _ packet: InnerPacket,
         at now: UInt64
     ) -> Bool {
+        if let worker = handOver.gatherer(of: packet) {
+            unsafe passOn(frame, byteCount: byteCount, device: packet.device, to: worker)
+            return true
+        }
         let bytes = unsafe frame + OffloadHeader.length
         if packet.isLaterFragment, assembly.openCount > 0,
             unsafe assembly.hasBegun(bytes, packet)
@@ -59,6 +63,14 @@ extension OutboundProcessor {
             if isCovered(packet) { return false }
             unsafe hold(frame, byteCount: byteCount, whole, policy: Int(decision.policy), at: now)
             return true
+        case .handOver:
+            unsafe passOn(
+                frame,
+                byteCount: byteCount,
+                device: packet.device,
+                to: Int(decision.slot)
+            )
+            return true
         case .bypass, .noPolicy, .routedIntoItself: return false
         }
         unsafe protectApart(frame, packet, slot: Int(decision.slot), at: now)
@@ -69,6 +81,7 @@ extension OutboundProcessor {
     private mutating func isCovered(_ packet: InnerPacket) -> Bool {
         let decision = decide(packet)
         return decision.kind == .protect || decision.kind == .acquire
+            || decision.kind == .handOver
     }
 
     /// What is decided about a packet that was held: for a fragment behind the first, as the first
@@ -81,6 +94,7 @@ extension OutboundProcessor {
     ) -> FlowDecision {
         let decision = decide(packet)
         guard packet.isLaterFragment, decision.kind != .protect, decision.kind != .acquire,
+            decision.kind != .handOver,
             let part = unsafe FragmentPart(frame + OffloadHeader.length, packet),
             let first = fragments.find(packet, part, at: now)
         else { return decision }
@@ -96,15 +110,23 @@ extension OutboundProcessor {
         at now: UInt64
     ) {
         if decision.kind != .routedIntoItself, !isDiscardedByName(decision),
-            let slot = unsafe returnWay(frame + OffloadHeader.length, packet)
+            let way = unsafe returnWay(frame + OffloadHeader.length, packet)
         {
-            return unsafe protectApart(frame, packet, slot: slot, at: now)
+            if way.kind == .protect {
+                return unsafe protectApart(frame, packet, slot: Int(way.slot), at: now)
+            }
+            return unsafe passOn(
+                frame,
+                byteCount: OffloadHeader.length + packet.totalLength,
+                device: packet.device,
+                to: Int(way.slot)
+            )
         }
         switch decision.kind {
         case .discard: drops.count(.policyDiscard)
         case .bypass: drops.count(.policyBypass)
         case .routedIntoItself: drops.count(.routedIntoItself)
-        case .noPolicy, .protect, .acquire: drops.count(.noPolicy)
+        case .noPolicy, .protect, .acquire, .handOver: drops.count(.noPolicy)
         }
     }
 
@@ -114,9 +136,9 @@ extension OutboundProcessor {
             && (unsafe database.policies[Int(decision.policy)].identifier) != database.remainder
     }
 
-    /// RFC 4301 §6.2: the SA that carries what answers the packet that an error is about; nil where
+    /// RFC 4301 §6.2: the SA, or the worker that has it, which carries what answers the packet that an error is about; nil where
     /// there is none, and then none is made.
-    private func returnWay(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> Int? {
+    private func returnWay(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> FlowDecision? {
         guard let quoted = unsafe QuotedPacket(bytes, packet), quoted.source == packet.destination
         else { return nil }
         let query = quoted.received
@@ -132,11 +154,14 @@ extension OutboundProcessor {
         let slot = unsafe Int(
             usable.select(query, policy: place, associations.elements, database)
         )
+        if slot < 0, let home = homeElsewhere(Int32(place)) {
+            return FlowDecision(kind: .handOver, policy: Int32(place), slot: home)
+        }
         // In transport mode only the peer itself is there to believe.
         guard slot >= 0,
             unsafe !associations.elements[slot].carriage.isTransport
                 || packet.source == quoted.destination
         else { return nil }
-        return slot
+        return FlowDecision(kind: .protect, policy: Int32(place), slot: Int32(slot))
     }
 }

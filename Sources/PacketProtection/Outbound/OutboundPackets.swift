@@ -96,6 +96,8 @@ extension OutboundProcessor {
                 policy: Int(decision.policy),
                 at: now
             )
+        case .handOver:
+            unsafe passOn(frame, byteCount: byteCount, device: device, to: Int(decision.slot))
         case .discard, .bypass, .noPolicy, .routedIntoItself:
             unsafe turnAway(frame, packet, decision, at: now)
         }
@@ -177,6 +179,9 @@ extension OutboundProcessor {
             associations.elements,
             database
         )
+        if slot < 0, let home = homeElsewhere(policy) {
+            return FlowDecision(kind: .handOver, policy: policy, slot: home)
+        }
         var kind = slot < 0 ? FlowDecision.Kind.acquire : .protect
         if packet.device != DeviceNumber.shared.rawValue {
             if slot >= 0 {
@@ -191,6 +196,15 @@ extension OutboundProcessor {
             }
         }
         return FlowDecision(kind: kind, policy: policy, slot: slot)
+    }
+
+    /// The worker that has the SAs of a policy, if that is another one; what has no SA waits there,
+    /// and there alone is asked for one.
+    func homeElsewhere(_ policy: Int32) -> Int32? {
+        guard handOver.place.count > 1 else { return nil }
+        let identifier = unsafe database.policies[Int(policy)].identifier
+        let home = handOver.place.home(of: PolicyIdentifier(rawValue: identifier))
+        return home == handOver.place.index ? nil : Int32(home)
     }
 
     @inline(__always)

@@ -29,12 +29,17 @@ package import IPsecPrimitives
     /// Index of the next held packet to look at while some are being released; nil when none.
     var releaseCursor: Int?
     var staged = StagedReads()
+    var handOver: HandOver
     let crowd: Int
     private let maximumAge: UInt64
 
     private static let errorsPerBatch = 32
 
-    package init(_ configuration: PacketPathConfiguration) {
+    package init(
+        _ configuration: PacketPathConfiguration,
+        passages: WorkerPassages = .alone
+    ) {
+        handOver = HandOver(passages)
         unsafe readArea = .allocate(
             byteCount: OutboundProcessor.readOctets + 64,
             alignment: 64
@@ -117,6 +122,8 @@ package import IPsecPrimitives
     /// `readBuffer`.
     package mutating func takeReleased(at now: Instant) {
         guard var index = releaseCursor else { return }
+        handOver.isTakingOver = true
+        defer { handOver.isTakingOver = false }
         if staged.count > 0 { processStaged(at: now.nanoseconds) }
         let frame = unsafe readArea + 6
         while index < held.entries.count {

@@ -51,4 +51,6 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
     case congestionMark
     /// More than fits a batch: the caller's fault.
     case batchOverflow
+    /// Another worker's, which has too many packets waiting already.
+    case workerBusy
 }

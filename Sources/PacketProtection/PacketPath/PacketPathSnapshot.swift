@@ -21,6 +21,13 @@ package struct PacketPathSnapshot: Hashable, Sendable {
         self.heldPackets = heldPackets
     }
 
+    /// Adds what another worker has of the same direction.
+    package mutating func add(_ other: PacketPathSnapshot) {
+        associations += other.associations
+        for index in drops.indices { drops[index] += other.drops[index] }
+        heldPackets += other.heldPackets
+    }
+
     package func dropCount(_ reason: DropReason) -> UInt64 { drops[Int(reason.rawValue)] }
 }
 

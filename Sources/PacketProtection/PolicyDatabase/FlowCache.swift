@@ -6,6 +6,8 @@ struct FlowDecision: Equatable {
         case protect
         /// Protect, but no SA covers the packet yet.
         case acquire
+        /// Another worker's: the home of the policy, which `slot` names.
+        case handOver
         case discard
         case bypass
         case noPolicy
@@ -16,14 +18,14 @@ struct FlowDecision: Equatable {
     var kind: Kind
     /// Where the database has its notes about the policy; -1 for none.
     var policy: Int32
-    /// Slot of the SA where the kind is `protect`.
+    /// Slot of the SA where the kind is `protect`, index of the worker where it is `handOver`.
     var slot: Int32
 
     /// Whether it may be another one when the SAs of the policy are others.
     @inline(__always)
     var hangsOnSAs: Bool {
         switch kind {
-        case .protect, .acquire: true
+        case .protect, .acquire, .handOver: true
         case .discard, .bypass: false
         case .noPolicy, .routedIntoItself: policy >= 0
         }

@@ -79,6 +79,9 @@ package struct OutboundSAParameters: Sendable {
     /// Whether packets may use it at once; otherwise from `activateOutbound` on (RFC 7296 §2.8:
     /// the end that did not start a rekey waits for the first packet or for the delete).
     package var isActive = true
+    /// Its place among SAs of the same traffic, each for another worker (RFC 9611); 0 for the first,
+    /// and for one that stands alone.
+    package var resource = 0
 
     package init(
         identifier: SAIdentifier,

@@ -20,9 +20,12 @@ final class TestGateway {
     var inbound: InboundProcessor
     var now = Instant(nanoseconds: 1_000_000_000)
 
-    init(_ configuration: PacketPathConfiguration = PacketPathConfiguration()) {
-        outbound = OutboundProcessor(configuration)
-        inbound = InboundProcessor(configuration)
+    init(
+        _ configuration: PacketPathConfiguration = PacketPathConfiguration(),
+        passages: WorkerPassages = .alone
+    ) {
+        outbound = OutboundProcessor(configuration, passages: passages)
+        inbound = InboundProcessor(configuration, passages: passages)
     }
 
     func apply(_ command: PacketPathCommand) {
@@ -45,7 +48,7 @@ final class TestGateway {
         return flush()
     }
 
-    private func flush() -> [SentRun] {
+    func flush() -> [SentRun] {
         outbound.seal(at: now)
         var result: [SentRun] = []
         let runs = unsafe Array(outbound.runs)
@@ -137,6 +140,11 @@ final class TestGateway {
                 }
             }
         }
+        return openAll()
+    }
+
+    /// Opens the batch and returns the frames for the device.
+    func openAll() -> [[UInt8]] {
         inbound.open(at: now)
         frameDevices = unsafe inbound.deviceWrites.map(\.device)
         let frames = unsafe inbound.deviceWrites.map { write in

@@ -69,6 +69,7 @@ struct DocumentationTests {
         let example = try #require(read(try text("Examples/reference.yaml")).configuration)
         var settings = GatewaySettings(location: example.settings.location)
         settings.listenAddresses = example.settings.listenAddresses
+        settings.workerProcessors = example.settings.workerProcessors
         #expect(example.settings == settings)
         let plain = try #require(read(Sample.tenLines).configuration?.connections.first)
         let connection = example.connections[0]

@@ -94,14 +94,14 @@ extension DiagnosticTests {
         Expected(
             Sample.top("gateway: {worker-cpus: [0, 1, 0]}"),
             10,
-            30,
+            31,
             "0 stands twice",
             hint: "two workers on one processor"
         ),
         Expected(
             Sample.top("gateway: {workers: 1, worker-cpus: [0, 1]}"),
             10,
-            35,
+            36,
             "2 processors for 1 worker",
             hint: "leave workers out"
         ),

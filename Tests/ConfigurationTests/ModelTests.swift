@@ -155,11 +155,13 @@ struct ModelTests {
     }
 
     /// One, unless the file says how many or where.
-    @Test(arguments: [
-        ("{}", 1, []), ("{workers: auto}", nil, []), ("{workers: 64}", 64, []),
-        ("{worker-cpus: 5}", nil, [5]), ("{worker-cpus: [1, 0]}", nil, [1, 0]),
-        ("{workers: auto, worker-cpus: [2]}", nil, [2]),
-    ] as [(String, Int?, [Int])])
+    @Test(
+        arguments: [
+            ("{}", 1, []), ("{workers: auto}", nil, []), ("{workers: 64}", 64, []),
+            ("{worker-cpus: 5}", nil, [5]), ("{worker-cpus: [1, 0]}", nil, [1, 0]),
+            ("{workers: auto, worker-cpus: [2]}", nil, [2]),
+        ] as [(String, Int?, [Int])]
+    )
     func workersAreCounted(section: String, workers: Int?, processors: [Int]) throws {
         let result = read(Sample.top("gateway: \(section)"))
         #expect(result.diagnostics == [])

@@ -110,7 +110,8 @@ internal import Testing
         return .installOutbound(parameters)
     }
 
-    private static func inbound(_ policy: UInt32, _ generation: UInt32) throws -> PacketPathCommand {
+    private static func inbound(_ policy: UInt32, _ generation: UInt32) throws -> PacketPathCommand
+    {
         var parameters = try tunnel(policy, generation).inbound()
         parameters.policy = PolicyIdentifier(rawValue: policy)
         return .installInbound(parameters)
@@ -184,8 +185,10 @@ internal import Testing
         sent += group.takeAllArrivals().runs
         let (here, there) = (farOfGroup.receive(sent), farOfOne.receive(expected))
         #expect(here.count == numbers.values.reduce(0) { $0 + Int($1) })
-        #expect(here.sorted { $0.lexicographicallyPrecedes($1) }
-            == there.sorted { $0.lexicographicallyPrecedes($1) })
+        #expect(
+            here.sorted { $0.lexicographicallyPrecedes($1) }
+                == there.sorted { $0.lexicographicallyPrecedes($1) }
+        )
         // Of every SA each number once, and none left out.
         let datagrams = sent.flatMap(\.datagrams)
         for (_, ofOne) in Dictionary(grouping: datagrams, by: Self.spi) {
@@ -232,8 +235,10 @@ internal import Testing
             return received + group.takeAllArrivals().frames
         }
         let received = receive()
-        #expect(received.sorted { $0.lexicographicallyPrecedes($1) }
-            == frames.sorted { $0.lexicographicallyPrecedes($1) })
+        #expect(
+            received.sorted { $0.lexicographicallyPrecedes($1) }
+                == frames.sorted { $0.lexicographicallyPrecedes($1) }
+        )
         #expect(receive() == [])
         let replayed = group.workers.reduce(0) { $0 + $1.inboundDrops(.replayed) }
         #expect(replayed == 400)

@@ -8,6 +8,7 @@ enum AllowedFiles {
         "Sources/IPsecCrypto/PacketCipher/PacketCipher.swift",
         "Sources/IPsecPrimitives/Secrets/SecretBytes.swift",
         "Sources/PacketProtection/PolicyDatabase/CompiledPolicies.swift",
+        "Sources/PacketProtection/Workers/HandOverRing.swift",
     ]
 
     static let unsafe: Set<String> = [
@@ -20,6 +21,7 @@ enum AllowedFiles {
         "Sources/DataPlane/Worker/DatagramSender.swift",
         "Sources/DataPlane/Worker/DeviceTable.swift",
         "Sources/DataPlane/Worker/SourcePoll.swift",
+        "Sources/DataPlane/Worker/Worker+HandOver.swift",
         "Sources/DataPlane/Worker/Worker.swift",
         "Sources/DataPlane/Worker/WorkerThread.swift",
         "Sources/Gateway/Daemon/Confinement.swift",
@@ -50,6 +52,7 @@ enum AllowedFiles {
         "Sources/LinuxIO/Devices/TunnelInterfaces.swift",
         "Sources/LinuxIO/Errors/SystemCallFailure.swift",
         "Sources/LinuxIO/EventLoop/EventLoop.swift",
+        "Sources/LinuxIO/EventLoop/Processors.swift",
         "Sources/LinuxIO/Guard/PacketGuard.swift",
         "Sources/LinuxIO/Names/NameResolver.swift",
         "Sources/LinuxIO/Netlink/NetlinkSocket.swift",
@@ -120,6 +123,8 @@ enum AllowedFiles {
         "Sources/PacketProtection/Transport/OutboundTransport.swift",
         "Sources/PacketProtection/Transport/TransportEnds.swift",
         "Sources/PacketProtection/Transport/TransportHeader.swift",
+        "Sources/PacketProtection/Workers/HandOver.swift",
+        "Sources/PacketProtection/Workers/HandOverRing.swift",
         "Sources/Simulation/Gateways/PacketPath.swift",
     ]
 }

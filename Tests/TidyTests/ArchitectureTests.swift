@@ -50,6 +50,8 @@ enum Architecture {
         "IPsecCrypto": ["Crypto"],
         "Configuration": ["Yams", "CYaml"],
         "Management": ["Foundation", "Glibc"],
+        // Rings between workers are plain memory and atomic counts.
+        "PacketProtection": ["Synchronization"],
         "LinuxIO": ["Glibc", "Synchronization"],
         "DataPlane": ["Glibc", "Synchronization"],
         "Gateway": ["Glibc", "Logging", "Synchronization", "Foundation"],

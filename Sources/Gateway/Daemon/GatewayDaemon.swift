@@ -77,7 +77,6 @@ package final class GatewayDaemon {
             now: startedAt
         )
         let settings = configuration.settings
-
         try Privileges.demand()
         // Before any thread is started: they inherit the blocked signals.
         signals = try SignalDescriptor()
@@ -120,7 +119,6 @@ package final class GatewayDaemon {
             random: SystemRandomSource(),
             engineRandom: PooledRandomSource()
         )
-        controller.steerSPIs(workers: workers.count)
         try GatewayDaemon.confine(configuration, logger)
         dataPlane = try DataPlane.start(
             DataPlaneConfiguration(
@@ -141,6 +139,7 @@ package final class GatewayDaemon {
             controller.useCrashSecret(crashSecret)
         }
         if let ticketSealer { controller.useTicketSealer(ticketSealer) }
+        controller.steerSPIs(workers: workers.count)
         handle(.localAddressesChanged(localAddresses))
         perform(controller.start(credentials: secrets.credentials, at: now), at: now)
         attachInterfaces()

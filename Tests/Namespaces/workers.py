@@ -9,7 +9,7 @@ import time
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.cygnet import Cygnet
-from Tests.Lab.frames import Wire
+from Tests.Lab.frames import Wire, udp_packet
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
 from Tests.Lab.traffic import expect_ping
@@ -142,10 +142,14 @@ def expect_shared(*gateways):
                 expect(worker[what]["packets"] > 0, f"a worker has {what} nothing: {workers}")
 
 
-def expect_nothing_dropped(*gateways):
+# What is sent to a link's groups is nobody's, and a keepalive is nothing.
+USUAL = ("keepalive", "noPolicy", "policyBypass")
+
+
+def expect_nothing_dropped(*gateways, besides=()):
     for gateway in gateways:
         drops = {reason: count for reason, count in gateway.drops().items()
-                 if not reason.startswith("ike-") and reason not in ("keepalive", "noPolicy")}
+                 if not reason.startswith("ike-") and reason not in (*USUAL, *besides)}
         expect(not drops, f"dropped: {drops}")
 
 
@@ -171,6 +175,13 @@ def rekeying(lab, tunnel):
         expect_nothing_dropped(lab.left, other)
 
 
+def whole(frame):
+    """The IP packet of a frame, with the UDP checksum that the sender left to its device."""
+    if frame.kind == "esp":
+        return frame.data[14:14 + frame.ip_length]
+    return udp_packet(frame.source, frame.target, *frame.ports, frame.payload)
+
+
 def replayed(lab, tunnel):
     """What was delivered once is not delivered again, by no worker."""
     tunnels = {f"by-port-{port}": {side: lines[:-1] for side, lines in by_port(port).items()}
@@ -183,9 +194,8 @@ def replayed(lab, tunnel):
             echo.finish()
         expect(set(echo.answered) == set(echo.sent), "something was lost")
         kind = "esp" if tunnel.encapsulation == "esp" else "esp-in-udp"
-        packets = [frame.data[14:14 + frame.ip_length]
-                   for frame in capture.of(kind, outgoing=False)
-                   if frame.ip_length <= len(frame.data) - 14]
+        packets = [whole(frame) for frame in capture.of(kind, outgoing=False)
+                   if frame.ip_length <= 1500]
         expect(len(packets) > 1000, f"captured: {capture.counts()}")
 
         def delivered():
@@ -236,13 +246,14 @@ def routed(lab):
                  "right": ["interface: swan1", "addresses: 169.254.1.2/30", "start: at-boot"]}
     for workers in (1, 2, 1):
         with two_gateways(lab, tunnel, tunnels={"routed": interface}, workers=workers) as other:
-            wait_until(lambda: len(lab.left.established("routed")) == 1, "the tunnel")
+            wait_until(lambda: len(lab.left.established("routed")) >= 1, "the tunnel")
             for end in (lab.left, other):
                 end.namespace.run("ip", "link", "show", "swan1")
             transfer(lab, "169.254.1.1", "169.254.1.2")
             expect_ping(lab.network.right, "169.254.1.2", "169.254.1.1")
             expect(len(workers_of(other)) == workers, f"workers: {workers_of(other)}")
-            expect_nothing_dropped(lab.left, other)
+            # The end that starts last hears of the other's SAs with the end before it.
+            expect_nothing_dropped(lab.left, other, besides=("unknownSPI",))
         lab.left.stop()
 
 

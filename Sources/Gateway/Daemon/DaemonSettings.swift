@@ -60,11 +60,11 @@ extension PacketCipherBackEnd {
 
 extension DataPlaneConfiguration {
     init(
+        _ packetPath: PacketPathConfiguration,
         _ settings: GatewaySettings,
-        device: TUNDevice,
+        _ device: TUNDevice,
         _ sockets: ListeningSockets,
-        _ workers: WorkerPlan,
-        packetPath: PacketPathConfiguration
+        _ workers: WorkerPlan
     ) {
         self.init(
             device: device,

@@ -110,7 +110,6 @@ package final class GatewayDaemon {
         try network.removeUnusedTunnelInterfaces()
         try network.apply(plans.routing)
         management = try ManagementServer(path: settings.controlSocket, loop: loop)
-
         backEnd = PacketCipherBackEnd(settings.packetCipher)
         controller = ConnectionController(
             configuration: configuration,
@@ -122,11 +121,11 @@ package final class GatewayDaemon {
         try GatewayDaemon.confine(configuration, logger)
         dataPlane = try DataPlane.start(
             DataPlaneConfiguration(
+                PacketPathConfiguration(configuration, localAddresses: localAddresses),
                 settings,
-                device: device,
+                device,
                 sockets,
-                workers,
-                packetPath: PacketPathConfiguration(configuration, localAddresses: localAddresses)
+                workers
             )
         )
     }

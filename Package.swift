@@ -190,7 +190,8 @@ var targets: [Target] = [
     tests(
         "InspectionTests",
         [
-            "IPsecPrimitives", "IKEMessages", "Configuration", "Inspection", "Management",
+            "IPsecPrimitives", "IKEMessages", "IKEProtocol", "PacketProtection", "Configuration",
+            "Inspection", "Management",
         ]
     ),
     tests("LinuxIOTests", ["IPsecPrimitives", "LinuxIO", "NamespaceTesting"]),

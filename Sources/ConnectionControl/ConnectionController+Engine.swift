@@ -186,6 +186,7 @@ extension ConnectionController {
     @discardableResult
     func removePair(_ inboundSPI: SPI, into effects: inout [ControlEffect]) -> ChildSAPair? {
         guard let pair = pairs.removeValue(forKey: inboundSPI) else { return nil }
+        removalObserver?(inboundSPI)
         pairOfAssociation[pair.inbound] = nil
         pairOfAssociation[pair.outbound] = nil
         pathMTUs.remove(inboundSPI, to: pair.remoteAddress)

@@ -43,6 +43,38 @@ extension ConnectionController {
     /// The name of a tunnel's policy in the packet path.
     package func policy(of path: TunnelPath) -> PolicyIdentifier? { tunnels[path]?.policy }
 
+    /// Where a policy of the packet path comes from; nil when it is gone.
+    package func origin(of policy: PolicyIdentifier) -> PolicyOrigin? {
+        if policy == numbering.rest {
+            let settings = configuration.settings
+            return PolicyOrigin(
+                action: settings.defaultPolicy == .bypass ? .bypass : .discard,
+                tunnel: nil,
+                order: nil,
+                location: nil
+            )
+        }
+        let tunnel = pathOfPolicy[policy]
+        let place = tunnel.flatMap { numbering.placeOfTunnel[$0] } ?? numbering.placeOfPlain[policy]
+        guard let place, configuration.policies.indices.contains(place) else {
+            return tunnel.map {
+                PolicyOrigin(
+                    action: .protect,
+                    tunnel: $0,
+                    order: nil,
+                    location: tunnels[$0]?.configuration.location
+                )
+            }
+        }
+        let entry = configuration.policies[place]
+        return PolicyOrigin(
+            action: PolicyAction(entry.action),
+            tunnel: tunnel,
+            order: place + 1,
+            location: entry.location
+        )
+    }
+
     package func lastFailure(of connection: String) -> RecordedFailure? {
         connections[connection]?.failure
     }

@@ -44,6 +44,8 @@ package final class ConnectionController {
     /// Sees each pair of SAs with its keys before the packet path gets it: for the simulator, and
     /// for whoever has to decode a capture.
     package var installationObserver: ((ChildSAInstallation) -> Void)?
+    /// Told the inbound SPI of each pair that goes.
+    package var removalObserver: ((SPI) -> Void)?
 
     package init(
         configuration: GatewayConfiguration,

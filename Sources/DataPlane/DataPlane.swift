@@ -8,10 +8,12 @@ package import PacketProtection
 /// Control, on one thread of its own, posts commands and drains events; nothing is shared with
 /// a worker but two mailboxes and counters. Workers give one another the packets that are not theirs.
 package final class DataPlane {
-    private let channels: [WorkerChannel]
+    let channels: [WorkerChannel]
     private let eventWakeUp: EventDescriptor
     private var routing: CommandRouting
     private var snapshots: SnapshotGathering
+    /// Traces have names that are never used again.
+    var lastTrace: UInt64 = 0
 
     static let eventCapacity = 4096
 

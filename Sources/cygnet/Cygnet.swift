@@ -16,6 +16,7 @@ struct Cygnet: ParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, ReloadCommand.self, StatusCommand.self,
             UpCommand.self, DownCommand.self, GuardCommand.self, ExplainCommand.self,
+            TraceCommand.self,
             DecodeCommand.self, BenchCommand.self,
         ]
     )

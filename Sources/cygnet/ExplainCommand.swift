@@ -7,8 +7,8 @@ internal import Management
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "Say what a configuration makes of something, and why.",
-        subcommands: [ExplainPacketCommand.self]
+        abstract: "Say what becomes of something, and why.",
+        subcommands: [ExplainPacketCommand.self, ExplainDropCommand.self]
     )
 }
 

@@ -113,6 +113,7 @@ struct ModelTests {
               cookie-threshold: 4
               half-open-limit: 8
               crash-detection: false
+              trace-keys: true
               defence: {half-open-per-address: 5, half-open-per-network: 6, puzzle-difficulty: off, puzzle-limit: 9}
               held-packets: 0
               replay-window: 2048
@@ -141,6 +142,7 @@ struct ModelTests {
         (expected.ikePort, expected.natPort) = (1500, 5500)
         (expected.cookieThreshold, expected.halfOpenLimit, expected.heldPackets) = (4, 8, 0)
         expected.crashDetection = false
+        expected.traceKeys = true
         expected.defence.halfOpenPerAddress = 5
         expected.defence.halfOpenPerNetwork = 6
         expected.defence.puzzleDifficulty = nil

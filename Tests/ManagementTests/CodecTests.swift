@@ -15,6 +15,11 @@ struct CodecTests {
             .down(connection: "branch", tunnel: "net"),
             #"{"connection":"branch","request":"down","tunnel":"net"}"#
         ),
+        (
+            .trace(TraceRequest(addresses: ["10.1.0.0/16"], port: 443, dropsOnly: true)),
+            #"{"request":"trace","trace":{"addresses":["10.1.0.0/16"],"dropsOnly":true,"#
+                + #""keys":false,"perSecond":500,"port":443,"reasons":[],"sample":1}}"#
+        ),
     ])
     func requestsAreSteady(request: ManagementRequest, line: String) throws {
         #expect(ManagementCodec.encode(request) == Array(line.utf8) + [0x0A])
@@ -24,6 +29,7 @@ struct CodecTests {
     @Test(arguments: [
         ManagementReply.status(SampleStatus.whole), .progress("one\ntwo"), .done("up"),
         .failed(SampleStatus.failure),
+        .traced(TraceReport(entries: [], beyondRate: 1, lost: 2, keys: ["x"])),
         .reloaded(
             ReloadStatus(
                 file: "a.yaml",
@@ -43,6 +49,7 @@ struct CodecTests {
 
     @Test func onlyProgressIsFollowedByMore() {
         #expect(!ManagementReply.progress("x").isLast)
+        #expect(!ManagementReply.traced(TraceReport(entries: [])).isLast)
         #expect(ManagementReply.done("x").isLast)
         #expect(ManagementReply.failed(SampleStatus.failure).isLast)
     }

@@ -54,6 +54,8 @@ package struct GatewaySettings: Equatable, Sendable {
     package var defence = DefenceSettings()
     /// Whether peers are given tokens by which they recognise a restart (RFC 6290).
     package var crashDetection = true
+    /// Whether traces may have the keys of SAs.
+    package var traceKeys = false
     /// Packets held for one tunnel while it is set up.
     package var heldPackets = 64
 

@@ -6,7 +6,7 @@ enum GatewaySection {
         "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
         "workers", "worker-cpus",
         "cookie-threshold", "half-open-limit", "defence", "crash-detection", "held-packets",
-        "replay-window",
+        "replay-window", "trace-keys",
         "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
     ]
@@ -28,6 +28,7 @@ enum GatewaySection {
         readRouting(reader, &settings)
         settings.crashDetection =
             reader.value("crash-detection", default: true, WordText.boolean).value
+        settings.traceKeys = reader.value("trace-keys", default: false, WordText.boolean).value
         if let node = reader.node("defence") {
             settings.defence = DefenceSection.read(node, problems)
         }

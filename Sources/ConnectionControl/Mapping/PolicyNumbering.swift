@@ -23,6 +23,11 @@ struct PolicyNumbering {
     /// reload at the earliest, when nothing that is under way means the old one any more.
     private(set) var deviceOfTunnel: [TunnelPath: DeviceNumber] = [:]
 
+    /// Of entries that are no tunnel's: the place among the entries, counted from zero.
+    private(set) var placeOfPlain: [PolicyIdentifier: Int] = [:]
+    /// The entry that covers what no other does.
+    private(set) var rest: PolicyIdentifier?
+
     private var names: [Entry: PolicyIdentifier] = [:]
     private var lastName: UInt32?
 
@@ -35,6 +40,7 @@ struct PolicyNumbering {
         var entries: [PolicyEntry] = []
         policyOfTunnel = [:]
         placeOfTunnel = [:]
+        placeOfPlain = [:]
         for (place, policy) in configuration.policies.enumerated() {
             let entry: Entry
             if case .protect(let path) = policy.action {
@@ -56,9 +62,13 @@ struct PolicyNumbering {
             if case .tunnel(let path) = entry {
                 policyOfTunnel[path] = identifier
                 placeOfTunnel[path] = place
+            } else {
+                placeOfPlain[identifier] = place
             }
         }
-        entries.append(rest(configuration, name(.rest, old)))
+        let last = name(.rest, old)
+        rest = last
+        entries.append(everythingElse(configuration, last))
         numberDevices(configuration.routeBasedTunnels)
         for tunnel in configuration.routeBasedTunnels {
             let identifier = name(.tunnel(tunnel.path), old)
@@ -114,7 +124,7 @@ struct PolicyNumbering {
     }
 
     /// RFC 4301 §5.1: what nothing covers is discarded, unless the operator says otherwise.
-    private func rest(
+    private func everythingElse(
         _ configuration: GatewayConfiguration,
         _ identifier: PolicyIdentifier
     ) -> PolicyEntry {

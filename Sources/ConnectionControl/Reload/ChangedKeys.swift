@@ -140,6 +140,11 @@ extension GatewaySettings {
             crashDetection == old.crashDetection,
             "the secret for it is read, or not, before files are out of reach"
         )
+        compare(
+            "trace-keys",
+            traceKeys == old.traceKeys,
+            "the keys of SAs in place are kept from the start, or never"
+        )
         compare("packet-cipher", packetCipher == old.packetCipher, "SAs in place use it")
         let begun = "the packet path's threads, queues and sockets are made at the start"
         compare("workers", workers == old.workers, begun)

@@ -20,12 +20,20 @@ extension Worker {
                 switch unsafe packet.record.kind {
                 case .frame:
                     if !outbound.hasRoom { flushOutbound(at: now) }
-                    unsafe outbound.takeHandedOver(packet, at: now)
+                    if isTraced {
+                        unsafe outbound.takeHandedOverTraced(packet, at: now)
+                    } else {
+                        unsafe outbound.takeHandedOver(packet, at: now)
+                    }
                 case .datagram:
                     // Who gave it away may have done so before control told this worker of its SA.
                     if setup.commands.hasMessages { carryOutCommands(at: now) }
                     if !inbound.hasRoom { flushInbound(at: now) }
-                    unsafe inbound.takeHandedOver(packet, at: now)
+                    if isTraced {
+                        unsafe inbound.takeHandedOverTraced(packet, at: now)
+                    } else {
+                        unsafe inbound.takeHandedOver(packet, at: now)
+                    }
                 }
             }
             guard count > 0 else { continue }

@@ -22,6 +22,8 @@ struct Worker: ~Copyable {
     let arrivals: [HandOverRing]
     /// Packets given away up to the round before.
     var handedOverBefore = 0
+    /// Whether somebody looks at packets: read once a batch.
+    private(set) var isTraced = false
 
     private static let readBudget = 64
     private static let receiveBudget = 4
@@ -81,6 +83,7 @@ struct Worker: ~Copyable {
             }
             setup.counters.commandIsDone()
         }
+        isTraced = outbound.isTraced
         while outbound.hasReleasedPackets {
             outbound.takeReleased(at: now)
             flushOutbound(at: now)
@@ -143,11 +146,19 @@ struct Worker: ~Copyable {
             guard count > 0 else { break }
             reads += 1
             octets += count
-            outbound.processRead(
-                byteCount: count,
-                device: DeviceNumber(rawValue: device),
-                at: now
-            )
+            if isTraced {
+                outbound.processTraced(
+                    byteCount: count,
+                    device: DeviceNumber(rawValue: device),
+                    at: now
+                )
+            } else {
+                outbound.processRead(
+                    byteCount: count,
+                    device: DeviceNumber(rawValue: device),
+                    at: now
+                )
+            }
             if !outbound.hasRoom { flushOutbound(at: now) }
         }
         flushOutbound(at: now)
@@ -197,6 +208,7 @@ struct Worker: ~Copyable {
         }
         setup.counters.receives.add(1)
         setup.counters.octetsReceived.add(unsafe arrival.byteCount)
+        if isTraced { return unsafe takeTraced(arrival, from: socket, at: now) }
         switch socket.kind {
         case .header:
             unsafe inbound.receiveAH(arrival.bytes, byteCount: arrival.byteCount, at: now)
@@ -224,8 +236,48 @@ struct Worker: ~Copyable {
         }
     }
 
+    /// As `take`, a datagram at a time.
+    @inline(never)
+    private mutating func takeTraced(
+        _ arrival: DatagramReceiver.Arrival,
+        from socket: SourceSocket,
+        at now: Instant
+    ) {
+        switch socket.kind {
+        case .header:
+            unsafe inbound.receiveAHTraced(arrival.bytes, byteCount: arrival.byteCount, at: now)
+        case .esp:
+            unsafe inbound.receiveESPTraced(
+                arrival.bytes,
+                byteCount: arrival.byteCount,
+                from: arrival.remote.address,
+                to: arrival.local.address,
+                trafficClass: arrival.trafficClass,
+                hopLimit: arrival.hopLimit,
+                at: now
+            )
+        case .udp:
+            let size = unsafe arrival.segmentSize > 0 ? arrival.segmentSize : arrival.byteCount
+            var offset = 0
+            while unsafe offset < arrival.byteCount {
+                let count = unsafe min(size, arrival.byteCount - offset)
+                if !inbound.hasRoom { flushInbound(at: now) }
+                unsafe inbound.receiveUDPTraced(
+                    arrival.bytes + offset,
+                    byteCount: count,
+                    from: arrival.remote,
+                    to: arrival.local,
+                    trafficClass: arrival.trafficClass,
+                    hopLimit: arrival.hopLimit,
+                    at: now
+                )
+                offset += count
+            }
+        }
+    }
+
     mutating func flushInbound(at now: Instant) {
-        inbound.open(at: now)
+        if isTraced { inbound.openTraced(at: now) } else { inbound.open(at: now) }
         unsafe write(inbound.deviceWrites, of: inbound.deviceBytes)
         var isPosted = false
         for index in unsafe 0..<inbound.controlDatagrams.count {

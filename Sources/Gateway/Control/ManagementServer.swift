@@ -42,6 +42,12 @@ final class ManagementServer {
         flush(session)
     }
 
+    /// Whether a client takes what it is sent; false when there is none.
+    func keepsUp(_ token: RequestToken) -> Bool {
+        guard let number = clients[token], let session = sessions[number] else { return false }
+        return session.keepsUp
+    }
+
     private func acceptAll() {
         while let connection = listener.accept() {
             guard sessions.count < ManagementServer.sessionLimit, isTrusted(connection) else {
@@ -123,6 +129,9 @@ final class ManagementSession {
 
     var number: Int32 { connection.number }
     var hasOutput: Bool { !output.isEmpty }
+    /// What comes unasked for waits while there is more than this.
+    private static let comfort = 1 << 18
+    var keepsUp: Bool { output.count <= ManagementSession.comfort }
 
     /// The lines that have come in.
     func read() throws(ManagementError) -> [[UInt8]] {

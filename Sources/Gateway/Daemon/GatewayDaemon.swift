@@ -52,6 +52,7 @@ package final class GatewayDaemon {
     let notifier: ServiceNotifier
     var localAddresses: [IPAddress]
     private(set) var isClosing = false
+    var traces: RunningTraces
     private let queue = EffectQueue<ControlEffect>()
     /// Why the gateway ends, when it is not in good order.
     private var failure: SystemCallFailure?
@@ -81,9 +82,9 @@ package final class GatewayDaemon {
         // Before any thread is started: they inherit the blocked signals.
         signals = try SignalDescriptor()
         loop = try EventLoop()
-        timer = try TimerDescriptor()
-        housekeeping = try TimerDescriptor()
+        (timer, housekeeping) = (try TimerDescriptor(), try TimerDescriptor())
         networkPause = try TimerDescriptor()
+        traces = try RunningTraces()
         // Before the addresses are read: what changes in between is heard.
         networkWatch = try NetworkWatch()
         network = try NetworkConfiguration()
@@ -134,6 +135,7 @@ package final class GatewayDaemon {
     package func run() throws(SystemCallFailure) {
         try register()
         let now = BootClock.now()
+        keepKeysForTraces()
         if configuration.settings.crashDetection, let crashSecret {
             controller.useCrashSecret(crashSecret)
         }
@@ -173,6 +175,7 @@ package final class GatewayDaemon {
         }
         try registerNetworkWatch()
         registerStreams()
+        try registerTraces()
         for socket in sockets.ike {
             try loop.add(socket.number) { [unowned self] _ in receive(from: socket) }
         }
@@ -180,7 +183,10 @@ package final class GatewayDaemon {
             for event in dataPlane.drainEvents() { take(event) }
         }
         management.onRequest = { [unowned self] token, request in answer(request, token) }
-        management.onGone = { [unowned self] token in controller.forget(token) }
+        management.onGone = { [unowned self] token in
+            controller.forget(token)
+            endTrace(token)
+        }
         try management.start()
     }
 
@@ -319,6 +325,7 @@ package final class GatewayDaemon {
         switch request {
         case .status: handle(.readCounters(token))
         case .reload: management.reply(.reloaded(reload()), to: token)
+        case .trace(let request): beginTrace(request, token)
         case .up(let connection, let tunnel):
             if let failure = unknown(connection, tunnel) {
                 management.reply(.failed(failure), to: token)

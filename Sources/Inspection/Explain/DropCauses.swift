@@ -8,7 +8,7 @@ extension DropExplanation {
         self =
             switch reason {
             case .sequenceExhausted, .lifetimeExceeded, .malformedInner, .batchOverflow,
-                .fragmentWithoutPorts, .fragmentBeforeFirst, .fragmentOverlap:
+                .fragmentWithoutPorts, .fragmentBeforeFirst, .fragmentOverlap, .workerBusy:
                 DropExplanation.either(word, reason)
             case .policyDiscard, .policyBypass, .noPolicy, .holdQueueFull, .holdExpired,
                 .holdAbandoned, .tooBig, .sealFailed, .routedIntoItself, .unsupportedHeader:
@@ -71,6 +71,14 @@ extension DropExplanation {
                 "a fragment that begins within what the first covers, or too near the beginning "
                     + "(RFC 1858 §4, RFC 5722 §3)",
                 "nothing: it is made to deceive, or the sender is broken"
+            )
+        case .workerBusy:
+            DropExplanation(
+                word,
+                .either,
+                "it is another worker's, which has too many packets waiting already",
+                "give the gateway more processors; where one SA has most of the traffic, several SAs a "
+                    + "tunnel spread it over workers (RFC 9611)"
             )
         case .batchOverflow:
             DropExplanation(

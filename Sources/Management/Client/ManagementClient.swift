@@ -8,6 +8,8 @@ package struct ManagementClient: Sendable {
     /// Longest silence that is waited for: negotiation with a silent peer takes minutes, and tells
     /// of each step.
     private static let patience = 300
+    /// How long a trace waits at once, in milliseconds.
+    private static let traceLook = 100
 
     package let path: String
 
@@ -36,12 +38,48 @@ package struct ManagementClient: Sendable {
         }
     }
 
+    /// Has the gateway tell of packets, until `use` says that it is enough or the time is over.
+    ///
+    /// - Parameters:
+    ///   - seconds: nil: for ever.
+    ///   - use: takes each report, and is called every so often with nil where there was none.
+    /// - Returns: the gateway's last reply, where it would not go on; nil otherwise.
+    package func trace(
+        _ request: TraceRequest,
+        seconds: Double?,
+        use: (TraceReport?) -> Bool
+    ) throws(ManagementError) -> ManagementReply? {
+        let deadline = seconds.map { ContinuousClock.now + .seconds($0) }
+        let connection = try ControlConnection(path: path)
+        try connection.send(ManagementCodec.encode(.trace(request)))
+        var lines = LineAssembler(limit: ManagementCodec.maximumReplyLength)
+        while true {
+            if let deadline, ContinuousClock.now >= deadline { return nil }
+            let bytes: [UInt8]?
+            do throws(ManagementError) {
+                bytes = try connection.receive(milliseconds: ManagementClient.traceLook)
+            } catch .silent {
+                bytes = nil
+            }
+            guard let bytes else {
+                guard use(nil) else { return nil }
+                continue
+            }
+            guard !bytes.isEmpty else { throw .closedEarly }
+            for line in try lines.append(bytes) {
+                let reply = try ManagementCodec.reply(from: line)
+                guard case .traced(let report) = reply else { return reply }
+                guard use(report) else { return nil }
+            }
+        }
+    }
+
     /// The status of the gateway.
     package func status() throws(ManagementError) -> GatewayStatus {
         switch try perform(.status) {
         case .status(let status): return status
         case .failed(let failure): throw .malformed(failure.summary)
-        case .reloaded, .progress, .done: throw .malformed("no status in it")
+        case .reloaded, .progress, .traced, .done: throw .malformed("no status in it")
         }
     }
 
@@ -50,7 +88,7 @@ package struct ManagementClient: Sendable {
         switch try perform(.reload) {
         case .reloaded(let status): return status
         case .failed(let failure): throw .malformed(failure.summary)
-        case .status, .progress, .done: throw .malformed("no outcome in it")
+        case .status, .progress, .traced, .done: throw .malformed("no outcome in it")
         }
     }
 }
@@ -96,7 +134,7 @@ private struct ControlConnection: ~Copyable {
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno == EAGAIN {
-                try wait(for: Int16(POLLOUT), seconds: 10)
+                try wait(for: Int16(POLLOUT), milliseconds: 10_000)
             } else if errno == EPIPE || errno == ECONNRESET {
                 throw .closedEarly
             } else if errno != EINTR {
@@ -107,9 +145,13 @@ private struct ControlConnection: ~Copyable {
 
     /// The next bytes; none at the end of the stream.
     func receive(patience: Int) throws(ManagementError) -> [UInt8] {
+        try receive(milliseconds: patience * 1000)
+    }
+
+    func receive(milliseconds: Int) throws(ManagementError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
-            try wait(for: Int16(POLLIN), seconds: patience)
+            try wait(for: Int16(POLLIN), milliseconds: milliseconds)
             let count = unsafe buffer.withUnsafeMutableBytes { bytes in
                 unsafe recv(descriptor, bytes.baseAddress, bytes.count, 0)
             }
@@ -121,10 +163,10 @@ private struct ControlConnection: ~Copyable {
         }
     }
 
-    private func wait(for events: Int16, seconds: Int) throws(ManagementError) {
+    private func wait(for events: Int16, milliseconds: Int) throws(ManagementError) {
         var entry = pollfd(fd: descriptor, events: events, revents: 0)
-        let ready = unsafe poll(&entry, 1, Int32(seconds * 1000))
-        if ready == 0 { throw .silent(seconds: seconds) }
+        let ready = unsafe poll(&entry, 1, Int32(milliseconds))
+        if ready == 0 { throw .silent(seconds: milliseconds / 1000) }
         if ready < 0, errno != EINTR { throw .system(call: "poll", code: errno) }
     }
 }

@@ -28,6 +28,11 @@ package enum ManagementCodec {
         return String(decoding: (try? encoder.encode(value)) ?? Data("{}".utf8), as: UTF8.self)
     }
 
+    /// JSON for scripts, on one line.
+    package static func lineJSON(_ value: some Encodable) -> String {
+        String(decoding: (try? encoder.encode(value)) ?? Data("{}".utf8), as: UTF8.self)
+    }
+
     /// Strings and numbers always have a form: numbers that are not finite become words.
     private static var encoder: JSONEncoder {
         let encoder = JSONEncoder()

@@ -6,24 +6,28 @@ package enum ManagementReply: Equatable, Sendable {
     case reloaded(ReloadStatus)
     /// One line for the user; more replies follow.
     case progress(String)
+    /// Packets that a trace has seen; more replies follow.
+    case traced(TraceReport)
     /// The request came about; the last reply.
     case done(String)
     /// The request did not come about; the last reply.
     case failed(FailureStatus)
 
     package var isLast: Bool {
-        if case .progress = self { return false }
-        return true
+        switch self {
+        case .progress, .traced: false
+        case .status, .reloaded, .done, .failed: true
+        }
     }
 }
 
 extension ManagementReply: Codable {
     private enum Name: String, Codable {
-        case status, reloaded, progress, done, failed
+        case status, reloaded, progress, traced, done, failed
     }
 
     private enum CodingKeys: String, CodingKey {
-        case reply, status, reload, text, failure
+        case reply, status, reload, text, failure, trace
     }
 
     package init(from decoder: any Decoder) throws {
@@ -32,6 +36,7 @@ extension ManagementReply: Codable {
         case .status: self = .status(try members.decode(GatewayStatus.self, forKey: .status))
         case .reloaded: self = .reloaded(try members.decode(ReloadStatus.self, forKey: .reload))
         case .progress: self = .progress(try members.decode(String.self, forKey: .text))
+        case .traced: self = .traced(try members.decode(TraceReport.self, forKey: .trace))
         case .done: self = .done(try members.decode(String.self, forKey: .text))
         case .failed: self = .failed(try members.decode(FailureStatus.self, forKey: .failure))
         }
@@ -49,6 +54,9 @@ extension ManagementReply: Codable {
         case .progress(let text):
             try members.encode(Name.progress, forKey: .reply)
             try members.encode(text, forKey: .text)
+        case .traced(let report):
+            try members.encode(Name.traced, forKey: .reply)
+            try members.encode(report, forKey: .trace)
         case .done(let text):
             try members.encode(Name.done, forKey: .reply)
             try members.encode(text, forKey: .text)

@@ -12,15 +12,17 @@ package enum ManagementRequest: Equatable, Sendable {
     case down(connection: String, tunnel: String?)
     /// Shut the gateway down in good order. Answered by `done`.
     case stop
+    /// Tell of packets, until the client goes away. Answered by `traced` replies, or by `failed`.
+    case trace(TraceRequest)
 }
 
 extension ManagementRequest: Codable {
     private enum Name: String, Codable {
-        case status, reload, up, down, stop
+        case status, reload, up, down, stop, trace
     }
 
     private enum CodingKeys: String, CodingKey {
-        case request, connection, tunnel
+        case request, connection, tunnel, trace
     }
 
     package init(from decoder: any Decoder) throws {
@@ -29,6 +31,7 @@ extension ManagementRequest: Codable {
         case .status: self = .status
         case .reload: self = .reload
         case .stop: self = .stop
+        case .trace: self = .trace(try members.decode(TraceRequest.self, forKey: .trace))
         case .up:
             self = .up(
                 connection: try members.decode(String.self, forKey: .connection),
@@ -48,6 +51,9 @@ extension ManagementRequest: Codable {
         case .status: try members.encode(Name.status, forKey: .request)
         case .reload: try members.encode(Name.reload, forKey: .request)
         case .stop: try members.encode(Name.stop, forKey: .request)
+        case .trace(let trace):
+            try members.encode(Name.trace, forKey: .request)
+            try members.encode(trace, forKey: .trace)
         case .up(let connection, let tunnel):
             try members.encode(Name.up, forKey: .request)
             try members.encode(connection, forKey: .connection)

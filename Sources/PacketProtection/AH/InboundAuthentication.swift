@@ -117,7 +117,7 @@ extension InboundProcessor {
     }
 
     /// RFC 4302 §2.2: in words of four octets, less two.
-    private static func authenticationLength(_ field: UInt8) -> Int { (Int(field) &+ 2) &* 4 }
+    static func authenticationLength(_ field: UInt8) -> Int { (Int(field) &+ 2) &* 4 }
 
     /// Verifies packets of one SA of AH and notes what became of each.
     func verify(_ first: Int, count: Int, _ authenticator: PacketAuthenticator) {

@@ -86,6 +86,11 @@ extension InboundProcessor {
 
     /// Opens the batch; `deviceWrites` and `controlDatagrams` are then complete.
     package mutating func open(at now: Instant) {
+        openJobs(at: now)
+        coalescer.flush()
+    }
+
+    mutating func openJobs(at now: Instant) {
         openedAt = now.nanoseconds
         var first = 0
         while first < jobCount {
@@ -110,7 +115,6 @@ extension InboundProcessor {
             }
         }
         jobCount = 0
-        coalescer.flush()
     }
 
     /// What follows once the cipher has had its say.

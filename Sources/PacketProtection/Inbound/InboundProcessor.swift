@@ -55,6 +55,7 @@ package import IPsecPrimitives
     /// When the batch is being opened, in nanoseconds.
     var openedAt: UInt64 = 0
     var unknownLimit = RateLimit(perSecond: 4)
+    var traces = TraceNotes()
     /// Of policies whose packets have a device for themselves.
     private var deviceOfPolicy: [UInt32: UInt16] = [:]
     /// SPIs of what will be received.
@@ -168,6 +169,8 @@ extension InboundProcessor {
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
         case .replacePolicies(let entries): adoptDevices(of: CompiledPolicies(entries))
         case .adoptPolicies(let policies): adoptDevices(of: policies)
+        case .beginTrace(let tap): traces.begin(tap)
+        case .endTrace(let identifier): traces.end(identifier)
         case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: return
         }
     }

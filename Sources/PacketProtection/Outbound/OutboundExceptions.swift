@@ -138,7 +138,8 @@ extension OutboundProcessor {
 
     /// RFC 4301 §6.2: the SA, or the worker that has it, which carries what answers the packet that an error is about; nil where
     /// there is none, and then none is made.
-    private func returnWay(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> FlowDecision? {
+    private func returnWay(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> FlowDecision?
+    {
         guard let quoted = unsafe QuotedPacket(bytes, packet), quoted.source == packet.destination
         else { return nil }
         let query = quoted.received

@@ -54,10 +54,11 @@ extension OutboundProcessor {
         held.remove(at: index)
     }
 
-    mutating func dropHeld(of policy: PolicyIdentifier) {
+    mutating func dropHeld(of policy: PolicyIdentifier, at now: Instant) {
         var index = 0
         while index < held.entries.count {
             if held.entries[index].policy == policy.rawValue {
+                traceHeldDrop(index, .holdAbandoned, at: now)
                 removeHeld(at: index)
                 drops.count(.holdAbandoned)
             } else {
@@ -69,11 +70,12 @@ extension OutboundProcessor {
 
     /// After the policies were replaced: the packets of those that are gone go too, the others
     /// are counted anew.
-    mutating func recountHeld() {
+    mutating func recountHeld(at now: Instant) {
         var index = 0
         while index < held.entries.count {
             let policy = database.index(of: held.entries[index].policy)
             if policy < 0 {
+                traceHeldDrop(index, .holdAbandoned, at: now)
                 held.remove(at: index)
                 drops.count(.holdAbandoned)
                 continue

@@ -30,6 +30,7 @@ package import IPsecPrimitives
     var releaseCursor: Int?
     var staged = StagedReads()
     var handOver: HandOver
+    var traces = TraceNotes()
     let crowd: Int
     private let maximumAge: UInt64
 
@@ -150,6 +151,15 @@ package import IPsecPrimitives
                 continue
             }
             removeHeld(at: index)
+            if traces.isOn {
+                trace(
+                    byteCount: entry.byteCount,
+                    device: DeviceNumber(rawValue: entry.device),
+                    heldFor: now.nanoseconds &- entry.since,
+                    at: now
+                )
+                continue
+            }
             unsafe process(
                 frame,
                 byteCount: entry.byteCount,
@@ -203,6 +213,7 @@ package import IPsecPrimitives
         while let oldest = held.entries.first,
             now.nanoseconds &- oldest.since > maximumAge, now.nanoseconds > oldest.since
         {
+            traceHeldDrop(0, .holdExpired, at: now)
             removeHeld(at: 0)
             drops.count(.holdExpired)
             if let cursor = releaseCursor { releaseCursor = max(cursor - 1, 0) }
@@ -237,9 +248,11 @@ extension OutboundProcessor {
         case .updatePath(let identifier, let path):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].move(to: path)
-        case .replacePolicies(let entries): adopt(CompiledPolicies(entries))
-        case .adoptPolicies(let policies): adopt(policies)
-        case .dropHeldPackets(let policy): dropHeld(of: policy)
+        case .replacePolicies(let entries): adopt(CompiledPolicies(entries), at: now)
+        case .adoptPolicies(let policies): adopt(policies, at: now)
+        case .dropHeldPackets(let policy): dropHeld(of: policy, at: now)
+        case .beginTrace(let tap): traces.begin(tap)
+        case .endTrace(let identifier): traces.end(identifier)
         case .setErrorSource(let address): errorSourceV6 = address
         case .setLinkMTU(let identifier, let octets):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
@@ -284,11 +297,11 @@ extension OutboundProcessor {
         associations.remove(identifier: identifier.rawValue)
     }
 
-    private mutating func adopt(_ policies: CompiledPolicies) {
+    private mutating func adopt(_ policies: CompiledPolicies, at now: Instant) {
         database.adopt(policies)
         devices.replace(policies.ownDevices)
         cache.invalidate()
-        recountHeld()
+        recountHeld(at: now)
         releaseCursor = held.entries.isEmpty ? nil : 0
     }
 }

@@ -223,6 +223,34 @@ internal import IPsecCrypto
         return lost
     }
 
+    /// The SA's slot of a job. Precondition: there is such a job.
+    func slot(ofJob job: Int) -> Int {
+        var index = groupCount - 1
+        while index > 0, unsafe groups[index].firstJob > job { index -= 1 }
+        return unsafe groups[index].slot
+    }
+
+    /// Where a job's datagram lies.
+    @unsafe struct Place {
+        var start: UnsafeMutableRawPointer
+        /// Octets of IP header before ESP or AH.
+        var prefix: Int
+        var bodyLength: Int
+        var sequenceHigh: UInt32
+    }
+
+    /// Precondition: there is such a job.
+    func place(ofJob job: Int) -> Place {
+        let header: UnsafeMutableRawPointer = unsafe UnsafeMutableRawPointer(jobs[job].esp)
+        let prefix = Int(unsafe prefixes[job])
+        return unsafe Place(
+            start: header - prefix,
+            prefix: prefix,
+            bodyLength: Int(jobs[job].body_length),
+            sequenceHigh: jobs[job].sequence_high
+        )
+    }
+
     mutating func reset() {
         used = 0
         jobCount = 0

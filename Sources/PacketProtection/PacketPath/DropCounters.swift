@@ -14,6 +14,8 @@
         unsafe counts[Int(reason.rawValue)] &+= UInt64(packets)
     }
 
+    func current(_ reason: DropReason) -> UInt64 { unsafe counts[Int(reason.rawValue)] }
+
     var copy: [UInt64] {
         (0..<DropReason.allCases.count).map { unsafe counts[$0] }
     }

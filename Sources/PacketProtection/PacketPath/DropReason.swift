@@ -1,5 +1,5 @@
 /// Why a packet went no further; each has a counter.
-package enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
+package enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable {
     // Outbound.
     /// Not a whole IPv4 or IPv6 packet, or an offload request that makes no sense.
     case malformedInner

@@ -21,6 +21,9 @@ package enum PacketPathCommand: Sendable {
     case setErrorSource(IPv6Address?)
     /// Answered by an event `snapshot` of each direction with the same token.
     case query(token: UInt64)
+    /// Tells of packets from now on. A sink takes from one worker.
+    case beginTrace(TraceTap)
+    case endTrace(UInt64)
 
     /// Who has to apply it.
     package enum Direction: Hashable, Sendable {
@@ -33,7 +36,10 @@ package enum PacketPathCommand: Sendable {
         switch self {
         case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: .outbound
         case .installInbound: .inbound
-        case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query: .both
+        case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query,
+            .beginTrace,
+            .endTrace:
+            .both
         }
     }
 }

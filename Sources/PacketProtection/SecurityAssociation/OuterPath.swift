@@ -1,7 +1,7 @@
 package import IPsecPrimitives
 
 /// What carries ESP between the gateways.
-package enum Encapsulation: Hashable, Sendable {
+package enum Encapsulation: Hashable, Sendable, BitwiseCopyable {
     /// IP protocol 50.
     case esp
     /// ESP inside UDP (RFC 3948).

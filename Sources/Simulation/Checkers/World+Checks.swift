@@ -140,8 +140,7 @@ extension World {
             let spis = checks.associations.spis(gateway, path, isOutbound: isOutbound)
             if spis.isEmpty { return "no \(isOutbound ? "outbound" : "inbound") SA" }
             if spis.count > 1 {
-                let names = spis.map { "\($0)" }.sorted().joined(separator: ", ")
-                return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs (\(names))"
+                return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs"
             }
             let others = checks.associations.spis(peer, path, isOutbound: !isOutbound)
             if let orphan = spis.first(where: { !others.contains($0) }) {

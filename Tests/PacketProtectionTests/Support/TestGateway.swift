@@ -38,7 +38,11 @@ final class TestGateway {
     func send(_ frames: [[UInt8]], device: DeviceNumber = .shared) -> [SentRun] {
         for frame in frames {
             unsafe outbound.readBuffer.copyBytes(from: frame)
-            outbound.processRead(byteCount: frame.count, device: device, at: now)
+            if outbound.isTraced {
+                outbound.processTraced(byteCount: frame.count, device: device, at: now)
+            } else {
+                outbound.processRead(byteCount: frame.count, device: device, at: now)
+            }
         }
         return flush()
     }
@@ -102,6 +106,8 @@ final class TestGateway {
             let mark = trafficClass ?? run.trafficClass
             switch run.path.encapsulation {
             case .esp where run.hasHeader: unsafe receiveWithHeaders(run, &areas)
+            case .udp where inbound.isTraced:
+                unsafe receiveTraced(run, from: source ?? run.path.local, mark, &areas)
             case .udp:
                 let bytes = run.datagrams.flatMap { $0 }
                 let area = UnsafeMutableRawBufferPointer.allocate(
@@ -145,7 +151,7 @@ final class TestGateway {
 
     /// Opens the batch and returns the frames for the device.
     func openAll() -> [[UInt8]] {
-        inbound.open(at: now)
+        if inbound.isTraced { inbound.openTraced(at: now) } else { inbound.open(at: now) }
         frameDevices = unsafe inbound.deviceWrites.map(\.device)
         let frames = unsafe inbound.deviceWrites.map { write in
             unsafe Array(
@@ -158,6 +164,32 @@ final class TestGateway {
         control = unsafe inbound.controlDatagrams.map { unsafe (Array($0.bytes), $0.source) }
         inbound.reset()
         return frames
+    }
+
+    /// A datagram at a time, as while somebody looks.
+    private func receiveTraced(
+        _ run: SentRun,
+        from source: Endpoint,
+        _ trafficClass: UInt8,
+        _ areas: inout [UnsafeMutableRawBufferPointer]
+    ) {
+        for datagram in run.datagrams {
+            let area = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: max(datagram.count, 1),
+                alignment: 1
+            )
+            unsafe area.copyBytes(from: datagram)
+            unsafe areas.append(area)
+            unsafe inbound.receiveUDPTraced(
+                area.baseAddress!,
+                byteCount: datagram.count,
+                from: source,
+                to: run.path.remote,
+                trafficClass: trafficClass,
+                hopLimit: run.hopLimit,
+                at: now
+            )
+        }
     }
 
     /// The devices of what the last `receive` returned.
@@ -176,7 +208,15 @@ final class TestGateway {
             unsafe area.copyBytes(from: datagram)
             unsafe areas.append(area)
             guard let header = espOffset(datagram) else {
-                unsafe inbound.receiveAH(area.baseAddress!, byteCount: datagram.count, at: now)
+                if inbound.isTraced {
+                    unsafe inbound.receiveAHTraced(
+                        area.baseAddress!,
+                        byteCount: datagram.count,
+                        at: now
+                    )
+                } else {
+                    unsafe inbound.receiveAH(area.baseAddress!, byteCount: datagram.count, at: now)
+                }
                 continue
             }
             let isV4 = datagram[0] >> 4 == 4

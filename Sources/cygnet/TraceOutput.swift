@@ -1,0 +1,144 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Inspection
+internal import LinuxIO
+internal import Management
+
+/// Writes a trace as it comes: lines to standard output, or packets to files.
+struct TraceOutput {
+    /// A capture wants more than a reader can read.
+    static let capturesPerSecond = 5000
+
+    let isJSON: Bool
+    let limit: Int?
+    var files: TraceFiles?
+    /// Whether the gateway has agreed.
+    private(set) var hasBegun = false
+    private var shown = 0
+    private var beyondRate = 0
+    private var lost = 0
+
+    init(isJSON: Bool, limit: Int?) {
+        self.isJSON = isJSON
+        self.limit = limit
+    }
+
+    /// Whether as many packets were shown as are wanted; datagrams of the last may still come.
+    var isComplete: Bool { limit.map { shown >= $0 } ?? false }
+
+    /// - Returns: whether more is wanted.
+    mutating func take(_ report: TraceReport) -> Bool {
+        hasBegun = true
+        var text = ""
+        var isOver = false
+        for entry in report.entries {
+            if entry.outcome != .datagram {
+                // The datagrams of the last packet follow it.
+                if let limit, shown >= limit {
+                    isOver = true
+                    break
+                }
+                shown += 1
+                if files == nil {
+                    text += isJSON ? ManagementCodec.lineJSON(entry) : TraceText(entry).line
+                    text += "\n"
+                }
+            }
+            files?.take(entry)
+        }
+        files?.take(keys: report.keys)
+        beyondRate = report.beyondRate
+        lost = report.lost
+        if !text.isEmpty { FileHandle.standardOutput.write(Data(text.utf8)) }
+        files?.write()
+        return !isComplete || files != nil && !isOver
+    }
+
+    /// Says what was written, and what was not shown.
+    func close() {
+        files?.close()
+        if beyondRate > 0 {
+            CommandOutput.complain(
+                "\(beyondRate) more packets were not shown: more a second than --rate allows"
+            )
+        }
+        if lost > 0 {
+            CommandOutput.complain(
+                "\(lost) more packets were not shown: they came faster than they were read"
+            )
+        }
+    }
+}
+
+/// The files of a capture.
+struct TraceFiles {
+    private let name: String
+    private let keysName: String?
+    private let packets: FileHandle
+    private let keys: FileHandle?
+    private let keysDescriptor: FileDescriptor?
+    private var capture: TraceCapture
+    private var pending: [UInt8]
+    private var pendingKeys = ""
+
+    /// - Throws: the exit code, after a sentence for the user.
+    init(capture name: String, keys keysName: String?, snapLength: Int) throws {
+        if let keysName {
+            CommandOutput.complain(
+                "\(keysName) gets the keys of the SAs: whoever reads it can read all their traffic. "
+                    + "Remove it when you are done."
+            )
+            do throws(SystemCallFailure) {
+                let descriptor = try PrivateFile.create(keysName)
+                keysDescriptor = descriptor
+                keys = FileHandle(fileDescriptor: descriptor.number, closeOnDealloc: false)
+            } catch {
+                CommandOutput.complain("\(error)")
+                throw ExitCode.failure
+            }
+        } else {
+            keys = nil
+            keysDescriptor = nil
+        }
+        guard FileManager.default.createFile(atPath: name, contents: nil),
+            let file = FileHandle(forWritingAtPath: name)
+        else {
+            CommandOutput.complain("\(name) cannot be written")
+            throw ExitCode.failure
+        }
+        self.name = name
+        self.keysName = keysName
+        packets = file
+        capture = TraceCapture(snapLength: snapLength)
+        pending = capture.header
+        write()
+    }
+
+    mutating func take(_ entry: TraceEntry) {
+        if let block = capture.block(of: entry) { pending += block }
+    }
+
+    mutating func take(keys lines: [String]) {
+        pendingKeys += lines.map { $0 + "\n" }.joined()
+    }
+
+    mutating func write() {
+        if !pending.isEmpty { packets.write(Data(pending)) }
+        pending = []
+        if !pendingKeys.isEmpty { keys?.write(Data(pendingKeys.utf8)) }
+        pendingKeys = ""
+    }
+
+    /// Takes the files away again, where nothing came of the trace.
+    func discard() {
+        for path in [name, keysName].compactMap(\.self) {
+            try? FileManager.default.removeItem(atPath: path)
+        }
+    }
+
+    func close() {
+        CommandOutput.complain(
+            "\(capture.innerPackets) packets and \(capture.outerPackets) datagrams are in \(name)"
+        )
+    }
+}

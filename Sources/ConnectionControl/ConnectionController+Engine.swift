@@ -163,6 +163,10 @@ extension ConnectionController {
         wentDown(pair.tunnel, at: now)
         settleDown(pair.tunnel, into: &effects)
         lost(pair.tunnel, at: now)
+        if tunnels[pair.tunnel]?.isAskedForAgain == true {
+            tunnels[pair.tunnel]?.isAskedForAgain = false
+            timers.set(.retry(pair.tunnel), at: now)
+        }
     }
 
     /// Tunnels that end as soon as they are up, because the peer deletes what it accepts or the

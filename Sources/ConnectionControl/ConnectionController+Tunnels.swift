@@ -94,7 +94,9 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         let missing = wanted.filter { tunnels[$0]?.isUp == false }
-        guard !missing.isEmpty else {
+        // What is ended by hand is there until the peer has heard of it.
+        let ending = wanted.filter { tunnels[$0].map { $0.isUp && $0.isHeldDown } ?? false }
+        guard !missing.isEmpty || !ending.isEmpty else {
             effects.append(.requestEnded(token, .done("already up")))
             return
         }
@@ -102,7 +104,8 @@ extension ConnectionController {
             effects.append(.requestEnded(token, .failed(.shuttingDown)))
             return
         }
-        requests.add(token, .up, of: missing)
+        requests.add(token, .up, of: missing + ending)
+        for path in ending { tunnels[path]?.isAskedForAgain = true }
         for path in missing { initiate(path, packet: nil, at: now, into: &effects) }
     }
 
@@ -116,6 +119,7 @@ extension ConnectionController {
         let wanted = paths(connection, tunnel)
         for path in wanted {
             tunnels[path]?.isHeldDown = true
+            tunnels[path]?.isAskedForAgain = false
             timers.cancel(.retry(path))
             connections[connection]?.search.waiting.removeAll { $0.path == path }
             for (waiting, outcome) in requests.failed(path, .ended(path)) {

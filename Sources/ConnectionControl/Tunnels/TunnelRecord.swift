@@ -34,6 +34,8 @@ struct TunnelRecord {
     var standby: TunnelConfiguration.OnLoss
     /// Ended by hand; traffic and a request bring it up again, but nothing else.
     var isHeldDown = false
+    /// Asked for by hand while it was being ended by hand: it comes back once that is done.
+    var isAskedForAgain = false
     /// Failures in a row.
     var failures = 0
     /// Packets do not begin a negotiation before this, because the last one failed.

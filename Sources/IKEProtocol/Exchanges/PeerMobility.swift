@@ -51,7 +51,11 @@ extension IKEEngine {
             report(.peerMoved(from: sa.path.remote, to: path.remote), of: sa)
         }
         setPath(path, of: sa)
-        sa.mobility?.packetPath = path
+        if let mobility = sa.mobility {
+            let isElsewhere = path.remote.address != mobility.packetPath.remote.address
+            if isElsewhere { mobility.isFollowed = true }
+            mobility.packetPath = path
+        }
         updateEndpoints(of: sa, state)
     }
 

@@ -96,6 +96,9 @@ final class IKESA {
         nat.isLocalTranslated || nat.isRemoteTranslated || nat.isForced
     }
 
+    /// Whether packets of a new Child SA go in UDP.
+    var arePacketsEncapsulated: Bool { mobility?.keptEncapsulation ?? isEncapsulated }
+
     /// Where packets of a new Child SA go: while another path is being tried for messages, along the
     /// one that carries the others.
     var childPath: ChildSAPath {
@@ -103,7 +106,7 @@ final class IKESA {
         return ChildSAPath(
             local: path.local,
             remote: path.remote,
-            isEncapsulated: isEncapsulated,
+            isEncapsulated: arePacketsEncapsulated,
             transport: path.transport
         )
     }

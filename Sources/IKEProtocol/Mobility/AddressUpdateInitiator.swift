@@ -189,6 +189,8 @@ extension IKEEngine {
         let isSamePath = mobility.packetPath == sa.path
         mobility.packetPath = sa.path
         mobility.isPathUnproven = false
+        mobility.isFollowed = false
+        mobility.keptEncapsulation = nil
         for spi in state.children.keys.sorted() {
             // RFC 4555 moves tunnels alone: in transport mode the addresses are the traffic.
             if state.children[spi]?.traits.mode == .transport { continue }

@@ -68,6 +68,7 @@ extension IKEEngine {
         else { return }
         let now = request.receivedAt
         let from = mobility.packetPath.remote
+        let wasEncapsulated = sa.arePacketsEncapsulated
         mobility.deserted = nil
         setPath(path, of: sa)
         sa.stream?.isLost = false
@@ -85,9 +86,10 @@ extension IKEEngine {
         sendAgain(of: sa, at: now)
         // RFC 9329 §7.1: a TCP connection shows by itself that the address is real.
         // RFC 4555 §3.7: by default checked "before updating the IPsec SAs". The address that
-        // packets go to already needs no check.
-        if path.remote.address != from.address, path.transport == .udp {
+        // packets go to already needs no check, unless all that they did was to follow a NAT.
+        if path.remote.address != from.address || mobility.isFollowed, path.transport == .udp {
             mobility.isPathUnproven = true
+            mobility.keptEncapsulation = wasEncapsulated
             return enqueue(.checkRoutability, of: sa, at: now)
         }
         let hasMoved = path != mobility.packetPath
@@ -123,7 +125,7 @@ extension IKEEngine {
         guard mobility.isPathUnproven else { return }
         let from = mobility.packetPath.remote
         movePackets(of: sa, state, mobility)
-        report(.peerMoved(from: from, to: sa.path.remote), of: sa)
+        if from != sa.path.remote { report(.peerMoved(from: from, to: sa.path.remote), of: sa) }
     }
 
     /// The peer's addresses have changed (RFC 4555 §3.5: "particularly important if the announced

@@ -25,6 +25,11 @@ final class Mobility {
     var deserted: IKEPath?
     /// The path of an update whose return routability is not shown yet (RFC 4555 §3.7).
     var isPathUnproven = false
+    /// Whether the packets that are on their way to be moved are in UDP; nil: as messages' path says.
+    var keptEncapsulation: Bool?
+    /// Whether packets go where the peer's came from through a NAT, and nothing more has shown that
+    /// it is there (RFC 4555 §3.8).
+    var isFollowed = false
 
     /// The newest requests of the peer that asked for an update and that told of its addresses, by
     /// their message IDs. In a window, older ones may come later, and other requests between them.
@@ -75,6 +80,8 @@ final class Mobility {
         other.refused = refused
         other.deserted = deserted
         other.isPathUnproven = isPathUnproven
+        other.keptEncapsulation = keptEncapsulation
+        other.isFollowed = isFollowed
         return other
     }
 }

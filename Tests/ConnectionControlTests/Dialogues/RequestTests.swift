@@ -25,6 +25,40 @@ struct RequestTests {
         #expect(network.left.outcomes[downAgain] == .done("already down"))
     }
 
+    @Test("what is asked for while it is being ended comes back once it is")
+    func upWhileGoingDown() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        network.isConnected = false
+        let down = network.takeDown(at: network.left)
+        let up = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[down] == nil && network.left.outcomes[up] == nil)
+        network.isConnected = true
+        network.advance(by: .seconds(10))
+        #expect(network.left.outcomes[down] == .done("site/net is down"))
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+        #expect(network.passes())
+    }
+
+    @Test("what is asked for while it is being ended stays down when it is ended once more")
+    func downAgain() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        network.isConnected = false
+        _ = network.takeDown(at: network.left)
+        let up = network.bringUp(at: network.left)
+        _ = network.takeDown(at: network.left)
+        guard case .failed? = network.left.outcomes[up] else {
+            Issue.record("the request has not failed")
+            return
+        }
+        network.isConnected = true
+        network.advance(by: .seconds(60))
+        #expect(network.left.state() == .down && network.passes("lab"))
+    }
+
     @Test("a whole connection goes up and down")
     func connection() throws {
         let network = try Network(start: "by-hand", tunnels: ["net", "lab"])

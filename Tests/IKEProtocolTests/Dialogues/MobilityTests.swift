@@ -353,6 +353,44 @@ struct MobilityTests {
         #expect(dialogue.left.keepalives == keepalives)
     }
 
+    @Test("packets that followed a NAT stay in UDP until the peer is shown to be there without one")
+    func followedOutOfANAT() throws {
+        let (dialogue, terrain) = connect(
+            left: ["10.9.0.1"],
+            terrain: { $0.leftNAT = NATBox(outside: "203.0.113.1") }
+        )
+        let place = try #require(IPAddress("198.51.100.7"))
+        // Of what the right end sends there, the answer to the update alone arrives.
+        var answers = 0
+        terrain.isLost = { datagram in
+            guard datagram.remote.address == place else { return false }
+            answers += 1
+            return answers > 1
+        }
+        terrain.leftNAT = nil
+        let spi = try #require(dialogue.right.active["net"])
+        dialogue.handle(
+            .peerEndpointChanged(inboundSPI: spi, remote: Endpoint(address: place, port: 4500)),
+            at: dialogue.right
+        )
+        #expect(dialogue.right.packetPath?.remote.address == place)
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.advance(by: .seconds(5))
+        let own = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: own, limit: .soft), at: dialogue.left)
+        dialogue.advance(by: .seconds(5))
+        #expect(dialogue.right.installed.count == 2)
+        #expect(dialogue.right.installed.values.allSatisfy { $0.path.isEncapsulated })
+        #expect(dialogue.right.packetPath?.isEncapsulated == true)
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+        #expect(dialogue.right.packetPath?.isEncapsulated == false)
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+        #expect(dialogue.left.children[0].outboundSPI == dialogue.right.present[0])
+        #expect(dialogue.right.children[0].outboundSPI == dialogue.left.present[0])
+    }
+
     @Test("a NAT that forgets its mappings is noticed by signs of life")
     func mappingChange() {
         let (dialogue, terrain) = connect(

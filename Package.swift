@@ -257,6 +257,11 @@ if Context.environment["CYGNET_BENCHMARKS"] != nil {
     )
 }
 
+// Another compiler mode, such as scripts/races asks for, needs few of the tests and all they lean on.
+if let wanted = Context.environment["CYGNET_TESTS"]?.split(separator: ",").map(String.init) {
+    targets.removeAll { $0.type == .test && !wanted.contains($0.name) }
+}
+
 let package = Package(
     name: "cygnet",
     products: [.executable(name: "cygnet", targets: ["cygnet"])],

@@ -245,4 +245,29 @@ internal import Testing
         let newest = near.send([numbered(0, 5000), numbered(1, 5000)])
         #expect(far.receive(newest).count == 2)
     }
+
+    /// A worker that is not the home of the policy gives all of them to the one that is, in order.
+    @Test(arguments: [0, 1, 2])
+    func severalWorkersKnowTheFirstToo(reader: Int) throws {
+        var tunnel = TestTunnel()
+        tunnel.selectors = Self.selectors(.v4, remote: PortRange(443))
+        let workers = TestWorkers(3)
+        workers.apply(
+            .replacePolicies([
+                PolicyEntry(
+                    identifier: TestTunnel.policy,
+                    action: .protect,
+                    selectors: tunnel.selectors
+                )
+            ])
+        )
+        var sending = try tunnel.outbound()
+        sending.carriesLaterFragments = true
+        workers.apply(.installOutbound(sending))
+        let (_, far, _) = try Self.gateways(carriesLaterFragments: true)
+        let fragments = Self.fragments()
+        let runs = fragments.flatMap { workers.workers[reader].send([$0]) }
+        #expect(runs.isEmpty == (reader != 1))
+        #expect(far.receive(runs + workers.takeAllArrivals().runs) == fragments)
+    }
 }

@@ -200,4 +200,23 @@ internal import Testing
         #expect(near.send([error]) == [])
         #expect(near.outboundDrops(.noPolicy) == 1)
     }
+
+    /// Whichever worker reads it; where there is no SA it ends at the policy's home.
+    @Test(arguments: [0, 1, 2])
+    func anotherWorkerMayHaveTheSA(reader: Int) throws {
+        let tunnel = Self.tunnel(.v4)
+        let (_, far) = try Self.gateways(.v4)
+        let workers = TestWorkers(3)
+        workers.apply(Self.policies(tunnel, remainder: .bypass))
+        workers.apply(.installOutbound(try tunnel.outbound()))
+        let error = TestPackets.plain(
+            Self.error(about: Self.answered(.v4), .v4, to: TestHosts.farV4.address)
+        )
+        let runs = workers.workers[reader].send([error]) + workers.takeAllArrivals().runs
+        #expect(far.receive(runs) == [error])
+        workers.apply(.removeSA(SAIdentifier(rawValue: 1)))
+        #expect(workers.workers[reader].send([error]) == [])
+        #expect(workers.takeAllArrivals().runs == [])
+        #expect(workers.workers[1].outboundDrops(.policyBypass) == 1)
+    }
 }

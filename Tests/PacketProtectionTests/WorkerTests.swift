@@ -4,68 +4,6 @@ internal import Testing
 
 /// Several workers beside one that is given the same: what leaves, and what arrives, must be the same.
 @Suite struct WorkerTests {
-    /// A gateway of several workers, whose turns a test chooses.
-    private final class Group {
-        let workers: [TestGateway]
-        private let arrivals: [[HandOverRing]]
-        private let places: [WorkerPlace]
-        /// Where each identifier was installed.
-        private var installed: [SAIdentifier: Int] = [:]
-
-        init(_ count: Int, _ configuration: PacketPathConfiguration) {
-            let rings = (0..<count * count).map { place in
-                place / count == place % count ? nil : HandOverRing(octets: 1 << 18)
-            }
-            places = (0..<count).map { WorkerPlace(index: $0, of: count) }
-            workers = places.map { place in
-                TestGateway(
-                    configuration,
-                    passages: WorkerPassages(
-                        place: place,
-                        rings: (0..<count).map { rings[place.index * count + $0] }
-                    )
-                )
-            }
-            arrivals = (0..<count).map { worker in
-                (0..<count).compactMap { rings[$0 * count + worker] }
-            }
-        }
-
-        func apply(_ command: PacketPathCommand) {
-            let place = places[0]
-            switch command {
-            case .installOutbound(let parameters):
-                let home = (place.home(of: parameters.policy) + parameters.resource) % place.count
-                installed[parameters.identifier] = home
-                workers[home].apply(command)
-            case .installInbound(let parameters):
-                workers[place.owner(of: parameters.spi)].apply(command)
-            default: for worker in workers { worker.apply(command) }
-            }
-        }
-
-        /// What a worker makes of what others gave to it.
-        func takeArrivals(at worker: Int) -> (runs: [SentRun], frames: [[UInt8]]) {
-            let gateway = workers[worker]
-            for ring in arrivals[worker] {
-                while let packet = unsafe ring.take() {
-                    switch unsafe packet.record.kind {
-                    case .frame: unsafe gateway.outbound.takeHandedOver(packet, at: gateway.now)
-                    case .datagram: unsafe gateway.inbound.takeHandedOver(packet, at: gateway.now)
-                    }
-                }
-            }
-            let result = (gateway.flush(), gateway.openAll())
-            for ring in arrivals[worker] { ring.release() }
-            return result
-        }
-
-        func takeAllArrivals() -> (runs: [SentRun], frames: [[UInt8]]) {
-            let all = workers.indices.map { takeArrivals(at: $0) }
-            return (all.flatMap(\.runs), all.flatMap(\.frames))
-        }
-    }
-
     private static let policyCount: UInt32 = 5
 
     private static let configuration: PacketPathConfiguration = {
@@ -144,7 +82,7 @@ internal import Testing
     @Test(arguments: [2, 3, 7], [UInt64(1), 2])
     func whatLeavesIsTheSameAsOfOne(count: Int, seed: UInt64) throws {
         var random = SeededRandomSource(seed: seed)
-        let group = Group(count, Self.configuration)
+        let group = TestWorkers(count, Self.configuration)
         let alone = TestGateway(Self.configuration)
         let (farOfGroup, farOfOne) = (
             TestGateway(Self.configuration), TestGateway(Self.configuration)
@@ -210,7 +148,7 @@ internal import Testing
     func whatArrivesIsTheSameAsOfOne(count: Int) throws {
         var random = SeededRandomSource(seed: UInt64(count))
         let near = TestGateway(Self.configuration)
-        let group = Group(count, Self.configuration)
+        let group = TestWorkers(count, Self.configuration)
         near.apply(Self.policies)
         for policy in 0..<Self.policyCount {
             near.apply(try Self.outbound(policy, 0))
@@ -255,7 +193,7 @@ internal import Testing
 
     /// What waits for an SA waits at the policy's home, which alone asks for it.
     @Test func oneWorkerAsksForAnAssociation() throws {
-        let group = Group(3, Self.configuration)
+        let group = TestWorkers(3, Self.configuration)
         group.apply(Self.policies)
         for worker in group.workers {
             #expect(worker.send([Self.frame(1, number: 1), Self.frame(2, number: 1)]) == [])
@@ -272,7 +210,7 @@ internal import Testing
 
     /// RFC 9611: with an SA of its own a worker needs no other.
     @Test func anSAOfItsOwnSparesTheWay() throws {
-        let group = Group(3, Self.configuration)
+        let group = TestWorkers(3, Self.configuration)
         group.apply(Self.policies)
         group.apply(try Self.outbound(0, 0))
         let frame = Self.frame(0, number: 1)
@@ -291,7 +229,7 @@ internal import Testing
 
     /// A ring that is full refuses, and counts, and loses nothing of what it took.
     @Test func aFullRingIsCounted() throws {
-        let group = Group(2, Self.configuration)
+        let group = TestWorkers(2, Self.configuration)
         group.apply(Self.policies)
         group.apply(try Self.outbound(0, 0))
         let frames = (1...UInt32(3000)).map { Self.frame(0, number: $0) }

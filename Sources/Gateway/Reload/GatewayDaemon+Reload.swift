@@ -112,6 +112,10 @@ extension GatewayDaemon {
         lookForCircles()
         setDeviceMTU()
         listenForStreams()
+        // Who asked for the reload may count on it from here on, whichever worker a packet is for.
+        if !dataPlane.waitUntilCarriedOut(milliseconds: 1000) {
+            logger.warning("a worker of the packet path is late: it goes by the old policies for now")
+        }
         logger.notice(
             """
             \(new.file) is in force: \(change.added.count) added, \(change.changed.count) changed, \

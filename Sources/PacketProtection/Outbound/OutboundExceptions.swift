@@ -4,6 +4,9 @@ internal import IPsecPrimitives
 // no ports (RFC 4301 §7), and errors about packets that came by an SA (RFC 4301 §6.2).
 extension OutboundProcessor {
     /// What becomes of a fragment besides the way of every packet; false where it goes that way.
+    ///
+    /// All fragments of one packet are one worker's: the kernel chooses the queue of a device by what
+    /// each of them has, which are the addresses.
     @inline(never)
     mutating func takeFragment(
         _ frame: UnsafeMutableRawPointer,
@@ -11,10 +14,6 @@ extension OutboundProcessor {
         _ packet: InnerPacket,
         at now: UInt64
     ) -> Bool {
-        if let worker = handOver.gatherer(of: packet) {
-            unsafe passOn(frame, byteCount: byteCount, device: packet.device, to: worker)
-            return true
-        }
         let bytes = unsafe frame + OffloadHeader.length
         if packet.isLaterFragment, assembly.openCount > 0,
             unsafe assembly.hasBegun(bytes, packet)
@@ -64,12 +63,7 @@ extension OutboundProcessor {
             unsafe hold(frame, byteCount: byteCount, whole, policy: Int(decision.policy), at: now)
             return true
         case .handOver:
-            unsafe passOn(
-                frame,
-                byteCount: byteCount,
-                device: packet.device,
-                to: Int(decision.slot)
-            )
+            unsafe passOn(frame, packet, to: decision)
             return true
         case .bypass, .noPolicy, .routedIntoItself: return false
         }
@@ -101,7 +95,8 @@ extension OutboundProcessor {
         return decide(packet.showing(first))
     }
 
-    /// Drops what no policy protects, unless it is an error about what came by an SA.
+    /// Drops what no policy protects, unless it is an error about what came by an SA, and gives away
+    /// what is another worker's.
     @inline(never)
     mutating func turnAway(
         _ frame: UnsafeMutableRawPointer,
@@ -109,18 +104,14 @@ extension OutboundProcessor {
         _ decision: FlowDecision,
         at now: UInt64
     ) {
+        if decision.kind == .handOver { return unsafe passOn(frame, packet, to: decision) }
         if decision.kind != .routedIntoItself, !isDiscardedByName(decision),
             let way = unsafe returnWay(frame + OffloadHeader.length, packet)
         {
             if way.kind == .protect {
                 return unsafe protectApart(frame, packet, slot: Int(way.slot), at: now)
             }
-            return unsafe passOn(
-                frame,
-                byteCount: OffloadHeader.length + packet.totalLength,
-                device: packet.device,
-                to: Int(way.slot)
-            )
+            return unsafe passOn(frame, packet, to: way)
         }
         switch decision.kind {
         case .discard: drops.count(.policyDiscard)

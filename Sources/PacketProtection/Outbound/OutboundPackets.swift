@@ -96,9 +96,7 @@ extension OutboundProcessor {
                 policy: Int(decision.policy),
                 at: now
             )
-        case .handOver:
-            unsafe passOn(frame, byteCount: byteCount, device: device, to: Int(decision.slot))
-        case .discard, .bypass, .noPolicy, .routedIntoItself:
+        case .handOver, .discard, .bypass, .noPolicy, .routedIntoItself:
             unsafe turnAway(frame, packet, decision, at: now)
         }
     }

@@ -123,8 +123,6 @@ package import IPsecPrimitives
     /// `readBuffer`.
     package mutating func takeReleased(at now: Instant) {
         guard var index = releaseCursor else { return }
-        handOver.isTakingOver = true
-        defer { handOver.isTakingOver = false }
         if staged.count > 0 { processStaged(at: now.nanoseconds) }
         let frame = unsafe readArea + 6
         while index < held.entries.count {

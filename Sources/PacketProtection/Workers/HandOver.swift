@@ -29,8 +29,6 @@ package struct WorkerPassages: Sendable {
     /// A bit for each worker that was given something since `takeWaiting`.
     private var waiting: UInt64 = 0
     private(set) var packets = 0
-    /// Whether the packet at hand is one that another worker has read.
-    var isTakingOver = false
 
     init(_ passages: WorkerPassages) {
         place = passages.place
@@ -44,18 +42,6 @@ package struct WorkerPassages: Sendable {
     }
 
     deinit { unsafe ways.deallocate() }
-
-    /// The worker to which all fragments go first that have the addresses of one, so that it sees the
-    /// ports that only the first has; nil where that is this one, or has given it here.
-    func gatherer(of packet: InnerPacket) -> Int? {
-        guard place.count > 1, !isTakingOver else { return nil }
-        let addresses = packet.source ^ packet.destination
-        let mixed = CoveringPrefix.mixed(
-            UInt64(truncatingIfNeeded: addresses ^ addresses >> 64)
-        )
-        let worker = Int(mixed >> 32) % place.count
-        return worker == place.index ? nil : worker
-    }
 
     /// Gives a packet to another worker; false when it has too many already.
     mutating func give(
@@ -102,28 +88,28 @@ extension OutboundProcessor {
         handOver.place.count == 1 || handOver.eachIsHalfFree
     }
 
-    /// Gives what a device read to the worker that has the SA for it.
+    /// Gives what a device read to the worker that has the SA for it, whom the decision names.
     @inline(never)
     mutating func passOn(
         _ frame: UnsafeMutableRawPointer,
-        byteCount: Int,
-        device: UInt16,
-        to worker: Int
+        _ packet: InnerPacket,
+        to decision: FlowDecision
     ) {
         var record = HandOverRing.Record(kind: .frame)
-        record.device = device
-        if unsafe !handOver.give(frame, byteCount: byteCount, record, to: worker) {
-            drops.count(.workerBusy)
-        }
+        record.device = packet.device
+        let isGiven = unsafe handOver.give(
+            frame,
+            byteCount: OffloadHeader.length + packet.totalLength,
+            record,
+            to: Int(decision.slot)
+        )
+        if !isGiven { drops.count(.workerBusy) }
     }
 
     /// Takes a frame that another worker has read into the batch. Precondition: `hasRoom`.
     package mutating func takeHandedOver(_ packet: HandOverRing.Packet, at now: Instant) {
         let device = unsafe packet.record.device
-        // What is staged is looked at later, and does not tell any more who has read it.
-        if isCrowded, unsafe packet.byteCount <= StagedReads.largestRead,
-            unsafe !isFragment(packet, device)
-        {
+        if isCrowded, unsafe packet.byteCount <= StagedReads.largestRead {
             return unsafe stage(
                 packet.bytes,
                 byteCount: packet.byteCount,
@@ -132,25 +118,12 @@ extension OutboundProcessor {
             )
         }
         if staged.count > 0 { processStaged(at: now.nanoseconds) }
-        handOver.isTakingOver = true
         unsafe process(
             packet.bytes,
             byteCount: packet.byteCount,
             device: device,
             at: now.nanoseconds
         )
-        handOver.isTakingOver = false
-    }
-}
-
-extension OutboundProcessor {
-    private func isFragment(_ packet: HandOverRing.Packet, _ device: UInt16) -> Bool {
-        let inner = unsafe innerPacket(
-            of: packet.bytes,
-            byteCount: packet.byteCount,
-            device: device
-        )
-        return inner?.isFragment ?? false
     }
 }
 

@@ -22,6 +22,8 @@ internal import Synchronization
         package var device: UInt16 = 0
         package var source = HandOverRing.nowhere
         package var local = HandOverRing.nowhere
+
+        package init(kind: Kind) { self.kind = kind }
     }
 
     /// A packet in the ring; its octets are the taker's until `release`.

@@ -114,7 +114,7 @@ extension GatewayDaemon {
         listenForStreams()
         // Who asked for the reload may count on it from here on, whichever worker a packet is for.
         if !dataPlane.waitUntilCarriedOut(milliseconds: 1000) {
-            logger.warning("a worker of the packet path is late: it goes by the old policies for now")
+            logger.warning("a worker of the packet path is late: old policies count there for now")
         }
         logger.notice(
             """

@@ -25,7 +25,7 @@ extension ConnectionController {
             case .removeChildSA(let inboundSPI, _):
                 remove(inboundSPI, at: now, into: &effects)
             case .updateEndpoints(let inboundSPI, let path):
-                update(inboundSPI, to: path, into: &effects)
+                update(inboundSPI, to: path, at: now, into: &effects)
             case .redirected(let redirection): follow(redirection, at: now, into: &effects)
             case .openStream(let attempt, let local, let remote):
                 effects.append(.openStream(attempt, local: local, remote))
@@ -33,6 +33,7 @@ extension ConnectionController {
             case .closeStream(let local, let remote):
                 effects.append(.closeStream(local: local, remote: remote))
             case .findRoute(let remote): effects.append(.findRoute(remote: remote))
+            case .pathMTUProbed(let probe): handle(probe, at: now, into: &effects)
             case .report(let report): handle(report, at: now, into: &effects)
             }
         }
@@ -41,6 +42,7 @@ extension ConnectionController {
     private func update(
         _ inboundSPI: SPI,
         to path: ChildSAPath,
+        at now: Instant,
         into effects: inout [ControlEffect]
     ) {
         guard let pair = pairs[inboundSPI] else { return }
@@ -54,6 +56,7 @@ extension ConnectionController {
         let octets = linkMTU(to: path.remote.address)
         effects.append(.packetPath(.setLinkMTU(pair.outbound, octets: octets)))
         effects.append(.packetPath(.setLinkMTU(pair.inbound, octets: octets)))
+        startSearch(to: path.remote.address, at: now)
     }
 
     private func install(
@@ -110,6 +113,7 @@ extension ConnectionController {
         pairOfAssociation[pair.inbound] = pair.inboundSPI
         pairOfAssociation[pair.outbound] = pair.inboundSPI
         pathMTUs.insert(pair.inboundSPI, to: pair.remoteAddress)
+        startSearch(to: pair.remoteAddress, at: now)
         tunnels[path]?.pairs.append(pair.inboundSPI)
         if child.isUsedOutboundAtOnce { markActive(pair.inboundSPI) }
         counters.schedule(from: now, every: readingInterval)

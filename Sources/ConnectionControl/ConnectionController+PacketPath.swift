@@ -127,6 +127,7 @@ extension ConnectionController {
             pathMTUs.learn(believed, to: remote)
         else { return }
         timers.set(.pathMTU(remote), at: now + configuration.settings.pathMTUMemory)
+        doubtInSearch(remote, at: now)
         setLinkMTU(to: remote, into: &effects)
     }
 
@@ -142,7 +143,7 @@ extension ConnectionController {
         return min(link, pathMTUs.known(to: remote) ?? link)
     }
 
-    private func setLinkMTU(to remote: IPAddress, into effects: inout [ControlEffect]) {
+    func setLinkMTU(to remote: IPAddress, into effects: inout [ControlEffect]) {
         let octets = linkMTU(to: remote)
         for spi in pathMTUs.pairs(to: remote) {
             guard let pair = pairs[spi] else { continue }

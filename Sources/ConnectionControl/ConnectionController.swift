@@ -31,6 +31,8 @@ package final class ConnectionController {
     var pairs: [SPI: ChildSAPair] = [:]
     var pairOfAssociation: [SAIdentifier: SPI] = [:]
     var pathMTUs = PathMTUs()
+    /// By the peer's address; one that is over stays until the next begins.
+    var searches: [IPAddress: PathMTUSearch] = [:]
     var requests = PendingRequests()
     var counters = CounterReadings()
     /// How often the packet path's counters are read.
@@ -232,6 +234,7 @@ package final class ConnectionController {
             case .resources(let path): fillResources(path, at: now, into: &effects)
             case .name(let host): lookUpAgain(host, into: &effects)
             case .pathMTU(let remote): doubtPathMTU(to: remote, into: &effects)
+            case .probePath(let remote): searchPath(to: remote, at: now, into: &effects)
             }
         }
         if !pairs.isEmpty, counters.isReadingDue(at: now) {

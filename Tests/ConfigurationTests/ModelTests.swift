@@ -121,6 +121,7 @@ struct ModelTests {
               path-mtu: ignore
               path-mtu-floor: 1200
               path-mtu-memory: 5m
+              path-mtu-probe: 1h
               mtu: 1400
               routing-table: 77
               rule-priority: 500
@@ -149,7 +150,7 @@ struct ModelTests {
         expected.defence.puzzleLimit = 9
         (expected.replayWindow, expected.linkMTU, expected.mtu) = (2048, 9000, 1400)
         (expected.pathMTU, expected.pathMTUFloor) = (.ignore, 1200)
-        expected.pathMTUMemory = .seconds(300)
+        (expected.pathMTUMemory, expected.pathMTUProbe) = (.seconds(300), .seconds(3600))
         (expected.routingTable, expected.rulePriority) = (77, 500)
         (expected.firewallMark, expected.firewallMask) = (0x20000, 0xFF0000)
         #expect(configuration.settings == expected)

@@ -68,6 +68,7 @@ enum AllowedFiles {
         "Sources/LinuxIO/Sockets/SocketSetup.swift",
         "Sources/LinuxIO/Sockets/TCPSocket.swift",
         "Sources/LinuxIO/Sockets/UDPSocket.swift",
+        "Sources/LinuxIO/Sockets/UncutDatagram.swift",
         "Sources/LinuxIO/Sockets/UnixListener.swift",
         "Sources/Management/Client/ManagementClient.swift",
         "Sources/PacketProtection/AH/CoveredHeader.swift",

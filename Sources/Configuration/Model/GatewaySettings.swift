@@ -68,6 +68,8 @@ package struct GatewaySettings: Equatable, Sendable {
     package var pathMTUFloor = 576
     /// How long a path MTU that was learnt counts (RFC 4301 §8.2.2).
     package var pathMTUMemory = Duration.seconds(600)
+    /// How often paths are probed for what they carry (RFC 8899); nil: never.
+    package var pathMTUProbe: Duration?
     /// MTU of the TUN device in bytes; nil means what is left of `linkMTU`.
     package var mtu: Int?
 

@@ -7,7 +7,7 @@ enum GatewaySection {
         "workers", "worker-cpus",
         "cookie-threshold", "half-open-limit", "defence", "crash-detection", "held-packets",
         "replay-window", "trace-keys",
-        "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "mtu",
+        "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "path-mtu-probe", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
     ]
     static let listenKeys = ["addresses", "ike-port", "nat-port", "tcp-ports"]
@@ -121,6 +121,12 @@ enum GatewaySection {
                 "path-mtu-memory",
                 default: settings.pathMTUMemory,
                 NumberText.duration(ConfigurationLimits.pathMTUMemory)
+            ).value
+        settings.pathMTUProbe =
+            reader.value(
+                "path-mtu-probe",
+                default: settings.pathMTUProbe,
+                NumberText.durationOrOff(ConfigurationLimits.pathMTUProbe)
             ).value
         if settings.pathMTUFloor > settings.linkMTU {
             reader.problems.error(
@@ -259,6 +265,7 @@ enum ConfigurationLimits {
     static let innerMTU = 576...65_535
     /// RFC 1191 §3, RFC 8201 §4: "MUST NOT be done less than 5 minutes after" the word came.
     static let pathMTUMemory = Duration.seconds(300)...Duration.seconds(86_400)
+    static let pathMTUProbe = Duration.seconds(60)...Duration.seconds(86_400)
     static let connections = 10_000
     static let tunnelsPerConnection = 1000
     static let peerAddresses = 16

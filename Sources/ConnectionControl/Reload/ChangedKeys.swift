@@ -111,6 +111,7 @@ extension GatewaySettings {
         compare("link-mtu", linkMTU == old.linkMTU)
         compare("path-mtu-floor", pathMTUFloor == old.pathMTUFloor)
         compare("path-mtu-memory", pathMTUMemory == old.pathMTUMemory)
+        compare("path-mtu-probe", pathMTUProbe == old.pathMTUProbe)
         compare("mtu", mtu == old.mtu)
         compare("listen.tcp-ports", tcpPorts == old.tcpPorts)
         keys += fixedKeys(changedFrom: old).map(\.key)

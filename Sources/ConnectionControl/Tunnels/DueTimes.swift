@@ -11,6 +11,8 @@ enum ControlTimer: Hashable {
     case name(String)
     /// What was believed of the path to a peer is to be doubted.
     case pathMTU(IPAddress)
+    /// The next probe of the path to a peer.
+    case probePath(IPAddress)
 }
 
 /// What is due when, the next first: setting and taking cost the logarithm of their number.

@@ -80,6 +80,16 @@ final class ListeningSockets {
     /// Sends through the socket whose port the datagram names.
     func send(_ datagram: IKEDatagram) throws(SystemCallFailure) {
         let version = datagram.remote.address.version
+        if datagram.isUncut, !datagram.local.address.isUnspecified,
+            let socket = ah.first(where: { $0.version == version })
+        {
+            let isMarked = natTraversal.contains { $0.local.port == datagram.local.port }
+            return try socket.sendUncut(
+                (isMarked ? [0, 0, 0, 0] : []) + datagram.bytes,
+                from: datagram.local,
+                to: datagram.remote
+            )
+        }
         if let socket = natTraversal.first(where: {
             $0.version == version && $0.local.port == datagram.local.port
         }) {

@@ -16,6 +16,9 @@ package struct IKEDatagram: Hashable, Sendable {
     package var local: Endpoint
     package var remote: Endpoint
     package var transport: IKETransport
+    /// Whether it probes the path: to be sent as it is, whatever the system knows of the path's MTU,
+    /// and so that nobody on the way may fragment it.
+    package var isUncut = false
 
     package init(
         bytes: [UInt8],

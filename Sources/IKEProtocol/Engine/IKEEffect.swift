@@ -23,6 +23,8 @@ package enum IKEEffect: Sendable {
     indirect case updateEndpoints(inboundSPI: SPI, path: ChildSAPath)
     /// Which local address does the routing table take towards `remote`?
     case findRoute(remote: IPAddress)
+    /// A probe of a path's MTU was answered, or what followed it in fragments was.
+    indirect case pathMTUProbed(PathMTUProbe)
     /// Begin again with another gateway.
     indirect case redirected(Redirection)
     indirect case report(IKEReport)

@@ -105,6 +105,8 @@ package final class IKEEngine {
         case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)
         case .unknownSPI(let spi, let remote): complain(of: spi, to: remote, at: now)
         case .probe(let connection): probe(connection, at: now)
+        case .probePathMTU(let spi, let octets):
+            probePathMTU(ofChild: spi, octets: octets, at: now)
         case .localAddressesChanged(let addresses):
             localAddressesChanged(addresses, at: now)
         case .routeFound(let remote, let local): routeFound(to: remote, from: local, at: now)

@@ -23,6 +23,10 @@ package enum IKEEvent: Sendable {
     case unknownSPI(SPI, from: Endpoint)
     /// Is the peer of a connection still there? Asked at once, although it may have been heard of.
     case probe(connection: String)
+    /// Does the path to the peer of this Child SA carry an IP datagram of so many octets (RFC 8899)?
+    /// Answered by `IKEEffect.pathMTUProbed`, unless the peer takes no fragments or another probe is
+    /// under way.
+    case probePathMTU(inboundSPI: SPI, octets: Int)
     /// The host's addresses, at the beginning and whenever one comes or goes or a route changes.
     case localAddressesChanged([IPAddress])
     /// Answers `IKEEffect.findRoute`; a local address of nil: no route leads there.

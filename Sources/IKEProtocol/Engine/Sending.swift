@@ -19,18 +19,16 @@ extension IKESA {
 }
 
 extension IKEEngine {
-    func send(_ bytes: [UInt8], along path: IKEPath) {
+    func send(_ bytes: [UInt8], along path: IKEPath, isUncut: Bool = false) {
         counters.sent += 1
-        effects.append(
-            .send(
-                IKEDatagram(
-                    bytes: bytes,
-                    local: path.local,
-                    remote: path.remote,
-                    transport: path.transport
-                )
-            )
+        var datagram = IKEDatagram(
+            bytes: bytes,
+            local: path.local,
+            remote: path.remote,
+            transport: path.transport
         )
+        datagram.isUncut = isUncut
+        effects.append(.send(datagram))
     }
 
     /// Sends a protected request, as soon as the peer's window has room for it.

@@ -39,7 +39,7 @@ extension IKESA {
         case .rekeyIKESA: .wholeSA
         case .deleteIKESA: .nothing
         case .checkLiveness, .updateAddresses, .announceAddresses, .checkRoutability, .redirect,
-            .tellCrashToken, .requestTicket, .complainOfSPI:
+            .tellCrashToken, .requestTicket, .complainOfSPI, .probePathMTU:
             .peer
         }
     }
@@ -49,7 +49,7 @@ extension IKESA {
         case .createChild(let child): .child(child.offer.policy.name, child.replaces)
         case .deleteChild(let spi): .child(state.children[spi]?.policy.name, spi)
         case .checkLiveness, .updateAddresses, .announceAddresses, .checkRoutability, .redirect,
-            .tellCrashToken, .requestTicket, .complainOfSPI:
+            .tellCrashToken, .requestTicket, .complainOfSPI, .probePathMTU:
             .peer
         case .ikeSAInit, .ikeSessionResume, .ikeIntermediate, .ikeAuth, .rekeyIKESA, .deleteIKESA,
             .tellAuthenticationFailure:

@@ -51,6 +51,7 @@ extension IKEEngine {
         case .redirect(let target): startRedirect(target, of: sa, at: now)
         case .tellCrashToken: startTellingToken(of: sa, at: now)
         case .requestTicket: startTicketRequest(of: sa, at: now)
+        case .probePathMTU(let octets): startPathMTUProbe(octets, of: sa, at: now)
         case .complainOfSPI(let spi):
             request(
                 .complainOfSPI,
@@ -160,6 +161,8 @@ extension IKEEngine {
             receiveRoutabilityResponse(content, check, sa, state, at: now)
         case (.requestTicket, .established(let state)):
             takeTicket(content, of: sa, state, at: now)
+        case (.probePathMTU(let octets), .established):
+            pathMTUProbeAnswered(octets, outstanding, of: sa)
         case (.checkLiveness, .established): compareMapping(of: sa, content, at: now)
         case (.deleteIKESA, .closing(let state)):
             shortenLinger(of: state.handedOver, at: now)
@@ -210,7 +213,7 @@ extension IKEExchange {
         case .createChild, .rekeyIKESA: isFollowUp ? .ikeFollowUpKE : .createChildSA
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
             .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken,
-            .requestTicket, .complainOfSPI:
+            .requestTicket, .complainOfSPI, .probePathMTU:
             .informational
         }
     }

@@ -8,6 +8,8 @@ struct SentMessage {
     /// What is sealed in them, where smaller fragments may be tried; kept no longer than the
     /// message.
     let source: Source?
+    /// Whether nobody on the way may fragment it.
+    var isUncut = false
 
     struct Source {
         let header: MessageHeader
@@ -30,7 +32,7 @@ struct SentMessage {
 
 extension IKEEngine {
     func send(_ message: SentMessage, along path: IKEPath) {
-        for datagram in message.datagrams { send(datagram, along: path) }
+        for datagram in message.datagrams { send(datagram, along: path, isUncut: message.isUncut) }
     }
 
     /// Seals a message whole, or in fragments where it is too large and the peer takes them.

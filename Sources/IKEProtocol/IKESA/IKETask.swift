@@ -21,6 +21,8 @@ enum IKETask: Hashable {
     case requestTicket
     /// INVALID_SPI for a packet that came by an SPI that this end does not have (RFC 7296 §1.5).
     case complainOfSPI(SPI)
+    /// A probe of the path's MTU (RFC 8899 §4.1).
+    case probePathMTU(octets: Int)
 }
 
 /// A request on its way, with what its answer needs.
@@ -41,6 +43,7 @@ enum IKEExchange {
     case tellCrashToken
     case requestTicket
     case complainOfSPI
+    case probePathMTU(octets: Int)
     /// AUTHENTICATION_FAILED for a responder that we do not believe (RFC 7296 §2.21.2).
     case tellAuthenticationFailure
 
@@ -54,7 +57,7 @@ enum IKEExchange {
         case .createChild, .rekeyIKESA: isFollowUp ? "IKE_FOLLOWUP_KE" : "CREATE_CHILD_SA"
         case .deleteChild, .deleteIKESA, .checkLiveness, .tellAuthenticationFailure,
             .updateAddresses, .announceAddresses, .checkRoutability, .redirect, .tellCrashToken,
-            .requestTicket, .complainOfSPI:
+            .requestTicket, .complainOfSPI, .probePathMTU:
             "INFORMATIONAL"
         }
     }

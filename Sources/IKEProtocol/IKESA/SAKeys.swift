@@ -84,6 +84,9 @@ final class SAKeys {
     /// From now on with a postquantum preshared key; what protects messages stays (RFC 8784 §3).
     func adopt(mixed keys: IKEKeys) { self.keys = keys }
 
+    /// Octets to whose multiples what is sealed is padded.
+    var blockLength: Int { outbound.blockLength }
+
     /// The message as a whole, or its fragments where it has more than `messageOctets`
     /// (RFC 7383 §2.5); nil when the library fails.
     ///

@@ -97,6 +97,33 @@ struct LifeTests {
         #expect(network.left.outboundInUse().map { network.left.linkMTUs[$0.identifier] } == 1500)
     }
 
+    @Test("a path that swallows what is large is found, and found to have recovered")
+    func blackHole() throws {
+        let network = try Network()
+        network.start()
+        try network.reload(network.left) { $0 + "gateway: {path-mtu-probe: 10m}\n" }
+        network.largestDatagram = 1400
+        network.packet(at: network.left)
+        func carried() -> Int? {
+            network.left.outboundInUse().flatMap { network.left.linkMTUs[$0.identifier] }
+        }
+        #expect(carried() == 1500)
+        network.advance(by: .seconds(15))
+        #expect(carried().map { $0 >= 1280 && $0 <= 1400 } == true)
+        network.advance(by: .seconds(60))
+        #expect(carried().map { $0 <= 1400 && $0 > 1391 } == true)
+        // What a router says is checked with the peer.
+        network.handle(.pathMTU(remote: network.right.address, octets: 600), at: network.left)
+        #expect(carried() == 600)
+        network.advance(by: .seconds(60))
+        #expect(carried().map { $0 <= 1400 && $0 > 1391 } == true)
+        network.largestDatagram = 65_535
+        network.advance(by: .seconds(620))
+        #expect(carried() == 1500)
+        // Nobody else asks.
+        #expect(network.right.linkMTUs.values.allSatisfy { $0 == 1500 })
+    }
+
     @Test("shutting down tells the peer, ends, and lets nobody in")
     func shutDown() throws {
         let network = try Network(start: "on-traffic", rightStart: "at-boot")

@@ -12,6 +12,8 @@ final class Network {
     private(set) var now = Instant(nanoseconds: 1_000_000_000)
     /// Whether datagrams arrive.
     var isConnected = true
+    /// Octets of the largest IP datagram that arrives, with its headers.
+    var largestDatagram = 65_535
     private var lastToken: UInt64 = 0
 
     /// `lines` stand in both tunnels `net`; `start` is the left end's and, unless named, the right
@@ -153,6 +155,7 @@ final class Network {
         for datagram in datagrams {
             // Nobody is there.
             guard datagram.remote.address == receiver.address else { continue }
+            guard datagram.bytes.count + 28 <= largestDatagram else { continue }
             let arriving = IKEDatagram(
                 bytes: datagram.bytes,
                 local: datagram.remote,

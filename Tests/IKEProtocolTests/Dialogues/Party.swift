@@ -26,6 +26,7 @@ final class Party {
     var packetPath: ChildSAPath? { endpointUpdates.last ?? children.last?.path }
     var outbox: [IKEDatagram] = []
     private(set) var redirections: [Redirection] = []
+    var probes: [PathMTUProbe] = []
     private var routeQuestions: [IPAddress] = []
     /// Who answers questions about the routing table.
     var onRoute: ((IPAddress) -> Void)?
@@ -65,6 +66,7 @@ final class Party {
             case .closeStream(let local, let remote):
                 closings.append(StreamEnds(local: local, remote: remote))
             case .findRoute(let remote): routeQuestions.append(remote)
+            case .pathMTUProbed(let probe): probes.append(probe)
             case .redirected(let redirection): redirections.append(redirection)
             case .report(let report): reports.append(report)
             }

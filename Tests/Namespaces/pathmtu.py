@@ -1,8 +1,10 @@
 """Paths that carry less than the link: a router says so, or nobody does."""
 
 import contextlib
+import os
 import re
 
+from Tests.Lab.cygnet import Cygnet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
 from Tests.Lab.traffic import expect_ping
@@ -20,6 +22,9 @@ def connected(lab, gateway=()):
     tunnel = Tunnel()
     lab.right.apply(tunnel, LEFT)
     lab.left.apply(tunnel, RIGHT, gateway=gateway)
+    # What was told in the case before.
+    for namespace in (lab.network.left, lab.inside()):
+        namespace.ip("route", "flush", "cache")
     lab.left.initiate()
 
 
@@ -85,9 +90,21 @@ def ignored(lab):
 
 
 def black_hole(lab):
-    """A path that swallows large packets is found by probes that strongSwan answers."""
-    with black_hole_of(lab, 1400):
-        connected(lab, ["path-mtu-probe: 1m"])
-        wait_until(lambda: 1392 <= (path_mtu(lab) or 0) <= 1400, "the size that passes", 60, 0.5)
-        result, digest = send_file(lab, 4, lab.inside(), INSIDE[4], 1 << 20)
-        expect(result.get("digest") == digest, f"the file arrived changed: {result}")
+    """A path that swallows large packets is found by probes that the peer answers."""
+    lab.right.stop()
+    other = Cygnet(lab.network.right, RIGHT, os.path.join(lab.folder, "right-gateway"))
+    try:
+        with black_hole_of(lab, 1400):
+            tunnel = Tunnel()
+            other.apply(tunnel, LEFT)
+            lab.left.apply(tunnel, RIGHT, gateway=["path-mtu-probe: 1m"])
+            lab.network.left.ip("route", "flush", "cache")
+            lab.left.initiate()
+            wait_until(lambda: 1392 <= (path_mtu(lab) or 0) <= 1400, "the size that passes", 60,
+                       0.5)
+            result, digest = send_file(lab, 4, lab.inside(), INSIDE[4], 1 << 20)
+            expect(result.get("digest") == digest, f"the file arrived changed: {result}")
+    finally:
+        other.kill()
+        other.lift_guard()
+        lab.right.start()

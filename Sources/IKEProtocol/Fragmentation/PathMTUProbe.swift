@@ -10,10 +10,10 @@ package struct PathMTUProbe: Hashable, Sendable {
     package var hasArrived: Bool
 }
 
-/// Probes that every IKEv2 peer answers which takes fragments: a sign of life, made long by a Vendor ID
-/// (RFC 7296 §3.12: any message may have one, and an unknown one is ignored), in one datagram that
-/// nobody on the way may cut. Where that brings no answer, the same message goes in fragments as any
-/// other (RFC 7383 §2.5.2), so that a lost probe never looks like a lost peer.
+/// A sign of life, made long by a Vendor ID (RFC 7296 §3.12: any message may have one, and an unknown one
+/// is ignored), in one datagram that nobody on the way may cut. Where that brings no answer, the same
+/// message goes in fragments as any other (RFC 7383 §2.5.2), so that a lost probe does not look like a
+/// lost peer: where the peer takes INFORMATIONAL in fragments, which not every implementation does.
 extension IKEEngine {
     private static let filler = Array("Cygnet probes the path MTU".utf8)
 

@@ -32,6 +32,8 @@ extension ConnectionController {
             strayTraffic(from: remote.address, at: now, into: &effects)
         case .commandFailed(let association, let failure):
             commandFailed(association, failure, at: now, into: &effects)
+        // Of no concern to tunnels: who asked takes it.
+        case .answer: return
         case .snapshot(let token, let snapshot):
             counters.arrived(token, snapshot)
             noteTraffic(snapshot, at: now, into: &effects)

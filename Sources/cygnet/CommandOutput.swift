@@ -33,7 +33,7 @@ func follow(_ request: ManagementRequest, on socket: SocketOption) throws {
     case .failed(let failure):
         for line in FailureText(failure).lines { CommandOutput.complain(line) }
         throw ExitCode.failure
-    case .status, .reloaded, .progress, .traced:
+    case .status, .reloaded, .progress, .traced, .explained:
         CommandOutput.complain("\(ManagementError.malformed("no outcome in it"))")
         throw ExitCode.failure
     }

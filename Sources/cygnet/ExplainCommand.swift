@@ -20,16 +20,19 @@ struct ExplainPacketCommand: ParsableCommand {
         discussion: """
             Looks the packet up as the gateway does, in the policies of a configuration file; \
             nothing is sent, started or changed. Told are the policy that decides with its line, \
-            its tunnel, and the policies for the same addresses that do not take the packet.
+            its tunnel, and the policies for the same addresses that do not take the packet. With \
+            --running the gateway that runs is asked instead: which SA the packet would take, or why \
+            none, and by which SA it might arrive.
 
             Examples:
               cygnet explain packet 10.1.0.5 10.2.0.9
               cygnet explain packet 10.1.0.5 10.2.0.9 --protocol tcp --destination-port 443
               cygnet explain packet 10.1.0.5 10.2.0.9 --protocol icmp --icmp-type 8 -c a.yaml
               cygnet explain packet 10.1.0.5 10.2.0.9 --json | jq .leaving.tunnel
+              cygnet explain packet 10.1.0.5 10.2.0.9 --running
 
             Exits with 0 when there is an answer, whatever it is, with 1 when the configuration \
-            cannot be used, with 64 when there is no such packet.
+            cannot be used or the gateway does not answer, with 64 when there is no such packet.
             """
     )
 
@@ -59,17 +62,40 @@ struct ExplainPacketCommand: ParsableCommand {
 
     @OptionGroup var configuration: ConfigurationOption
 
+    @Flag(help: "Ask the gateway that runs, not a configuration file.")
+    var running = false
+
+    @OptionGroup var socket: SocketOption
+
     @Flag(help: "Print the answer as JSON.")
     var json = false
 
     func run() throws {
         let question = try question()
+        if running { return try askGateway(question) }
         let loaded = try configuration.load().configuration
         let explanation = PacketExplanation(question, in: loaded)
         if json {
             print(ManagementCodec.readableJSON(explanation))
         } else {
             print(explanation.text(of: question), terminator: "")
+        }
+    }
+
+    private func askGateway(_ question: PacketQuestion) throws {
+        let standing: PacketStanding
+        do throws(ManagementError) {
+            standing = try socket.client.explain(question.query)
+        } catch {
+            CommandOutput.complain("\(error)")
+            throw ExitCode.failure
+        }
+        if json {
+            print(ManagementCodec.readableJSON(standing))
+        } else {
+            print(question.text)
+            for line in question.assumptions { print("  assumed: \(line)") }
+            print("\n" + StandingText(standing).text, terminator: "")
         }
     }
 

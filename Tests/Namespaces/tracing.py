@@ -33,6 +33,8 @@ def register(table):
     table.add("trace/several-at-once", several)
     table.add("trace/slow-reader", slow_reader)
     table.add("trace/no-sense", no_sense)
+    table.add("explain/running", explained)
+    table.add("explain/running, two workers", explained, gateway=["workers: 2"])
     table.add("trace/names-of-the-configuration", names)
 
 
@@ -440,3 +442,46 @@ def names(lab):
     line = next(number for number, text in enumerate(open(lab.left.file), 1)
                 if "protect: peer/net" in text)
     expect(entry["policy"]["place"] == f"{lab.left.file}:{line}", f"{entry['policy']}")
+
+
+def explained(lab, gateway=()):
+    """`explain packet --running` says what a packet would meet, before and after the tunnel is up."""
+    tunnel = BOTH.but(start="traffic")
+    lab.left.apply(tunnel, RIGHT, gateway=list(gateway))
+    lab.right.apply(tunnel, LEFT)
+
+    def ask(*words):
+        status, text = status_of(*lab.left.namespace.command(
+            lab.left.program, "explain", "packet", "--running", "--json", "--socket",
+            lab.left.socket, *words))
+        expect(status == 0, f"explain says: {text}")
+        return json.loads(text)
+
+    wanted = (LEFT.inner[4], RIGHT.inner[4], "--protocol", "udp", "--source-port", "7006",
+              "--destination-port", "7007")
+    before = ask(*wanted)
+    expect(before["decision"] == "acquire" and before["policy"]["tunnel"] == "peer/net"
+           and before["tunnelState"] == "waitingForTraffic" and not before["isRemembered"],
+           f"before: {before}")
+    expect(before["inbound"] == [] and "outbound" not in before, f"before: {before}")
+    lab.left.initiate()
+    child = lab.left.established()[0]
+    with contextlib.closing(lab.network.left.udp(LEFT.inner[4], 7006)) as sender:
+        sender.sendto(b"x", (RIGHT.inner[4], 7007))
+    after = wait_until(lambda: (found := ask(*wanted))["isRemembered"] and found, "the flow")
+    expect(after["decision"] == "protect" and after["tunnelState"] == "established",
+           f"after: {after}")
+    expect(after["outbound"]["spi"] == child["outboundSPI"]
+           and after["outbound"]["path"]["remote"] == RIGHT.outer[4]
+           and after["outbound"]["sequence"] >= 1 and 1300 < after["outbound"]["limit"] < 1500,
+           f"after: {after}")
+    back = ask(RIGHT.inner[4], LEFT.inner[4])
+    expect([sa["spi"] for sa in back["inbound"]] == [child["inboundSPI"]], f"back: {back}")
+    expect(back["decision"] == "bypass" and "order" not in back["policy"], f"back: {back}")
+    status, text = status_of(*lab.left.namespace.command(
+        lab.left.program, "explain", "packet", "--running", "--socket", lab.left.socket, *wanted))
+    expect(status == 0 and f"of SA {child['outboundSPI']}" in text and "peer/net" in text,
+           f"in words: {text}")
+    status, text = status_of(*lab.left.namespace.command(
+        lab.left.program, "explain", "packet", "--running", "--socket", "/nowhere", *wanted))
+    expect(status == 1 and "cygnet run" in text, f"without a gateway: {text}")

@@ -125,6 +125,7 @@ enum AllowedFiles {
         "Sources/PacketProtection/SecurityAssociation/UsableAssociations.swift",
         "Sources/PacketProtection/Trace/InboundTrace.swift",
         "Sources/PacketProtection/Trace/OutboundTrace.swift",
+        "Sources/PacketProtection/Trace/PacketAnswer.swift",
         "Sources/PacketProtection/Trace/TraceTap.swift",
         "Sources/PacketProtection/Transport/FragmentAssembly.swift",
         "Sources/PacketProtection/Transport/InboundTransport.swift",

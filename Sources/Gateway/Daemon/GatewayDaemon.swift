@@ -53,6 +53,7 @@ package final class GatewayDaemon {
     var localAddresses: [IPAddress]
     private(set) var isClosing = false
     var traces: RunningTraces
+    var questions = OpenQuestions()
     private let queue = EffectQueue<ControlEffect>()
     /// Why the gateway ends, when it is not in good order.
     private var failure: SystemCallFailure?
@@ -186,6 +187,7 @@ package final class GatewayDaemon {
         management.onGone = { [unowned self] token in
             controller.forget(token)
             endTrace(token)
+            questions.forget(token)
         }
         try management.start()
     }
@@ -249,6 +251,7 @@ package final class GatewayDaemon {
 
     private func take(_ event: DataPlaneEvent) {
         switch event {
+        case .packetPath(.answer(let token, let answer)): take(answer, token)
         case .packetPath(let event): handle(.packetPath(event))
         case .ikeDatagram(let datagram):
             guard sockets.mayReceive(on: datagram.local) else { return }
@@ -326,6 +329,7 @@ package final class GatewayDaemon {
         case .status: handle(.readCounters(token))
         case .reload: management.reply(.reloaded(reload()), to: token)
         case .trace(let request): beginTrace(request, token)
+        case .explain(let packet): ask(packet, token)
         case .up(let connection, let tunnel):
             if let failure = unknown(connection, tunnel) {
                 management.reply(.failed(failure), to: token)

@@ -61,13 +61,7 @@ struct TraceTranslation {
 
     private func policy(_ record: TraceRecord) -> TraceEntry.Policy? {
         let identifier = PolicyIdentifier(rawValue: record.policy)
-        guard let origin = controller.origin(of: identifier) else { return nil }
-        return TraceEntry.Policy(
-            action: "\(origin.action)",
-            tunnel: origin.tunnel.map { "\($0)" },
-            order: origin.order,
-            place: origin.location.map { "\($0.file):\($0.line)" }
-        )
+        return controller.origin(of: identifier).map(TraceEntry.Policy.init)
     }
 
     private func protection(_ record: TraceRecord) -> TraceEntry.Protection? {
@@ -91,11 +85,11 @@ struct TraceTranslation {
             remote: "\(record.remote.address)",
             localPort: hasPorts ? record.local.port : nil,
             remotePort: hasPorts ? record.remote.port : nil,
-            carrier: carrier(record.encapsulation)
+            carrier: TraceTranslation.carrier(record.encapsulation)
         )
     }
 
-    private func carrier(_ encapsulation: Encapsulation) -> String {
+    static func carrier(_ encapsulation: Encapsulation) -> String {
         switch encapsulation {
         case .esp: "ip"
         case .udp: "udp"
@@ -113,5 +107,16 @@ struct TraceTranslation {
         case .dropped: .dropped
         case .datagram: .datagram
         }
+    }
+}
+
+extension TraceEntry.Policy {
+    init(_ origin: PolicyOrigin) {
+        self.init(
+            action: "\(origin.action)",
+            tunnel: origin.tunnel.map { "\($0)" },
+            order: origin.order,
+            place: origin.location.map { "\($0.file):\($0.line)" }
+        )
     }
 }

@@ -1,4 +1,5 @@
 package import IPsecPrimitives
+package import Management
 internal import PacketProtection
 
 /// A packet that somebody asks about, and what was assumed where nothing was said.
@@ -127,6 +128,19 @@ package struct PacketQuestion: Equatable, Sendable {
             ipProtocol: ipProtocol ?? unnamed,
             sourcePort: sourcePort ?? message,
             destinationPort: destinationPort ?? message
+        )
+    }
+
+    /// For a gateway that runs; a packet of no protocol that a policy names has one of those left to
+    /// experiments (RFC 3692 §2.1).
+    package var query: PacketQuery {
+        let tuple = tuple(unnamed: 253)
+        return PacketQuery(
+            source: "\(source)",
+            destination: "\(destination)",
+            protocol: tuple.ipProtocol,
+            sourcePort: tuple.sourcePort,
+            destinationPort: tuple.destinationPort
         )
     }
 

@@ -38,6 +38,15 @@ package struct ManagementClient: Sendable {
         }
     }
 
+    /// What would become of a packet now.
+    package func explain(_ packet: PacketQuery) throws(ManagementError) -> PacketStanding {
+        switch try perform(.explain(packet)) {
+        case .explained(let standing): return standing
+        case .failed(let failure): throw .malformed(failure.summary)
+        case .status, .reloaded, .progress, .traced, .done: throw .malformed("no answer in it")
+        }
+    }
+
     /// Has the gateway tell of packets, until `use` says that it is enough or the time is over.
     ///
     /// - Parameters:
@@ -79,7 +88,7 @@ package struct ManagementClient: Sendable {
         switch try perform(.status) {
         case .status(let status): return status
         case .failed(let failure): throw .malformed(failure.summary)
-        case .reloaded, .progress, .traced, .done: throw .malformed("no status in it")
+        case .reloaded, .progress, .traced, .explained, .done: throw .malformed("no status in it")
         }
     }
 
@@ -88,7 +97,7 @@ package struct ManagementClient: Sendable {
         switch try perform(.reload) {
         case .reloaded(let status): return status
         case .failed(let failure): throw .malformed(failure.summary)
-        case .status, .progress, .traced, .done: throw .malformed("no outcome in it")
+        case .status, .progress, .traced, .explained, .done: throw .malformed("no outcome in it")
         }
     }
 }

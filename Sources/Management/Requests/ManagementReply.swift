@@ -8,6 +8,8 @@ package enum ManagementReply: Equatable, Sendable {
     case progress(String)
     /// Packets that a trace has seen; more replies follow.
     case traced(TraceReport)
+    /// What would become of a packet; the last reply.
+    case explained(PacketStanding)
     /// The request came about; the last reply.
     case done(String)
     /// The request did not come about; the last reply.
@@ -16,18 +18,18 @@ package enum ManagementReply: Equatable, Sendable {
     package var isLast: Bool {
         switch self {
         case .progress, .traced: false
-        case .status, .reloaded, .done, .failed: true
+        case .status, .reloaded, .explained, .done, .failed: true
         }
     }
 }
 
 extension ManagementReply: Codable {
     private enum Name: String, Codable {
-        case status, reloaded, progress, traced, done, failed
+        case status, reloaded, progress, traced, explained, done, failed
     }
 
     private enum CodingKeys: String, CodingKey {
-        case reply, status, reload, text, failure, trace
+        case reply, status, reload, text, failure, trace, packet
     }
 
     package init(from decoder: any Decoder) throws {
@@ -36,6 +38,8 @@ extension ManagementReply: Codable {
         case .status: self = .status(try members.decode(GatewayStatus.self, forKey: .status))
         case .reloaded: self = .reloaded(try members.decode(ReloadStatus.self, forKey: .reload))
         case .progress: self = .progress(try members.decode(String.self, forKey: .text))
+        case .explained:
+            self = .explained(try members.decode(PacketStanding.self, forKey: .packet))
         case .traced: self = .traced(try members.decode(TraceReport.self, forKey: .trace))
         case .done: self = .done(try members.decode(String.self, forKey: .text))
         case .failed: self = .failed(try members.decode(FailureStatus.self, forKey: .failure))
@@ -54,6 +58,9 @@ extension ManagementReply: Codable {
         case .progress(let text):
             try members.encode(Name.progress, forKey: .reply)
             try members.encode(text, forKey: .text)
+        case .explained(let standing):
+            try members.encode(Name.explained, forKey: .reply)
+            try members.encode(standing, forKey: .packet)
         case .traced(let report):
             try members.encode(Name.traced, forKey: .reply)
             try members.encode(report, forKey: .trace)

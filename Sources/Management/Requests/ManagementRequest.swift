@@ -14,15 +14,17 @@ package enum ManagementRequest: Equatable, Sendable {
     case stop
     /// Tell of packets, until the client goes away. Answered by `traced` replies, or by `failed`.
     case trace(TraceRequest)
+    /// What would become of a packet? Answered by one `explained` reply, or by `failed`.
+    case explain(PacketQuery)
 }
 
 extension ManagementRequest: Codable {
     private enum Name: String, Codable {
-        case status, reload, up, down, stop, trace
+        case status, reload, up, down, stop, trace, explain
     }
 
     private enum CodingKeys: String, CodingKey {
-        case request, connection, tunnel, trace
+        case request, connection, tunnel, trace, packet
     }
 
     package init(from decoder: any Decoder) throws {
@@ -31,6 +33,8 @@ extension ManagementRequest: Codable {
         case .status: self = .status
         case .reload: self = .reload
         case .stop: self = .stop
+        case .explain:
+            self = .explain(try members.decode(PacketQuery.self, forKey: .packet))
         case .trace: self = .trace(try members.decode(TraceRequest.self, forKey: .trace))
         case .up:
             self = .up(
@@ -51,6 +55,9 @@ extension ManagementRequest: Codable {
         case .status: try members.encode(Name.status, forKey: .request)
         case .reload: try members.encode(Name.reload, forKey: .request)
         case .stop: try members.encode(Name.stop, forKey: .request)
+        case .explain(let packet):
+            try members.encode(Name.explain, forKey: .request)
+            try members.encode(packet, forKey: .packet)
         case .trace(let trace):
             try members.encode(Name.trace, forKey: .request)
             try members.encode(trace, forKey: .trace)

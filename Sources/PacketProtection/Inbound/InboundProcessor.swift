@@ -169,6 +169,7 @@ extension InboundProcessor {
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
         case .replacePolicies(let entries): adoptDevices(of: CompiledPolicies(entries))
         case .adoptPolicies(let policies): adoptDevices(of: policies)
+        case .ask(let token, let tuple): events.post(.answer(token: token, answer(tuple)))
         case .beginTrace(let tap): traces.begin(tap)
         case .endTrace(let identifier): traces.end(identifier)
         case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: return

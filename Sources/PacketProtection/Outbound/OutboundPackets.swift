@@ -148,7 +148,7 @@ extension OutboundProcessor {
     }
 
     @inline(never)
-    private func search(_ packet: InnerPacket) -> FlowDecision {
+    func search(_ packet: InnerPacket) -> FlowDecision {
         if packet.device != DeviceNumber.shared.rawValue { return searchOwn(packet) }
         guard let entry = database.lookUp(PolicyQuery(outbound: packet)) else {
             return FlowDecision(kind: .noPolicy, policy: -1, slot: -1)

@@ -249,6 +249,7 @@ extension OutboundProcessor {
         case .replacePolicies(let entries): adopt(CompiledPolicies(entries), at: now)
         case .adoptPolicies(let policies): adopt(policies, at: now)
         case .dropHeldPackets(let policy): dropHeld(of: policy, at: now)
+        case .ask(let token, let tuple): events.post(.answer(token: token, answer(tuple)))
         case .beginTrace(let tap): traces.begin(tap)
         case .endTrace(let identifier): traces.end(identifier)
         case .setErrorSource(let address): errorSourceV6 = address

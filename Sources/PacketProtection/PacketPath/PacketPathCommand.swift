@@ -21,6 +21,9 @@ package enum PacketPathCommand: Sendable {
     case setErrorSource(IPv6Address?)
     /// Answered by an event `snapshot` of each direction with the same token.
     case query(token: UInt64)
+    /// What would become of such a packet? Answered by an event `answer` of each direction with the
+    /// same token.
+    case ask(token: UInt64, PacketTuple)
     /// Tells of packets from now on. A sink takes from one worker.
     case beginTrace(TraceTap)
     case endTrace(UInt64)
@@ -37,6 +40,7 @@ package enum PacketPathCommand: Sendable {
         case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: .outbound
         case .installInbound: .inbound
         case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query,
+            .ask,
             .beginTrace,
             .endTrace:
             .both

@@ -17,6 +17,7 @@ package enum PacketPathEvent: Hashable, Sendable {
     /// A command could not be carried out.
     case commandFailed(SAIdentifier, CommandFailure)
     case snapshot(token: UInt64, PacketPathSnapshot)
+    case answer(token: UInt64, PacketAnswer)
 
     package enum CommandFailure: Hashable, Sendable {
         /// Every slot of the SA table is taken.

@@ -179,7 +179,7 @@ final class Site {
                 )
                 handle(.packetPath(.snapshot(token: token, snapshot)), at: now)
             }
-        case .updatePath, .setErrorSource, .beginTrace, .endTrace: break
+        case .updatePath, .setErrorSource, .ask, .beginTrace, .endTrace: break
         }
     }
 

@@ -174,6 +174,15 @@ class Network:
 
     def mend(self, side):
         self.router.ip("link", "set", f"to-{side}", "up")
+        if side == "right":
+            return  # its addresses are the bridge's
+        # With the link went the router's IPv6 address there, and its routes of both versions.
+        for version, length in ((4, 24), (6, 64)):
+            nodad = ["nodad"] if version == 6 else []
+            self.router.ip("addr", "replace", f"{ROUTER_LEFT[version]}/{length}",
+                           "dev", "to-left", *nodad)
+            self.router.ip(f"-{version}", "route", "replace", LEFT.networks[version],
+                           "via", LEFT.outer[version], "dev", "to-left")
 
     def close(self):
         for namespace in (self.host, self.left, self.right, self.router):

@@ -43,6 +43,33 @@ struct InitRequestOutlineTests {
         #expect(InitRequestOutline(of: []) == nil)
     }
 
+    @Test("versions differ in cookie and puzzle solution alone")
+    func versions() throws {
+        let rest: [Payload] = [
+            .nonce(NoncePayload(nonce: nonce)), .vendorID(VendorIDPayload(identifier: [1])),
+        ]
+        let solution = try #require(PuzzleSolutionPayload(data: [1, 2, 3, 4]))
+        let same = InitRequestOutline.sameInEachVersion(of: message(rest))
+        #expect(same != nil)
+        for added: [Payload] in [
+            [.notify(NotifyPayload(.cookie, data: cookie))],
+            [.notify(NotifyPayload(.cookie, data: [1])), .puzzleSolution(solution)],
+        ] {
+            #expect(InitRequestOutline.sameInEachVersion(of: message(added + rest)) == same)
+            let behind = message(rest + added)
+            #expect(InitRequestOutline.sameInEachVersion(of: behind) == same)
+        }
+        let others: [[Payload]] = [
+            [.nonce(NoncePayload(nonce: nonce + [0])), rest[1]], [rest[1], rest[0]], [rest[0]],
+            rest + [.notify(NotifyPayload(.fragmentationSupported))],
+        ]
+        for other in others {
+            #expect(InitRequestOutline.sameInEachVersion(of: message(other)) != same)
+        }
+        #expect(InitRequestOutline.sameInEachVersion(of: Array(message(rest).dropLast())) == nil)
+        #expect(InitRequestOutline.sameInEachVersion(of: []) == nil)
+    }
+
     @Test("every message that reads whole has an outline; cut and changed ones harm nothing")
     func total() {
         var random = SeededRandomSource(seed: 3)

@@ -83,11 +83,7 @@ extension IKEEngine {
             counters.drop(.malformed)
             return .refused
         }
-        let asker = CookieJar.Asker(
-            nonce: datagram.bytes[outline.nonce],
-            address: datagram.remote.address,
-            initiatorSPI: header.initiatorSPI
-        )
+        let asker = asker(outline, datagram, header)
         guard let range = outline.cookie,
             let origin = cookies.origin(of: datagram.bytes[range], from: asker, at: now)
         else {
@@ -106,6 +102,33 @@ extension IKEEngine {
             difficulty,
             at: now
         )
+    }
+
+    private func asker(
+        _ outline: InitRequestOutline,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader
+    ) -> CookieJar.Asker {
+        CookieJar.Asker(
+            nonce: datagram.bytes[outline.nonce],
+            address: datagram.remote.address,
+            initiatorSPI: header.initiatorSPI
+        )
+    }
+
+    /// Whether a first request has no cookie, or one of ours.
+    func hasNoFalseCookie(
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) -> Bool {
+        guard let outline = InitRequestOutline(of: datagram.bytes) else { return false }
+        guard let range = outline.cookie else { return true }
+        return cookies.origin(
+            of: datagram.bytes[range],
+            from: asker(outline, datagram, header),
+            at: now
+        ) != nil
     }
 
     /// A request with a cookie of ours, where a puzzle is wanted besides (RFC 8019 §7.1.4).

@@ -22,7 +22,7 @@ extension IKEEngine {
         let identity: Identity
         let mixed: IKEKeys?
         do {
-            (connection, identity, mixed) = try authenticate(content, sa, state, at: now)
+            (connection, identity, mixed) = try authenticate(content, sa, &state, at: now)
             try requireRoom(for: identity, connection, sa, content, at: now)
         } catch {
             respond(
@@ -72,7 +72,30 @@ extension IKEEngine {
         settleDuplicates(of: sa, established, at: now)
     }
 
-    /// The connection that the peer proves to be in, by a ticket or by a secret.
+    /// The connection that the peer proves to be in. RFC 7296 §2.15: of a first message that is sent
+    /// several times "it is the latest version of the message that is signed", which need not be the
+    /// one that came first; `state` then has the one that was.
+    private func authenticate(
+        _ content: MessageContent,
+        _ sa: IKESA,
+        _ state: inout HalfOpen,
+        at now: Instant
+    ) throws(RefusedPeer) -> (IKEConnection, Identity, mixed: IKEKeys?) {
+        let answered = state.transcript.initiatorMessage
+        for version in state.otherRequests.reversed() {
+            state.transcript.initiatorMessage = version
+            do {
+                return try authenticate(content, sa, state, at: now)
+            } catch {
+                // Whatever else is wrong is so for each version.
+                guard [.secret, .resumption].contains(error.failure.subject) else { throw error }
+            }
+        }
+        state.transcript.initiatorMessage = answered
+        return try authenticate(content, sa, state, at: now)
+    }
+
+    /// By a ticket or by a secret.
     private func authenticate(
         _ content: MessageContent,
         _ sa: IKESA,

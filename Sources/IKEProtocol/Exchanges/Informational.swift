@@ -65,6 +65,8 @@ extension IKEEngine {
             case .candidate, .replaced, .redundant: break
             }
         }
+        // Both ends close it: the peer has heard of the end before it answers.
+        if case .closing(let state) = sa.state { shortenLinger(of: state.handedOver, at: now) }
         remember(sa, at: now)
     }
 

@@ -5,7 +5,7 @@ internal import IPsecPrimitives
 
 /// What IKE_SA_INIT leaves behind for AUTH (RFC 7296 §2.15).
 struct InitTranscript {
-    let initiatorMessage: [UInt8]
+    var initiatorMessage: [UInt8]
     let responderMessage: [UInt8]
     let initiatorNonce: [UInt8]
     let responderNonce: [UInt8]

@@ -140,7 +140,8 @@ extension World {
             let spis = checks.associations.spis(gateway, path, isOutbound: isOutbound)
             if spis.isEmpty { return "no \(isOutbound ? "outbound" : "inbound") SA" }
             if spis.count > 1 {
-                return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs"
+                let names = spis.map { "\($0)" }.sorted().joined(separator: ", ")
+                return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs (\(names))"
             }
             let others = checks.associations.spis(peer, path, isOutbound: !isOutbound)
             if let orphan = spis.first(where: { !others.contains($0) }) {

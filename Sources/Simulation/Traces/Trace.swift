@@ -30,9 +30,9 @@ package struct Trace {
         mix(word)
     }
 
-    func note(at time: UInt64, _ line: () -> String) {
-        guard let listener else { return }
-        listener("\(VirtualTime.text(time)) \(line())")
+    func note(at time: UInt64, _ line: () -> String?) {
+        guard let listener, let line = line() else { return }
+        listener("\(VirtualTime.text(time)) \(line)")
     }
 
     mutating func record(

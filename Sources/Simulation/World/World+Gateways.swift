@@ -57,6 +57,7 @@ extension World {
         case .closeStream(let local, let remote):
             close(StreamEnds(local: local, remote: remote), by: gateway.index)
         case .packetPath(let command):
+            trace.note(at: now) { command.words.map { "\(gateway.plan.name) \($0)" } }
             fail(checks.command(command, at: gateway.index, now))
             for datagram in gateway.path?.apply(command, at: instant) ?? [] {
                 sendESP(datagram, of: gateway)
@@ -134,5 +135,20 @@ extension World {
     private func observe(_ child: ChildSAInstallation, at index: Int) {
         record(child)
         fail(checks.installation(child, at: gateways[index], now))
+    }
+}
+
+extension PacketPathCommand {
+    /// Which SA the packet path gets, prefers or loses.
+    fileprivate var words: String? {
+        switch self {
+        case .installInbound(let sa): "installs \(sa.spi) in, SA \(sa.identifier.rawValue)"
+        case .installOutbound(let sa): "installs \(sa.spi) out, SA \(sa.identifier.rawValue)"
+        case .activateOutbound(let sa): "prefers SA \(sa.rawValue)"
+        case .removeSA(let sa): "removes SA \(sa.rawValue)"
+        case .updatePath, .setLinkMTU, .replacePolicies, .adoptPolicies, .dropHeldPackets,
+            .setErrorSource, .query:
+            nil
+        }
     }
 }

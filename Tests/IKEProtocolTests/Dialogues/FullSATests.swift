@@ -52,6 +52,21 @@ struct FullSATests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test("what both ends replace at once goes as soon, though neither waits for an answer")
+    func replacedByBoth() throws {
+        let dialogue = dialogue()
+        let parties = [dialogue.left, dialogue.right]
+        let first = try parties.map { try #require($0.active["net"]) }
+        for (party, spi) in zip(parties, first) {
+            dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: party)
+        }
+        dialogue.advance(by: .seconds(6))
+        for (party, spi) in zip(parties, first) { #expect(!party.present.contains(spi)) }
+        dialogue.advance(by: .seconds(120))
+        #expect(dialogue.agree())
+        #expect(parties.allSatisfy { $0.present.count == 1 })
+    }
+
     @Test("what arrives late by a pair that was handed over does not bring it back")
     func latePackets() throws {
         let dialogue = dialogue()

@@ -47,9 +47,9 @@ enum AnswerKeys {
 /// exchange before the limits have been asked, and so many reports a second.
 extension IKEEngine {
     func receiveFirstRequest(_ datagram: IKEDatagram, _ header: MessageHeader, at now: Instant) {
-        guard let key = firstRequestKey(datagram, header), !answersAgain(key, datagram) else {
-            return
-        }
+        guard let key = firstRequestKey(datagram, header),
+            !answersAgain(key, datagram, header, at: now)
+        else { return }
         guard case .admitted(let cookie) = admit(datagram, header, at: now) else { return }
         let message: IKEMessage
         do {
@@ -95,12 +95,23 @@ extension IKEEngine {
     }
 
     /// Whether the request has come before; then it gets the answer it got before.
-    private func answersAgain(_ key: HalfOpenKey, _ datagram: IKEDatagram) -> Bool {
+    private func answersAgain(
+        _ key: HalfOpenKey,
+        _ datagram: IKEDatagram,
+        _ header: MessageHeader,
+        at now: Instant
+    ) -> Bool {
         guard let sa = sas.halfOpen(key) else { return false }
         // Refused meanwhile: the first request has come late once more.
-        guard case .halfOpen(let state) = sa.state else {
+        guard case .halfOpen(var state) = sa.state else {
             counters.drop(.unexpectedExchange)
             return true
+        }
+        if datagram.bytes != state.transcript.initiatorMessage,
+            hasNoFalseCookie(datagram, header, at: now)
+        {
+            state.note(version: datagram.bytes)
+            sa.state = .halfOpen(state)
         }
         counters.answeredAgain += 1
         send(state.transcript.responderMessage, along: IKEPath(datagram))

@@ -1,3 +1,4 @@
+internal import IKEMessages
 internal import IPsecCrypto
 internal import IPsecPrimitives
 
@@ -7,6 +8,8 @@ struct HalfOpen {
     /// Those of the last IKE_INTERMEDIATE request, which may come again.
     var formerKeys: SAKeys?
     var transcript: InitTranscript
+    /// Versions of the first request that came besides the one that was answered.
+    private(set) var otherRequests: [[UInt8]] = []
     /// The additional key exchanges that are still to come (RFC 9370 §2.2.2).
     var remaining: ArraySlice<KeyExchangeMethod> = []
     var authentication = IntermediateAuthentication()
@@ -16,9 +19,20 @@ struct HalfOpen {
     var puzzle: Puzzle?
     /// Under which the engine finds the SA when the first request comes again.
     let key: HalfOpenKey
+
+    private static let otherRequestLimit = 3
+
+    /// Takes another version of the first request; those that come last are kept.
+    mutating func note(version request: [UInt8]) {
+        otherRequests.removeAll { $0 == request }
+        if otherRequests.count == HalfOpen.otherRequestLimit { otherRequests.removeFirst() }
+        otherRequests.append(request)
+    }
 }
 
-/// A first request: from whom it came and what it was, for a repetition has the same octets.
+/// A first request: from whom it came and what it was. A repetition has the same octets but for the
+/// cookie and the solution of a puzzle that its sender was asked for meanwhile: it knows one SPI of
+/// ours, from whichever answer comes first, so that there must be one SA for all versions.
 ///
 /// Octets and not an `Endpoint`: Swift 6.3 passes a structure of four words that holds a 128-bit
 /// integer through a stack slot that is not aligned for it, and the program ends there.
@@ -30,7 +44,7 @@ struct HalfOpenKey: Hashable {
     init(remote: Endpoint, request: [UInt8]) {
         address = remote.address.bytes
         port = remote.port
-        self.request = request
+        self.request = InitRequestOutline.sameInEachVersion(of: request) ?? request
     }
 
     func hash(into hasher: inout Hasher) {

@@ -50,6 +50,7 @@ strongswan_packages=(
     libstrongswan-extra-plugins libstrongswan-standard-plugins)
 kernel_packages=(user-mode-linux kmod)
 abuse_packages=(python3-scapy python3-cryptography)
+capture_packages=(tshark)
 benchmark_packages=(valgrind binutils gcc libc6-dev)
 lint_packages=(shellcheck)
 

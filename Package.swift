@@ -212,8 +212,9 @@ var targets: [Target] = [
     tests(
         "GatewayTests",
         [
-            "IPsecPrimitives", "IKEMessages", "IKEProtocol", "Configuration", "LinuxIO", "Gateway",
-            "NamespaceTesting",
+            "IPsecPrimitives", "IKEMessages", "IKEProtocol", "Configuration", "DataPlane",
+            "LinuxIO",
+            "Gateway", "NamespaceTesting",
         ]
     ),
     tests("SimulationTests", ["Simulation", "cygnet-simulate"]),

@@ -87,6 +87,8 @@ package final class DataPlane {
         {
             return channels[worker].post(command)
         }
+        // One worker has all connections, and the others give it what goes along them.
+        if case .stream = command { return channels[0].post(command) }
         for channel in channels { channel.post(command) }
     }
 

@@ -26,6 +26,14 @@ package struct DataPlaneSnapshot: Hashable, Sendable {
     package var handedOver: UInt64 = 0
     /// Packets that another worker read or received.
     package var takenOver: UInt64 = 0
+    /// Reads of TCP connections, and ESP packets along them.
+    package var streamReads: UInt64 = 0
+    package var streamPacketsReceived: UInt64 = 0
+    package var streamPacketsSent: UInt64 = 0
+    /// ESP packets for which too much waited already along their TCP connection.
+    package var streamQueueFull: UInt64 = 0
+    /// ESP packets while their TCP connection was gone and there was no other yet.
+    package var streamMissing: UInt64 = 0
 
     /// Adds what another worker has done.
     mutating func add(_ other: DataPlaneSnapshot) {
@@ -44,6 +52,11 @@ package struct DataPlaneSnapshot: Hashable, Sendable {
         networkErrors += other.networkErrors
         handedOver += other.handedOver
         takenOver += other.takenOver
+        streamReads += other.streamReads
+        streamPacketsReceived += other.streamPacketsReceived
+        streamPacketsSent += other.streamPacketsSent
+        streamQueueFull += other.streamQueueFull
+        streamMissing += other.streamMissing
     }
 }
 
@@ -76,6 +89,11 @@ final class WorkerCounters: Sendable {
     let receivesTruncated = Counter()
     let eventsLost = Counter()
     let networkErrors = Counter()
+    let streamReads = Counter()
+    let streamPacketsReceived = Counter()
+    let streamPacketsSent = Counter()
+    let streamQueueFull = Counter()
+    let streamMissing = Counter()
     let handedOver = Counter()
     let takenOver = Counter()
     /// Commands carried out so far.
@@ -107,7 +125,12 @@ final class WorkerCounters: Sendable {
             eventsLost: eventsLost.current,
             networkErrors: networkErrors.current,
             handedOver: handedOver.current,
-            takenOver: takenOver.current
+            takenOver: takenOver.current,
+            streamReads: streamReads.current,
+            streamPacketsReceived: streamPacketsReceived.current,
+            streamPacketsSent: streamPacketsSent.current,
+            streamQueueFull: streamQueueFull.current,
+            streamMissing: streamMissing.current
         )
     }
 }

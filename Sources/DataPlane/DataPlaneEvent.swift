@@ -10,6 +10,10 @@ package enum DataPlaneEvent: Sendable {
     case pathMTU(remote: Endpoint, mtu: Int)
     /// Somebody deleted a device: nothing goes in or out by it any more.
     case deviceLost(DeviceNumber)
+    /// An IKE message along a TCP connection, without length and non-ESP marker.
+    case streamMessage(StreamNumber, [UInt8])
+    /// A TCP connection is not carried any more; control may close it.
+    case streamEnded(StreamNumber, StreamEnding)
 }
 
 /// An IKE datagram and where it came from and to.

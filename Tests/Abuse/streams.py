@@ -7,7 +7,7 @@ import socket
 import time
 
 from Tests.Abuse import codec
-from Tests.Abuse.peer import GATEWAY, MARKER
+from Tests.Abuse.peer import GATEWAY, ICMP, MARKER, Raw
 from Tests.Lab.processes import Failure, expect, wait_until
 
 PREFIX = b"IKETCP"
@@ -38,6 +38,19 @@ def register(add):
     add("stream/reader-that-never-reads", "RFC 9329 §10", never_reads)
     add("stream/connection-of-udp-alone", "RFC 9329 §5", not_configured)
     add("stream/reset-leaves-the-ike-sa", "RFC 9329 §6.1", broken)
+    add("stream/esp-in-good-order", "RFC 9329 §3.2", esp)
+    add("stream/esp-octet-by-octet", "RFC 9329 §3.2", esp_octet_by_octet)
+    add("stream/esp-and-ike-in-turn", "RFC 9329 §3", esp_and_ike)
+    add("stream/esp-again", "RFC 4303 §3.4.3", esp_again)
+    add("stream/esp-forged-now-and-then", "RFC 9329 §6.1", esp_forged)
+    add("stream/esp-forged-without-end", "RFC 9329 §6.1, §10", esp_corrupt)
+    add("stream/esp-of-a-stranger's-connection", "RFC 9329 §6.1", esp_elsewhere)
+    add("stream/esp-follows-to-another-connection", "RFC 9329 §6.1", esp_moved)
+    add("stream/esp-of-every-length", "RFC 9329 §3", esp_lengths)
+    add("stream/esp-connection-cut-in-a-packet", "RFC 9329 §6.1", esp_cut)
+    add("stream/bad-length-behind-esp", "RFC 9329 §3.2", bad_length_behind_esp)
+    add("stream/esp-for-one-that-never-reads", "RFC 9329 §10", esp_never_read)
+    add("stream/ike-flood-beside-esp", "RFC 9329 §10", ike_flood)
 
 
 class Stream:
@@ -344,3 +357,206 @@ def broken(lab):
     expect(lab.connection(peer)["state"] == "established", "the IKE SA went with its connection")
     with by_stream(peer):
         peer.expect_alive()
+
+
+@contextlib.contextmanager
+def tunnel(lab):
+    """A peer whose IKE SA and tunnel go along one connection."""
+    peer = lab.caller()
+    with by_stream(peer) as stream:
+        peer.begin().authenticate()
+        yield peer, stream
+
+
+def request(peer, octets=32):
+    peer.echo_number = getattr(peer, "echo_number", 0) + 1
+    return peer.echo_request(peer.echo_number, octets=octets)
+
+
+def answered(peer, stream, packet, seconds=1.0):
+    """Whether the echo request is answered along the connection."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        content = stream.receive(left)
+        for child in peer.children:
+            if not content or content[:4] != child.inbound_spi:
+                continue
+            inner = child.open(content)
+            if inner and ICMP in inner and inner[ICMP].type == 0 \
+                    and inner[ICMP].seq == packet[ICMP].seq and bytes(inner[Raw]) == bytes(packet[Raw]):
+                return True
+    return False
+
+
+def echoes(peer, stream, octets=32, seconds=1.0):
+    packet = request(peer, octets)
+    stream.write(frame(peer.children[-1].seal(packet)))
+    return answered(peer, stream, packet, seconds)
+
+
+def expect_echoes(peer, stream, **options):
+    expect(echoes(peer, stream, **options), "no echo along the connection")
+
+
+def esp(lab):
+    """An independent codec's packets go in and out, many in one write too."""
+    with tunnel(lab) as (peer, stream):
+        for octets in (1, 100, 700, 1300):
+            expect_echoes(peer, stream, octets=octets)
+        packets = [request(peer) for _ in range(50)]
+        stream.write(b"".join(frame(peer.children[-1].seal(packet)) for packet in packets))
+        expect(all(answered(peer, stream, packet) for packet in packets), "not every echo")
+        peer.expect_alive()
+
+
+def esp_octet_by_octet(lab):
+    with tunnel(lab) as (peer, stream):
+        stream.door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        packet = request(peer)
+        for octet in frame(peer.children[-1].seal(packet)):
+            stream.write(bytes([octet]))
+        expect(answered(peer, stream, packet), "no echo")
+
+
+def esp_and_ike(lab):
+    """A child that is rekeyed between packets, in one connection with them."""
+    with tunnel(lab) as (peer, stream):
+        for _ in range(5):
+            expect_echoes(peer, stream)
+            peer.expect_alive()
+        peer.rekey_child()
+        expect_echoes(peer, stream)
+
+
+def esp_again(lab):
+    """A packet that comes twice is taken once, and nothing else happens."""
+    with tunnel(lab) as (peer, stream):
+        packet = request(peer)
+        sealed = frame(peer.children[-1].seal(packet))
+        stream.write(sealed)
+        expect(answered(peer, stream, packet), "no echo")
+        lab.expect_dropped("replayed", lambda: stream.write(sealed * 500), 500)
+        expect(not answered(peer, stream, packet, 0.2), "an old packet was taken again")
+        expect_echoes(peer, stream)
+
+
+def forged(peer):
+    sealed = bytearray(peer.children[-1].seal(request(peer)))
+    sealed[-1] ^= 1
+    return frame(bytes(sealed))
+
+
+def esp_forged(lab):
+    """A few packets that are not authentic are no reason to close."""
+    with tunnel(lab) as (peer, stream):
+        for _ in range(20):
+            lab.expect_dropped("authenticationFailed", lambda: stream.write(forged(peer) * 5), 5)
+            expect_echoes(peer, stream)
+
+
+def esp_corrupt(lab):
+    """Many are; the IKE SA stays, and goes on along another connection."""
+    for octets in (frame(b"\1" + os.urandom(99)), None):
+        with tunnel(lab) as (peer, stream):
+            expect_echoes(peer, stream)
+            stream.write((octets or forged(peer)) * 300)
+            expect(stream.is_closed(2), "a connection of nothing but forgeries stays open")
+            expect(lab.connection(peer)["state"] == "established", "the IKE SA is gone")
+        with by_stream(peer) as other:
+            peer.expect_alive()
+            expect_echoes(peer, other)
+
+
+def esp_elsewhere(lab):
+    """Without an authentic IKE message a connection carries no packets."""
+    with tunnel(lab) as (peer, stream):
+        expect_echoes(peer, stream)
+        other = Stream(peer)
+        packet = request(peer)
+        other.write(frame(peer.children[-1].seal(packet)))
+        expect(other.receive(0.3) is None, "answered along a connection of nobody")
+        expect(not answered(peer, stream, packet, 0.2), "the packet was taken")
+        expect_echoes(peer, stream)
+        other.close()
+
+
+def esp_moved(lab):
+    """Packets follow the last authentic message, and the older connection is heard still."""
+    with tunnel(lab) as (peer, stream):
+        expect_echoes(peer, stream)
+        with by_stream(peer) as other:
+            peer.expect_alive()
+            expect_echoes(peer, other)
+            packet = request(peer)
+            stream.write(frame(peer.children[-1].seal(packet)))
+            expect(answered(peer, other, packet), "what came by the older connection is lost")
+
+
+def esp_lengths(lab):
+    """Contents of five to a hundred octets behind an SPI that is known: none is a packet."""
+    with tunnel(lab) as (peer, stream):
+        spi = peer.children[-1].outbound_spi
+        for octets in range(1, 97):
+            stream.write(frame(spi + os.urandom(octets)))
+            if octets % 20 == 0:
+                expect_echoes(peer, stream)
+        expect_echoes(peer, stream)
+        stream.write(frame(spi + os.urandom(65_000)))
+        expect_echoes(peer, stream)
+
+
+def esp_cut(lab):
+    """RFC 9329 §6.1: "A peer MUST discard a partially received message due to a broken connection"."""
+    with tunnel(lab) as (peer, stream):
+        expect_echoes(peer, stream)
+        packet = request(peer)
+        sealed = frame(peer.children[-1].seal(packet))
+        stream.write(sealed[:30])
+        time.sleep(0.1)
+    with by_stream(peer) as other:
+        peer.expect_alive()
+        other.write(frame(peer.children[-1].seal(request(peer))))
+        expect_echoes(peer, other)
+
+
+def bad_length_behind_esp(lab):
+    for length in (b"\0\0", b"\0\1"):
+        with tunnel(lab) as (peer, stream):
+            expect_echoes(peer, stream)
+            stream.write(frame(peer.children[-1].seal(request(peer))) + length)
+            while stream.receive(0.2):
+                pass
+            expect(stream.is_closed(2), f"length {length.hex()} does not end the connection")
+
+
+def esp_never_read(lab):
+    """What is for one that never reads is dropped, and others have their packets in time."""
+    with tunnel(lab) as (peer, stream):
+        expect_echoes(peer, stream)
+        stream.door.setblocking(False)
+        sealed = b"".join(frame(peer.children[-1].seal(request(peer, 1300))) for _ in range(300))
+        deadline, left = time.monotonic() + 20, sealed
+        before = lab.drops().get("stream-queue-full", 0)
+        while time.monotonic() < deadline and lab.drops().get("stream-queue-full", 0) == before:
+            with contextlib.suppress(BlockingIOError):
+                left = left[stream.door.send(left):]
+            if not left:
+                left = sealed = b"".join(
+                    frame(peer.children[-1].seal(request(peer, 1300))) for _ in range(300))
+        expect(lab.drops().get("stream-queue-full", 0) > before, "nothing was dropped")
+        lab.honest.expect_echo()
+        lab.honest.expect_alive()
+
+
+def ike_flood(lab):
+    """IKE of nobody in masses, along a connection that carries packets: it ends, or goes on."""
+    with tunnel(lab) as (peer, stream):
+        expect_echoes(peer, stream)
+        junk = frame(MARKER + os.urandom(28)) * 5000
+        with contextlib.suppress(OSError):
+            stream.write(junk)
+        lab.honest.expect_alive()
+        expect(lab.connection(peer)["state"] == "established", "the IKE SA is gone")
+    with by_stream(peer) as other:
+        peer.expect_alive()
+        expect_echoes(peer, other)

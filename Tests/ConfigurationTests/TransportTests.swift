@@ -7,6 +7,7 @@ struct TransportTests {
     private func result(
         _ lines: String,
         gateway: String = "",
+        tunnel: String = "start: by-hand",
         ability: PacketPathAbility = .everything
     ) -> ConfigurationResult {
         GatewayConfiguration.read(
@@ -19,7 +20,7 @@ struct TransportTests {
                     secret-file: hotel.secret
                     \(lines)
                     tunnels:
-                      net: {local: 10.1.0.0/16, remote: 10.2.0.0/16}
+                      net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, \(tunnel)}
 
                 """.utf8
             ),
@@ -65,13 +66,17 @@ struct TransportTests {
         #expect(result("transport: tcp\n    udp-retry: 1m").warnings.count == 1)
     }
 
-    @Test("a packet path without streams is said plainly: a warning for auto, an error for tcp")
-    func ability() throws {
-        let automatic = result("transport: auto", ability: .userspace)
+    @Test("tunnels are carried by TCP, and AH, which cannot be, is said: a warning or an error")
+    func authenticationHeader() throws {
+        #expect(result("transport: auto", ability: .userspace).diagnostics.isEmpty)
+        #expect(result("transport: tcp", ability: .userspace).diagnostics.isEmpty)
+        let header = "ah-proposals: sha256"
+        #expect(result("transport: udp", tunnel: header).diagnostics.isEmpty)
+        let automatic = result("transport: auto", tunnel: header)
         #expect(automatic.errors.isEmpty && automatic.warnings.count == 1)
-        #expect(automatic.warnings.first?.location.line == 6)
-        let only = result("transport: tcp", ability: .userspace)
-        #expect(only.errors.count == 1 && only.errors.first?.hint.contains("auto") == true)
+        #expect(automatic.warnings.first?.location.line == 8)
+        let only = result("transport: tcp", tunnel: header)
+        #expect(only.errors.count == 1 && only.errors.first?.hint.contains("esp-proposals") == true)
     }
 
     @Test("ports to listen at")

@@ -132,11 +132,24 @@ final class TestGateway {
         generation: UInt32 = 0
     ) throws {
         let port: UInt16 = encapsulation == .udp ? 4500 : 0
-        let path = OuterPath(
-            encapsulation: encapsulation,
-            local: Endpoint(address: outside(outer), port: port),
-            remote: Endpoint(address: peer.outside(outer), port: port)
+        try installAssociations(
+            to: peer,
+            along: OuterPath(
+                encapsulation: encapsulation,
+                local: Endpoint(address: outside(outer), port: port),
+                remote: Endpoint(address: peer.outside(outer), port: port)
+            ),
+            linkMTU: linkMTU,
+            generation: generation
         )
+    }
+
+    func installAssociations(
+        to peer: TestGateway,
+        along path: OuterPath,
+        linkMTU: Int = 1500,
+        generation: UInt32 = 0
+    ) throws {
         var inbound = InboundSAParameters(
             identifier: SAIdentifier(rawValue: generation * 2 + 1),
             policy: PolicyIdentifier(rawValue: 1),

@@ -1,3 +1,4 @@
+import DataPlane
 import Glibc
 import IKEMessages
 import IKEProtocol
@@ -21,6 +22,7 @@ struct StreamPoolTests {
         var failures: [String] = []
         var closed: [StreamEnds] = []
         var used: Set<StreamEnds> = []
+        var commands: [StreamCommand] = []
         let port: UInt16
 
         init(_ port: UInt16, limits: StreamLimits = StreamLimits()) throws {
@@ -31,6 +33,7 @@ struct StreamPoolTests {
             pool.onOpened = { [unowned self] in opened.append($1) }
             pool.onFailed = { [unowned self] in failures.append($1) }
             pool.onClosed = { [unowned self] in closed.append($0) }
+            pool.onCommand = { [unowned self] in commands.append($0) }
             pool.inUse = { [unowned self] in used }
             let refused = pool.listen(at: [Endpoint(address: IPAddress("127.0.0.1")!, port: port)])
             #expect(refused.isEmpty)
@@ -171,6 +174,73 @@ struct StreamPoolTests {
         )
         for _ in 0..<400 where bench.closed.isEmpty { bench.pool.send(message) }
         #expect(bench.closed.count == 1 && bench.pool.counters.slowReaders == 1)
+    }
+
+    @Test("the packet path takes a connection over in the middle, and IKE goes through it")
+    func carried() throws {
+        let bench = try Bench(47_109)
+        let stranger = try connect(47_109)
+        try bench.turn { bench.pool.incoming == 1 }
+        let ends = StreamEnds(local: stranger.remote, remote: stranger.local)
+        // The first message makes it the packet path's; what is behind it is not read here.
+        bench.pool.onMessage = { [unowned bench] in
+            bench.messages.append($0)
+            bench.pool.carry(ends)
+            bench.pool.carry(ends)
+        }
+        let message = try #require(StreamFraming.frame(message: Array(repeating: 9, count: 28)))
+        let esp: [UInt8] = [0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+        _ = stranger.write((StreamFraming.prefix + message + esp + message + [0])[...])
+        try bench.turn { !bench.commands.isEmpty }
+        guard bench.commands.count == 1, case .adopt(let parcel) = bench.commands[0] else {
+            Issue.record("not adopted but \(bench.commands)")
+            return
+        }
+        #expect(bench.messages.count == 1 && parcel.received == esp + message + [0])
+        #expect(parcel.unsent.isEmpty && parcel.connection.remote == stranger.local)
+        _ = stranger.write([1, 2, 3])
+        for _ in 0..<5 { try bench.loop.runOnce(timeoutMilliseconds: 5) }
+        #expect(bench.messages.count == 1)
+
+        bench.pool.received([4, 5], along: parcel.number)
+        #expect(bench.messages.last?.bytes == [4, 5])
+        #expect(bench.messages.last?.remote == ends.remote)
+        bench.pool.send(
+            IKEDatagram(bytes: [6], local: ends.local, remote: ends.remote, transport: .tcp)
+        )
+        guard case .send([0, 7, 0, 0, 0, 0, 6], parcel.number)? = bench.commands.last else {
+            Issue.record("not sent but \(bench.commands)")
+            return
+        }
+        bench.pool.ended(parcel.number, .outOfStep)
+        #expect(bench.closed == [ends] && bench.pool.incoming == 0)
+        #expect(bench.pool.counters.outOfStep == 1 && bench.commands.count == 2)
+        bench.pool.ended(parcel.number, .closed)
+        bench.pool.received([4, 5], along: parcel.number)
+        #expect(bench.closed.count == 1 && bench.messages.count == 2)
+    }
+
+    @Test("a carried connection that is to be closed gets a little time, and ends then")
+    func carriedAndClosed() throws {
+        var limits = StreamLimits()
+        limits.closingPatience = .milliseconds(100)
+        limits.sweepInterval = .milliseconds(50)
+        let bench = try Bench(47_110, limits: limits)
+        let stranger = try connect(47_110)
+        try bench.turn { bench.pool.incoming == 1 }
+        let ends = StreamEnds(local: stranger.remote, remote: stranger.local)
+        bench.pool.carry(ends)
+        bench.pool.close(ends)
+        guard case .close(let number)? = bench.commands.last else {
+            Issue.record("not closed but \(bench.commands)")
+            return
+        }
+        try bench.turn { bench.pool.count == 0 }
+        guard case .drop(number)? = bench.commands.last else {
+            Issue.record("not dropped but \(bench.commands)")
+            return
+        }
+        #expect(bench.closed.isEmpty)
     }
 
     @Test("listening ends where it is not wanted any more")

@@ -25,14 +25,14 @@ def register(table):
 
 
 @contextlib.contextmanager
-def two_gateways(lab, left=(), right=()):
+def two_gateways(lab, left=(), right=(), common=QUICK, gateway=(), **wanted):
     """Cygnet at both ends; the usual peer waits until the block ends."""
     lab.right.stop()
     other = Cygnet(lab.network.right, RIGHT, os.path.join(lab.folder, "right-gateway"))
-    tunnel = Tunnel(start="traffic")
+    tunnel = Tunnel(start="traffic", **wanted)
     try:
-        other.apply(tunnel, LEFT, connection=[*QUICK, *right])
-        lab.left.apply(tunnel, RIGHT, connection=[*QUICK, *left])
+        other.apply(tunnel, LEFT, gateway=gateway, connection=[*common, *right])
+        lab.left.apply(tunnel, RIGHT, gateway=gateway, connection=[*common, *left])
         yield other
     finally:
         other.kill()

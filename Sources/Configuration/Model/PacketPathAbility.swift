@@ -8,23 +8,19 @@ package struct PacketPathAbility: Hashable, Sendable {
     package var laterFragments: Bool
     /// Addresses of the inside that the peer gives.
     package var internalAddresses: Bool
-    /// ESP along a TCP connection (RFC 9329 §3.2).
-    package var streams: Bool
 
     package init(
         transportMode: Bool,
         authenticationHeader: Bool,
         compression: Bool,
         laterFragments: Bool,
-        internalAddresses: Bool,
-        streams: Bool
+        internalAddresses: Bool
     ) {
         self.transportMode = transportMode
         self.authenticationHeader = authenticationHeader
         self.compression = compression
         self.laterFragments = laterFragments
         self.internalAddresses = internalAddresses
-        self.streams = streams
     }
 
     /// The worker of this gateway.
@@ -33,8 +29,7 @@ package struct PacketPathAbility: Hashable, Sendable {
         authenticationHeader: true,
         compression: false,
         laterFragments: true,
-        internalAddresses: false,
-        streams: false
+        internalAddresses: false
     )
 
     /// For negotiating only.
@@ -43,7 +38,6 @@ package struct PacketPathAbility: Hashable, Sendable {
         authenticationHeader: true,
         compression: true,
         laterFragments: true,
-        internalAddresses: true,
-        streams: true
+        internalAddresses: true
     )
 }

@@ -18,40 +18,40 @@ enum CarriageCheck {
                     hint: "remove request-address, and write this end's networks in local"
                 )
             }
-            checkTransport(connection, ability, problems)
             for tunnel in connection.tunnels {
                 checkAbility(tunnel, ability, problems)
                 if tunnel.carriage.mode.value == .transport {
                     checkEnds(tunnel, connection, problems)
                 }
                 checkHeader(tunnel, connection, problems)
+                checkStreams(tunnel, connection, problems)
             }
         }
     }
 
-    /// IKE alone by TCP is of use while UDP is expected back; never to have packets is not.
-    private static func checkTransport(
+    /// RFC 9329 §1: "Authentication Header (AH) is not supported by this specification".
+    private static func checkStreams(
+        _ tunnel: TunnelConfiguration,
         _ connection: ConnectionConfiguration,
-        _ ability: PacketPathAbility,
         _ problems: Problems
     ) {
-        let transport = connection.paths.transport
-        guard !ability.streams else { return }
-        switch transport.value {
+        guard let proposal = tunnel.carriage.ahProposals.first, tunnel.espProposals.isEmpty else {
+            return
+        }
+        switch connection.paths.transport.value {
         case .udp: break
         case .automatic:
             problems.warning(
-                at: transport.location,
-                "while UDP is blocked, connection \"\(connection.name)\" comes up by TCP, but this "
-                    + "gateway carries no packets of its tunnels there",
-                hint: "see that UDP gets through to the peer; packets wait for it, guarded"
+                at: proposal.location,
+                "AH cannot travel along TCP: tunnel \"\(tunnel.path)\" carries nothing while UDP is "
+                    + "blocked",
+                hint: "use esp-proposals, `null-sha256` at least"
             )
         case .tcp:
             problems.error(
-                at: transport.location,
-                "connection \"\(connection.name)\" wants TCP alone, by which this gateway carries "
-                    + "IKE but no packets of its tunnels",
-                hint: "write `transport: auto`, so that packets go where UDP gets through"
+                at: proposal.location,
+                "AH cannot travel along TCP, by which alone connection \"\(connection.name)\" goes",
+                hint: "use esp-proposals, `null-sha256` at least, or `transport: udp`"
             )
         }
     }

@@ -90,7 +90,8 @@ extension IKEReport.IKESADescription {
 
 extension IKEReport.ChildSADescription {
     fileprivate var line: String {
-        let name = (isAuthenticationOnly ? "AH" : "ESP") + (isEncapsulated ? " in UDP" : "")
+        let carrier = isStreamed ? " in TCP" : isEncapsulated ? " in UDP" : ""
+        let name = (isAuthenticationOnly ? "AH" : "ESP") + carrier
         return "\(traffic), \(suite), SPIs \(inboundSPI) in and \(outboundSPI) out, "
             + ([name] + traits).joined(separator: ", ")
     }

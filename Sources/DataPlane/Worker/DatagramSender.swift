@@ -23,11 +23,16 @@ struct TooLongReport {
         var socket: Int32 = -1
         /// The same for packets with an IP header of their own.
         var headerSocket: Int32 = -2
+        /// Where its TCP connection was the last time; -1 when it was not looked for.
+        var stream: Int32 = -1
         var remote = cygnet_address()
         var local = cygnet_address()
     }
 
     let sockets: [SourceSocket]
+    var streams: StreamTable
+    /// Where another worker has the TCP connections.
+    let relay: StreamRelay?
     /// Where a fragment is put together.
     let fragmentArea: UnsafeMutableRawPointer
     private var discovery: [PathMTUDiscovery]
@@ -37,7 +42,7 @@ struct TooLongReport {
     private var destinations: UnsafeMutablePointer<Destination>
     private var destinationCount = 64
     private let many: UnsafeMutablePointer<cygnet_datagram>
-    private let counters: WorkerCounters
+    let counters: WorkerCounters
     private var tooLong: [TooLongReport] = []
 
     private static let manyCount = 64
@@ -46,7 +51,14 @@ struct TooLongReport {
     /// Reports a batch; more of them say nothing new.
     private static let reportsPerBatch = 8
 
-    init(_ configuration: DataPlaneConfiguration, counters: WorkerCounters) {
+    init(
+        _ configuration: DataPlaneConfiguration,
+        counters: WorkerCounters,
+        streams: consuming StreamTable,
+        relay: StreamRelay?
+    ) {
+        self.streams = streams
+        self.relay = relay
         sockets = SourceSocket.all(of: configuration)
         learnsPathMTU = configuration.learnsPathMTU
         let uncut: PathMTUDiscovery = configuration.learnsPathMTU ? .on : .probe
@@ -71,7 +83,7 @@ struct TooLongReport {
     }
 
     /// Sends what a batch was sealed to.
-    mutating func send(_ outbound: borrowing OutboundProcessor) {
+    mutating func send(_ outbound: borrowing OutboundProcessor, at now: Instant) {
         let runs = unsafe outbound.runs
         var sent = 0
         var octets = 0
@@ -91,7 +103,14 @@ struct TooLongReport {
                 run.hasHeader ? destination.pointee.headerSocket : destination.pointee.socket
             )
             guard socket >= 0 else {
-                unsent += run.count
+                let taken = unsafe sendAlongStream(
+                    run,
+                    outbound.datagrams + run.offset,
+                    outbound.path(ofSlot: run.slot),
+                    known: &destination.pointee.stream,
+                    at: now
+                )
+                if taken == nil { unsent += run.count }
                 continue
             }
             let delivered = unsafe send(
@@ -105,6 +124,7 @@ struct TooLongReport {
             unsent += run.count - delivered
             if delivered == run.count { octets += run.byteCount }
         }
+        if streams.hasDirty { streams.flushDirty(at: now) }
         counters.datagramsSent.add(sent)
         counters.octetsSent.add(octets)
         if unsent > 0 { counters.datagramsUnsent.add(unsent) }
@@ -169,8 +189,12 @@ struct TooLongReport {
         }
         var destination = Destination()
         destination.generation = generation
-        // No socket of the packet path is for TCP: such packets count as not sent.
-        destination.socket = path.encapsulation == .tcp ? -2 : index.map { Int32($0) } ?? -2
+        // No socket is for TCP, which has connections.
+        if path.encapsulation == .tcp {
+            destination.socket = -2
+            return destination
+        }
+        destination.socket = index.map { Int32($0) } ?? -2
         destination.headerSocket =
             sockets.firstIndex { $0.kind == .header && $0.version == path.version }
             .map { Int32($0) } ?? -2

@@ -66,11 +66,25 @@ final class SourcePoll {
     private static let firstSocketToken = 1
     /// Above it are the numbers of devices.
     private static let firstDeviceToken: UInt64 = 1 << 32
+    /// Above it are the indices of TCP connections.
+    private static let firstStreamToken: UInt64 = 1 << 33
     private static let readable: UInt32 = 0x1
+    private static let writable: UInt32 = 0x4
     private static let error: UInt32 = 0x8
     private static let add: Int32 = 1
     private static let remove: Int32 = 2
+    private static let modify: Int32 = 3
 
+    /// What a TCP connection is ready for.
+    struct Readiness {
+        fileprivate var events: UInt32
+
+        var isWritable: Bool { events & SourcePoll.writable != 0 }
+        /// Errors and ends too show when it is read.
+        var isReadable: Bool { events & ~SourcePoll.writable != 0 }
+    }
+
+    private var readyStreams: [(index: Int, readiness: Readiness)] = []
     private var readyDevices: [UInt16] = []
     private var lostDevices: [UInt16] = []
 
@@ -87,6 +101,7 @@ final class SourcePoll {
         sockets = SourceSocket.all(of: setup.configuration)
         worker = setup.place.index
         readiness = [UInt32](repeating: 0, count: SourcePoll.firstSocketToken + sockets.count)
+        readyStreams.reserveCapacity(SourcePoll.maximum)
         readyDevices.reserveCapacity(SourcePoll.maximum)
         lostDevices.reserveCapacity(SourcePoll.maximum)
         let descriptors = [setup.commands.descriptor] + sockets.map(\.number)
@@ -123,6 +138,22 @@ final class SourcePoll {
         )
     }
 
+    /// Whether a TCP connection is looked at from now on.
+    func watch(_ connection: TCPConnection, _ index: Int) -> Bool {
+        watch(connection.number, token: SourcePoll.firstStreamToken + UInt64(index))
+    }
+
+    /// Tells too, or no longer, when a TCP connection takes more.
+    func watch(_ stream: Int32, _ index: Int, isBlocked: Bool) {
+        _ = cygnet_epoll_control(
+            file.number,
+            SourcePoll.modify,
+            stream,
+            SourcePoll.readable | (isBlocked ? SourcePoll.writable : 0),
+            SourcePoll.firstStreamToken + UInt64(index)
+        )
+    }
+
     var socketCount: Int { sockets.count }
 
     func socket(_ index: Int) -> SourceSocket { sockets[index] }
@@ -130,6 +161,7 @@ final class SourcePoll {
     /// Waits until a source has something, at most so long.
     func wait(milliseconds: Int32) {
         for index in readiness.indices { readiness[index] = 0 }
+        readyStreams.removeAll(keepingCapacity: true)
         readyDevices.removeAll(keepingCapacity: true)
         lostDevices.removeAll(keepingCapacity: true)
         let count = unsafe tokens.withUnsafeMutableBufferPointer { tokens in
@@ -149,6 +181,11 @@ final class SourcePoll {
                 readiness[Int(tokens[index])] = events[index]
                 continue
             }
+            if tokens[index] >= SourcePoll.firstStreamToken {
+                let stream = Int(tokens[index] - SourcePoll.firstStreamToken)
+                readyStreams.append((stream, Readiness(events: events[index])))
+                continue
+            }
             let device = UInt16(truncatingIfNeeded: tokens[index] - SourcePoll.firstDeviceToken)
             if events[index] & SourcePoll.readable != 0 { readyDevices.append(device) }
             if events[index] & SourcePoll.error != 0 { lostDevices.append(device) }
@@ -156,6 +193,9 @@ final class SourcePoll {
     }
 
     var hasCommands: Bool { readiness[SourcePoll.commandToken] != 0 }
+
+    var readyStreamCount: Int { readyStreams.count }
+    func readyStream(_ index: Int) -> (index: Int, readiness: Readiness) { readyStreams[index] }
 
     var readyDeviceCount: Int { readyDevices.count }
     func readyDevice(_ index: Int) -> UInt16 { readyDevices[index] }
@@ -168,6 +208,11 @@ final class SourcePoll {
         _ = cygnet_epoll_control(file.number, SourcePoll.remove, device, 0, 0)
         lostDevices.removeAll { $0 == number.rawValue }
         readyDevices.removeAll { $0 == number.rawValue }
+    }
+
+    /// Looks no more at a TCP connection.
+    func forget(_ stream: Int32) {
+        _ = cygnet_epoll_control(file.number, SourcePoll.remove, stream, 0, 0)
     }
 
     func isReadable(_ index: Int) -> Bool {

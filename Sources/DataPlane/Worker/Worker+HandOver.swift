@@ -25,7 +25,8 @@ extension Worker {
                     } else {
                         unsafe outbound.takeHandedOver(packet, at: now)
                     }
-                case .datagram:
+                case .sealed: unsafe sender.takeSealed(packet, at: now)
+                case .datagram, .streamed:
                     // Who gave it away may have done so before control told this worker of its SA.
                     if setup.commands.hasMessages { carryOutCommands(at: now) }
                     if !inbound.hasRoom { flushInbound(at: now) }

@@ -13,9 +13,10 @@ struct Worker: ~Copyable {
     let setup: WorkerSetup
     var outbound: OutboundProcessor
     var inbound: InboundProcessor
-    private var sender: DatagramSender
+    var sender: DatagramSender
     private let receiver: DatagramReceiver
     private let poll: SourcePoll
+    let streamBuffer = StreamBuffer()
     private var devices = DeviceTable()
     private var lastExpiry = Instant.origin
     /// Where other workers put packets for this one.
@@ -31,13 +32,18 @@ struct Worker: ~Copyable {
     /// what the packet path has to tell: at most a quarter of the mailbox is theirs.
     private static let reserveForPacketPath = DataPlane.eventCapacity / 4 * 3
 
-    init(_ setup: WorkerSetup, poll: consuming SourcePoll) {
+    init(_ setup: WorkerSetup, poll: SourcePoll) {
         self.setup = setup
         let passages = setup.exchange?.passages(of: setup.place.index) ?? .alone
         outbound = OutboundProcessor(setup.configuration.packetPath, passages: passages)
         inbound = InboundProcessor(setup.configuration.packetPath, passages: passages)
         arrivals = setup.exchange?.arrivals(at: setup.place.index) ?? []
-        sender = DatagramSender(setup.configuration, counters: setup.counters)
+        sender = DatagramSender(
+            setup.configuration,
+            counters: setup.counters,
+            streams: StreamTable(poll),
+            relay: setup.place.index == 0 ? nil : setup.exchange?.relay(from: setup.place.index)
+        )
         receiver = DatagramReceiver()
         self.poll = poll
         devices.attach(setup.configuration.device, .shared, worker: setup.place.index)
@@ -55,6 +61,10 @@ struct Worker: ~Copyable {
             for index in 0..<poll.socketCount where poll.hasErrors(index) {
                 sender.collectErrors(of: poll.socket(index))
             }
+            for index in 0..<poll.readyStreamCount {
+                let (stream, readiness) = poll.readyStream(index)
+                serveStream(stream, readiness, at: now)
+            }
             for index in 0..<poll.readyDeviceCount {
                 readDevice(poll.readyDevice(index), at: now)
             }
@@ -62,6 +72,7 @@ struct Worker: ~Copyable {
             if now - lastExpiry >= .seconds(1) {
                 lastExpiry = now
                 outbound.expire(at: now)
+                sender.streams.trim(at: now)
             }
             postEvents()
             if setup.exchange != nil { wakeOthers() }
@@ -80,6 +91,7 @@ struct Worker: ~Copyable {
                 devices.attach(device, number, worker: setup.place.index)
                 if !poll.watch(device, number) { lose(number.rawValue) }
             case .detach(let number): detach(number)
+            case .stream(let command): carryOut(command, at: now)
             }
             setup.counters.commandIsDone()
         }
@@ -125,6 +137,7 @@ struct Worker: ~Copyable {
             isPosted = post(.pathMTU(remote: report.remote, mtu: report.mtu)) || isPosted
         }
         if isPosted { setup.events.wake() }
+        reportStreams()
     }
 
     private func post(_ event: DataPlaneEvent, reserve: Int = 0) -> Bool {
@@ -168,7 +181,7 @@ struct Worker: ~Copyable {
 
     mutating func flushOutbound(at now: Instant) {
         outbound.seal(at: now)
-        sender.send(outbound)
+        sender.send(outbound, at: now)
         unsafe write(outbound.deviceWrites, of: outbound.deviceBytes)
         outbound.reset()
     }

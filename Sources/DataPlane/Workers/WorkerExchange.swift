@@ -42,6 +42,11 @@ final class WorkerExchange: Sendable {
         )
     }
 
+    /// The way of sealed packets to the worker that has the TCP connections.
+    func relay(from worker: Int) -> StreamRelay? {
+        rings[worker * count].map { StreamRelay(ring: $0, exchange: self) }
+    }
+
     /// The rings in which others have packets for a worker.
     func arrivals(at worker: Int) -> [HandOverRing] {
         (0..<count).compactMap { rings[$0 * count + worker] }

@@ -221,7 +221,7 @@ package final class GatewayDaemon {
             } catch {
                 logger.debug("cannot send a keepalive to \(remote): \(error)")
             }
-        case .packetPath(let command): dataPlane.post(command)
+        case .packetPath(let command): post(command)
         case .findLocalAddress(let connection, let remote):
             let route = outerRoute(to: remote)
             handle(.localAddressFound(connection: connection, remote: remote, route?.source))
@@ -267,6 +267,8 @@ package final class GatewayDaemon {
         case .pathMTU(let remote, let mtu):
             logger.info("the path to \(remote) carries no more than \(mtu) octets")
             handle(.pathMTU(remote: remote.address, octets: mtu))
+        case .streamMessage(let number, let bytes): streams.received(bytes, along: number)
+        case .streamEnded(let number, let ending): take(number, ending)
         case .deviceLost(let number) where number != .shared:
             if !isClosing { restoreInterface(number) }
         case .deviceLost:

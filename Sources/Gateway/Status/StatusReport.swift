@@ -166,12 +166,13 @@ struct StatusReport {
     private func status(of pair: ChildSAPair) -> Management.ChildSAStatus? {
         let children = engine.ikeSAs.flatMap(\.children)
         let child = children.first { $0.inboundSPI == pair.inboundSPI }
+        let isStreamed = isStreamed(pair)
         return Management.ChildSAStatus(
             inboundSPI: pair.inboundSPI.description,
             outboundSPI: pair.outboundSPI.description,
             algorithms: child?.suite ?? "",
-            udpEncapsulation: child?.isEncapsulated ?? false,
-            traits: child.flatMap { traits($0, of: pair) },
+            udpEncapsulation: !isStreamed && child?.isEncapsulated == true,
+            traits: child.flatMap { traits($0, isStreamed: isStreamed) },
             isOutbound: pair.isOutboundActive,
             localSelectors: (child?.localSelectors ?? []).map(\.description),
             remoteSelectors: (child?.remoteSelectors ?? []).map(\.description),
@@ -185,12 +186,19 @@ struct StatusReport {
         )
     }
 
-    /// What is not ordinary; of a pair that nothing passes by, that first.
-    private func traits(_ child: IKEProtocol.ChildSAStatus, of pair: ChildSAPair) -> [String]? {
-        let isByTCP = engine.ikeSAs.contains { sa in
+    /// Whether it goes along a TCP connection.
+    private func isStreamed(_ pair: ChildSAPair) -> Bool {
+        engine.ikeSAs.contains { sa in
             sa.transport == .tcp && sa.children.contains { $0.inboundSPI == pair.inboundSPI }
         }
-        let traits = (isByTCP ? ["TCP, by which no packets are carried"] : []) + child.traits
+    }
+
+    /// What is not ordinary; how it travels first.
+    private func traits(
+        _ child: IKEProtocol.ChildSAStatus,
+        isStreamed: Bool
+    ) -> [String]? {
+        let traits = (isStreamed ? ["in TCP"] : []) + child.traits
         return traits.isEmpty ? nil : traits
     }
 
@@ -276,6 +284,8 @@ extension DropCount {
         [
             DropCount(reason: "device-write-failed", packets: snapshot.deviceWriteFailures),
             DropCount(reason: "datagram-unsent", packets: snapshot.datagramsUnsent),
+            DropCount(reason: "stream-queue-full", packets: snapshot.streamQueueFull),
+            DropCount(reason: "stream-missing", packets: snapshot.streamMissing),
             DropCount(reason: "receive-truncated", packets: snapshot.receivesTruncated),
             DropCount(reason: "event-lost", packets: snapshot.eventsLost),
         ]

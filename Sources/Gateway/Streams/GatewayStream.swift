@@ -1,3 +1,4 @@
+internal import DataPlane
 internal import IKEMessages
 internal import IKEProtocol
 internal import IPsecPrimitives
@@ -18,6 +19,8 @@ final class GatewayStream {
     /// Whether the other end opened it.
     let isIncoming: Bool
     var stage: Stage
+    /// Set while the packet path carries it.
+    private(set) var carried: StreamNumber?
     private var reader: StreamReader
     private var output: [UInt8] = []
     /// Since when no IKE SA goes by it, or it is to be closed.
@@ -53,26 +56,36 @@ final class GatewayStream {
     }
 
     enum Reading {
-        case contents([StreamFraming.Content])
+        /// `next` may have something.
+        case octets
         case nothing
         case ended
-        case fault(StreamFault)
     }
 
-    /// What is complete of what has come. After a fault nothing can be read any more.
     func read() -> Reading {
         switch connection.read() {
         case .wouldBlock: return .nothing
         // RFC 9329 §6.1: what has come of a message by then is discarded.
         case .closed: return .ended
-        case .bytes(let bytes): reader.append(bytes)
+        case .bytes(let bytes):
+            reader.append(bytes)
+            return .octets
         }
-        var contents: [StreamFraming.Content] = []
-        do throws(StreamFault) {
-            while let content = try reader.next() { contents.append(content) }
-        } catch {
-            return .fault(error)
-        }
-        return .contents(contents)
+    }
+
+    /// The next that is complete of what has come. After a fault nothing can be read any more.
+    func next() throws(StreamFault) -> StreamFraming.Content? { try reader.next() }
+
+    /// Leaves reading and writing to the packet path, from exactly here on.
+    func giveAway(as number: StreamNumber) -> StreamParcel {
+        let parcel = StreamParcel(
+            number: number,
+            connection: connection,
+            received: reader.takePending(),
+            unsent: output
+        )
+        output = []
+        carried = number
+        return parcel
     }
 }

@@ -1,3 +1,4 @@
+internal import DataPlane
 internal import IKEMessages
 internal import IKEProtocol
 internal import IPsecPrimitives
@@ -6,26 +7,32 @@ internal import LinuxIO
 /// The TCP connections of the gateway, and the sockets that wait for more (RFC 9329).
 ///
 /// Belongs to the loop's thread. Connections that others open are bounded in number and, as long as
-/// no IKE SA goes by them, in time; what waits to be sent is bounded too.
+/// no IKE SA goes by them, in time; what waits to be sent is bounded too. One that Child SAs go by is
+/// read and written by the packet path, and stays known here.
 final class StreamPool {
     private let loop: EventLoop
-    private let limits: StreamLimits
+    let limits: StreamLimits
     private let mark: PacketMark?
     private let timer: TimerDescriptor
     private var listeners: [Endpoint: TCPListener] = [:]
     /// Listeners that are not watched, because there are no descriptors left.
     private var paused: [TCPListener] = []
-    private var streams: [StreamEnds: GatewayStream] = [:]
+    var streams: [StreamEnds: GatewayStream] = [:]
+    /// Those that the packet path carries.
+    var carried: [StreamNumber: StreamEnds] = [:]
+    var lastNumber: UInt64 = 0
     private var opening: [StreamAttempt: GatewayStream] = [:]
     private var perSource: [IPAddress: Int] = [:]
     private(set) var incoming = 0
-    private(set) var counters = StreamCounters()
+    var counters = StreamCounters()
 
     /// What came by an open connection.
     var onMessage: ((IKEDatagram) -> Void)?
     var onOpened: ((StreamAttempt, StreamEnds) -> Void)?
     var onFailed: ((StreamAttempt, String) -> Void)?
     var onClosed: ((StreamEnds) -> Void)?
+    /// For the packet path.
+    var onCommand: ((StreamCommand) -> Void)?
     /// The connections that IKE SAs go by.
     var inUse: (() -> Set<StreamEnds>)?
 
@@ -175,6 +182,10 @@ final class StreamPool {
         guard let stream = streams[ends], stream.stage == .open,
             let frame = StreamFraming.frame(message: datagram.bytes)
         else { return }
+        if let number = stream.carried {
+            onCommand?(.send(frame, number))
+            return
+        }
         guard stream.queue(frame, limit: limits.pendingOctets) else {
             counters.slowReaders += 1
             return end(stream)
@@ -189,14 +200,22 @@ final class StreamPool {
         switch stream.read() {
         case .nothing: return
         case .ended: end(stream)
-        case .fault:
+        case .octets: takeContents(of: stream)
+        }
+    }
+
+    /// One by one: any of them may end the connection, or make it the packet path's.
+    private func takeContents(of stream: GatewayStream) {
+        do throws(StreamFault) {
+            while streams[stream.ends] === stream, stream.carried == nil,
+                let content = try stream.next()
+            {
+                take(content, from: stream)
+            }
+        } catch {
             // RFC 9329 §3.1: such values are "fatal errors", and the connection MUST be closed.
             counters.faults += 1
             end(stream)
-        case .contents(let contents):
-            for content in contents where streams[stream.ends] === stream {
-                take(content, from: stream)
-            }
         }
     }
 
@@ -205,17 +224,20 @@ final class StreamPool {
         case .keepalive: break
         // RFC 9329 §6.1: no reason to close the connection.
         case .packet: counters.packetsDropped += 1
-        case .message(let bytes):
-            counters.messages += 1
-            onMessage?(
-                IKEDatagram(
-                    bytes: bytes,
-                    local: stream.ends.local,
-                    remote: stream.ends.remote,
-                    transport: .tcp
-                )
-            )
+        case .message(let bytes): take(bytes, from: stream.ends)
         }
+    }
+
+    func take(_ message: [UInt8], from ends: StreamEnds) {
+        counters.messages += 1
+        onMessage?(
+            IKEDatagram(
+                bytes: message,
+                local: ends.local,
+                remote: ends.remote,
+                transport: .tcp
+            )
+        )
     }
 
     private func flush(_ stream: GatewayStream) {
@@ -231,12 +253,16 @@ final class StreamPool {
         guard let stream = streams[ends] else { return }
         stream.stage = .closing
         stream.unusedSince = BootClock.now()
-        flush(stream)
         armSweep()
+        if let number = stream.carried {
+            onCommand?(.close(number))
+        } else {
+            flush(stream)
+        }
     }
 
     /// The other end or a fault has ended it.
-    private func end(_ stream: GatewayStream) {
+    func end(_ stream: GatewayStream) {
         let isKnown = stream.stage == .open
         drop(stream)
         if isKnown { onClosed?(stream.ends) }
@@ -245,7 +271,12 @@ final class StreamPool {
     private func drop(_ stream: GatewayStream) {
         guard streams[stream.ends] === stream else { return }
         streams[stream.ends] = nil
-        loop.remove(stream.number)
+        if let number = stream.carried {
+            // Unless it was the packet path that ended it.
+            if carried.removeValue(forKey: number) != nil { onCommand?(.drop(number)) }
+        } else {
+            loop.remove(stream.number)
+        }
         guard stream.isIncoming else { return }
         incoming -= 1
         let source = StreamLimits.source(stream.ends.remote.address)
@@ -256,11 +287,15 @@ final class StreamPool {
     /// Ends every connection and stops listening.
     func stop() {
         _ = listen(at: [])
-        for stream in streams.values { loop.remove(stream.number) }
+        for stream in streams.values where stream.carried == nil { loop.remove(stream.number) }
         for stream in opening.values { loop.remove(stream.number) }
         streams = [:]
+        carried = [:]
         opening = [:]
     }
+
+    /// The packet path reads and writes it from now on.
+    func ceaseToWatch(_ stream: GatewayStream) { loop.remove(stream.number) }
 
     private var isSweepArmed = false
 
@@ -306,6 +341,8 @@ struct StreamCounters: Equatable {
     /// Closed because the other end did not read.
     var slowReaders = 0
     var messages = 0
-    /// ESP, for which TCP is not carried.
+    /// ESP along connections by which no Child SA goes.
     var packetsDropped = 0
+    /// Closed because what came was no packet of any SA, again and again.
+    var outOfStep = 0
 }

@@ -79,6 +79,15 @@ package struct StreamReader: Sendable {
     /// Octets that wait for their rest.
     package var pendingOctets: Int { buffer.count - start }
 
+    /// Hands what waits to whoever reads on; nothing comes by this reader any more.
+    package mutating func takePending() -> [UInt8] {
+        defer {
+            buffer = []
+            start = 0
+        }
+        return Array(buffer[start...])
+    }
+
     package mutating func append(_ octets: some Collection<UInt8>) {
         guard fault == nil else { return }
         if start > 0, start == buffer.count || start > 65_536 {

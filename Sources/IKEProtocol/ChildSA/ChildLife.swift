@@ -32,7 +32,9 @@ extension IKEEngine {
                 child: child.policy.name
             )
         } else {
-            report(.childSAEstablished(child.description), of: sa, child: child.policy.name)
+            var description = child.description
+            description.isStreamed = sa.childPath.transport == .tcp
+            report(.childSAEstablished(description), of: sa, child: child.policy.name)
         }
         watchTwins(of: sa, state, at: now)
     }

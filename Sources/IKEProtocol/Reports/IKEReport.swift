@@ -120,6 +120,8 @@ package struct IKEReport: Hashable, Sendable {
         package var localSelectors: [TrafficSelector]
         package var remoteSelectors: [TrafficSelector]
         package var isEncapsulated: Bool
+        /// Along a TCP connection (RFC 9329).
+        package var isStreamed = false
         /// AH rather than ESP.
         package var isAuthenticationOnly: Bool
         /// What else was agreed, in words: `transport mode`, `IPComp IPCOMP_DEFLATE`.

@@ -133,6 +133,9 @@ package final class TCPConnection: Sendable {
 
     /// How long sent octets may wait to be confirmed before the connection counts as broken.
     private static let silenceLimitMilliseconds: Int32 = 30_000
+    /// Octets that the system may hold before they are on their way: what waits longer is kept, or
+    /// dropped, by who sends (RFC 9329 §9.1).
+    private static let unsentOctets: Int32 = 1 << 17
 
     /// Messages leave at once, and a dead connection is noticed (RFC 9329 §6.7 lets TCP keep-alives
     /// be used, if not as a sign that the peer's IKE lives).
@@ -140,8 +143,8 @@ package final class TCPConnection: Sendable {
         let tcp = Int32(IPPROTO_TCP)
         for (level, name, value) in [
             (tcp, TCP_NODELAY, 1), (tcp, TCP_USER_TIMEOUT, silenceLimitMilliseconds),
-            (SOL_SOCKET, SO_KEEPALIVE, 1), (tcp, TCP_KEEPIDLE, 30), (tcp, TCP_KEEPINTVL, 10),
-            (tcp, TCP_KEEPCNT, 3),
+            (tcp, TCP_NOTSENT_LOWAT, unsentOctets), (SOL_SOCKET, SO_KEEPALIVE, 1),
+            (tcp, TCP_KEEPIDLE, 30), (tcp, TCP_KEEPINTVL, 10), (tcp, TCP_KEEPCNT, 3),
         ] {
             cygnet_set_option(number, level, name, value)
         }

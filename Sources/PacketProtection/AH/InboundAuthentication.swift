@@ -72,7 +72,7 @@ extension InboundProcessor {
             source: Endpoint(address: envelope.source, port: 0),
             local: Endpoint(address: envelope.destination, port: 0),
             trafficClass: envelope.trafficClass,
-            isUDP: false,
+            carrier: .esp,
             hopLimit: envelope.hopLimit
         )
         bufferCount &+= 1

@@ -53,7 +53,10 @@ extension InboundProcessor {
         if unsafe passOn(esp, count) { return }
         let spi = unsafe esp.read32(0)
         drops.count(.unknownSPI)
-        guard unknownLimit.allows(atNanoseconds: now.nanoseconds) else { return }
+        // RFC 9329 §6.1: along a TCP connection it is the connection that is doubted.
+        guard unsafe buffers[bufferCount - 1].carrier != .tcp,
+            unknownLimit.allows(atNanoseconds: now.nanoseconds)
+        else { return }
         let source = unsafe buffers[bufferCount - 1].source
         events.post(.unknownSPI(SPI(rawValue: spi), from: source))
     }

@@ -26,7 +26,7 @@ extension InboundProcessor {
             source: source,
             local: local,
             trafficClass: trafficClass,
-            isUDP: true,
+            carrier: .udp,
             hopLimit: hopLimit
         )
         bufferCount &+= 1
@@ -62,7 +62,7 @@ extension InboundProcessor {
             source: Endpoint(address: source, port: 0),
             local: Endpoint(address: local, port: 0),
             trafficClass: trafficClass,
-            isUDP: false,
+            carrier: .esp,
             hopLimit: hopLimit
         )
         bufferCount &+= 1
@@ -139,7 +139,8 @@ extension InboundProcessor {
             return unsafe finishAuthenticated(index, association)
         }
         let buffer = unsafe buffers + arrival.buffer
-        if unsafe association.pointee.followsPeer, wasNewest, unsafe buffer.pointee.isUDP,
+        if unsafe association.pointee.followsPeer, wasNewest,
+            unsafe buffer.pointee.carrier == .udp,
             unsafe association.pointee.reportedPeer != buffer.pointee.source
         {
             unsafe association.pointee.reportedPeer = buffer.pointee.source

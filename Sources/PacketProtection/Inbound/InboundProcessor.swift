@@ -23,7 +23,7 @@ package import IPsecPrimitives
         var source: Endpoint
         var local: Endpoint
         var trafficClass: UInt8
-        var isUDP: Bool
+        var carrier: Encapsulation
         /// The outer TTL or hop limit; 0 where it was not seen.
         var hopLimit: UInt8
     }

@@ -46,4 +46,14 @@ package enum PacketPathCommand: Sendable {
             .both
         }
     }
+
+    /// The way that an SA takes from this command on; nil where it says nothing of that.
+    package var path: OuterPath? {
+        switch self {
+        case .installOutbound(let parameters): parameters.path
+        case .installInbound(let parameters): parameters.path
+        case .updatePath(_, let path): path
+        default: nil
+        }
+    }
 }

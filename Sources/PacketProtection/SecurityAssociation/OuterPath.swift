@@ -53,6 +53,9 @@ extension OuterPath {
         case 17:
             let port = packet.destinationPort
             return !packet.hasPorts || port == remote.port || port == 500 || port == 4500
+        case 6 where encapsulation == .tcp:
+            return !packet.hasPorts || packet.destinationPort == remote.port
+                || packet.sourcePort == local.port
         default: return false
         }
     }

@@ -40,6 +40,15 @@ extension InboundProcessor {
     /// As `takeHandedOver`.
     @inline(never)
     package mutating func takeHandedOverTraced(_ packet: HandOverRing.Packet, at now: Instant) {
+        if unsafe packet.record.kind == .streamed {
+            return unsafe receiveStreamedTraced(
+                packet.bytes,
+                byteCount: packet.byteCount,
+                from: packet.record.source,
+                to: packet.record.local,
+                at: now
+            )
+        }
         unsafe receiveUDPTraced(
             packet.bytes,
             byteCount: packet.byteCount,
@@ -49,6 +58,24 @@ extension InboundProcessor {
             hopLimit: packet.record.hopLimit,
             at: now
         )
+    }
+
+    /// As `receiveStreamed`.
+    @inline(never)
+    package mutating func receiveStreamedTraced(
+        _ bytes: UnsafeMutableRawPointer,
+        byteCount: Int,
+        from source: Endpoint,
+        to local: Endpoint,
+        at now: Instant
+    ) {
+        let state = beginArrival()
+        unsafe traces.keep(bytes, byteCount)
+        let spi = byteCount >= 4 ? unsafe bytes.read32(0) : 0
+        unsafe receiveStreamed(bytes, byteCount: byteCount, from: source, to: local, at: now)
+        var record = arrival(spi, octets: byteCount, at: now)
+        record.setPath(.tcp, local: local, remote: source)
+        endArrival(&record, state)
     }
 
     /// As `receiveESP`.
@@ -209,7 +236,7 @@ extension InboundProcessor {
         record.sequence = arrival.sequence
         record.outerOctets = UInt32(truncatingIfNeeded: front + body + behind)
         record.hasOuterHeader = arrival.prefix > 0
-        record.setPath(buffer.isUDP ? .udp : .esp, local: buffer.local, remote: buffer.source)
+        record.setPath(buffer.carrier, local: buffer.local, remote: buffer.source)
         // Before it is opened where it lies.
         unsafe traces.keep(esp - arrival.prefix, front + body + behind)
         traces.mark(drops)

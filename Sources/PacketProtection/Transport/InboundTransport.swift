@@ -43,14 +43,14 @@ extension InboundProcessor {
         _ buffer: Buffer,
         _ association: UnsafeMutablePointer<InboundSA>
     ) {
-        // Through UDP the outer addresses are what NATs make of them at the moment, and nothing
+        // Through UDP and TCP the outer addresses are what NATs make of them at the moment, and nothing
         // protects them; the packet is between the ends that were negotiated.
         let source =
-            buffer.isUDP
-            ? unsafe association.pointee.ends.source : buffer.source.address.bits
+            buffer.carrier == .esp
+            ? buffer.source.address.bits : unsafe association.pointee.ends.source
         let destination =
-            buffer.isUDP
-            ? unsafe association.pointee.ends.destination : buffer.local.address.bits
+            buffer.carrier == .esp
+            ? buffer.local.address.bits : unsafe association.pointee.ends.destination
         let hopLimit =
             buffer.hopLimit == 0 ? InboundProcessor.defaultHopLimit : buffer.hopLimit
         if isV4 {

@@ -146,8 +146,8 @@ extension InboundProcessor {
         let owner = handOver.place.owner(of: SPI(rawValue: unsafe esp.read32(0)))
         let buffer = unsafe buffers[bufferCount - 1]
         // Of raw packets each worker's socket gets its own.
-        guard owner != handOver.place.index, buffer.isUDP else { return false }
-        var record = HandOverRing.Record(kind: .datagram)
+        guard owner != handOver.place.index, buffer.carrier != .esp else { return false }
+        var record = HandOverRing.Record(kind: buffer.carrier == .tcp ? .streamed : .datagram)
         record.trafficClass = buffer.trafficClass
         record.hopLimit = buffer.hopLimit
         record.source = buffer.source
@@ -161,6 +161,15 @@ extension InboundProcessor {
     /// Takes a datagram that another worker has received; it is opened where it lies. Precondition:
     /// `hasRoom`.
     package mutating func takeHandedOver(_ packet: HandOverRing.Packet, at now: Instant) {
+        if unsafe packet.record.kind == .streamed {
+            return unsafe receiveStreamed(
+                packet.bytes,
+                byteCount: packet.byteCount,
+                from: packet.record.source,
+                to: packet.record.local,
+                at: now
+            )
+        }
         unsafe receiveUDP(
             packet.bytes,
             byteCount: packet.byteCount,

@@ -12,6 +12,10 @@ internal import Synchronization
         case frame
         /// The payload of one UDP datagram.
         case datagram
+        /// An ESP packet that came along a TCP connection.
+        case streamed
+        /// An ESP packet that is to leave along the connection from `local` to `source`.
+        case sealed
     }
 
     /// What is known of a packet besides its octets.
@@ -22,6 +26,13 @@ internal import Synchronization
         package var device: UInt16 = 0
         package var source = HandOverRing.nowhere
         package var local = HandOverRing.nowhere
+
+        /// Of a packet that is to leave along a connection.
+        package init(sealedFor path: OuterPath) {
+            kind = .sealed
+            source = path.remote
+            local = path.local
+        }
 
         package init(kind: Kind) { self.kind = kind }
     }

@@ -84,7 +84,8 @@ final class PacketPath {
         var ike: [[UInt8]] = []
         unsafe bytes.withUnsafeMutableBytes { area in
             guard let base = area.baseAddress else { return }
-            if datagram.carrier == .udp {
+            switch datagram.carrier {
+            case .udp:
                 unsafe inbound.receiveUDP(
                     base,
                     byteCount: area.count,
@@ -94,7 +95,15 @@ final class PacketPath {
                     trafficClass: 0,
                     at: now
                 )
-            } else {
+            case .tcp:
+                unsafe inbound.receiveStreamed(
+                    base,
+                    byteCount: area.count,
+                    from: datagram.source,
+                    to: datagram.destination,
+                    at: now
+                )
+            case .esp:
                 unsafe inbound.receiveESP(
                     base,
                     byteCount: area.count,

@@ -102,13 +102,9 @@ final class SimulatedGateway {
     private func read(_ scenario: Scenario) throws(SetupFailure) -> GatewayConfiguration {
         let text = ConfigurationText.text(for: index, of: scenario)
         if let lastRead, lastRead.text == text { return lastRead.configuration }
-        // The world carries packets along TCP connections too.
-        var ability = PacketPathAbility.userspace
-        ability.streams = true
         let result = GatewayConfiguration.read(
             Array(text.utf8),
-            file: "\(plan.name).yaml",
-            carriedBy: ability
+            file: "\(plan.name).yaml"
         )
         if let configuration = result.configuration {
             lastRead = (text, configuration)

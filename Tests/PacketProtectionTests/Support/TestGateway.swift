@@ -96,6 +96,26 @@ final class TestGateway {
     private(set) var errors: [[UInt8]] = []
     private(set) var errorDevices: [DeviceNumber] = []
 
+    private func receiveStreamed(
+        _ packet: [UInt8],
+        _ run: SentRun,
+        _ areas: inout [UnsafeMutableRawBufferPointer]
+    ) {
+        let area = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(packet.count, 1),
+            alignment: 1
+        )
+        unsafe area.copyBytes(from: packet)
+        unsafe areas.append(area)
+        unsafe inbound.receiveStreamed(
+            area.baseAddress!,
+            byteCount: packet.count,
+            from: run.path.local,
+            to: run.path.remote,
+            at: now
+        )
+    }
+
     /// Receives runs as one batch and returns the frames for the device.
     func receive(_ runs: [SentRun], trafficClass: UInt8? = nil, from source: Endpoint? = nil)
         -> [[UInt8]]
@@ -126,7 +146,9 @@ final class TestGateway {
                     hopLimit: run.hopLimit,
                     at: now
                 )
-            case .esp, .tcp:
+            case .tcp:
+                for datagram in run.datagrams { unsafe receiveStreamed(datagram, run, &areas) }
+            case .esp:
                 for datagram in run.datagrams {
                     let area = UnsafeMutableRawBufferPointer.allocate(
                         byteCount: max(datagram.count, 1),

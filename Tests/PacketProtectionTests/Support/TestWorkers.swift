@@ -1,5 +1,6 @@
 internal import IPsecPrimitives
 internal import PacketProtection
+internal import Testing
 
 /// A gateway of several workers, whose turns a test chooses.
 final class TestWorkers {
@@ -48,7 +49,9 @@ final class TestWorkers {
             while let packet = unsafe ring.take() {
                 switch unsafe packet.record.kind {
                 case .frame: unsafe gateway.outbound.takeHandedOver(packet, at: gateway.now)
-                case .datagram: unsafe gateway.inbound.takeHandedOver(packet, at: gateway.now)
+                case .datagram, .streamed:
+                    unsafe gateway.inbound.takeHandedOver(packet, at: gateway.now)
+                case .sealed: Issue.record("no processor gives sealed packets away")
                 }
             }
         }

@@ -17,6 +17,21 @@ extension DropExplanation {
                 + "packets too"
         ),
         DropExplanation(
+            "stream-queue-full",
+            .device,
+            "more packets were to go along a TCP connection than it takes; they are dropped rather than "
+                + "kept, or they would come too late",
+            "nothing where the link is full, for senders inside slow down; else let UDP through "
+                + "between the gateways, which carries more than TCP"
+        ),
+        DropExplanation(
+            "stream-missing",
+            .device,
+            "the TCP connection that packets were to go along was not there",
+            "nothing: the end that began it opens it anew; if that happens often, see the log of both "
+                + "ends, and what between them cuts connections that are long or quiet"
+        ),
+        DropExplanation(
             "receive-truncated",
             .device,
             "a datagram came that is longer than any packet of a peer",

@@ -57,10 +57,11 @@ class Laboratory:
         return found
 
     def reset(self):
-        """Back to a network without NAT and a left end without a tunnel."""
+        """Back to a network as it was, without NAT, and a left end without a tunnel."""
         self.network.no_translation()
         self.network.mend("left")
         self.network.mend("right")
+        self.network.forget_paths()
         try:
             if self.is_reference:
                 self.left.clear()

@@ -184,6 +184,12 @@ class Network:
             self.router.ip(f"-{version}", "route", "replace", LEFT.networks[version],
                            "via", LEFT.outer[version], "dev", "to-left")
 
+    def forget_paths(self):
+        """What anybody was told that a path carries; it would be kept for ten minutes."""
+        for namespace in (self.host, self.left, self.right, self.router):
+            for version in (4, 6) if namespace else ():
+                namespace.ip(f"-{version}", "route", "flush", "cache")
+
     def close(self):
         for namespace in (self.host, self.left, self.right, self.router):
             if namespace:

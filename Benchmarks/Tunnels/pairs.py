@@ -2,11 +2,12 @@
 
 import os
 
+from Benchmarks.Tunnels.pump import Pump
 from Tests.Lab.cygnet import Cygnet
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.strongswan import NamespacedStrongSwan
 
-KINDS = {"cygnet": Cygnet, "strongswan": NamespacedStrongSwan, "none": None}
+KINDS = {"cygnet": Cygnet, "strongswan": NamespacedStrongSwan, "pump": Pump, "none": None}
 
 
 class Pair:

@@ -1,7 +1,7 @@
 """What the rounds saw, as measurements that have a reference each, as JSON and as a table."""
 
 from Benchmarks.Tunnels.courses import SUITE
-from Benchmarks.Tunnels.rounds import LINK_MTU, SEGMENT
+from Benchmarks.Tunnels.rounds import KINDS, LINK_MTU, SEGMENT
 
 
 def measurements(rounds):
@@ -19,7 +19,7 @@ def measurements(rounds):
                 "reference": round(rounds.median(other_what, kind) * scale, digits),
                 "ratio": ratio and round(ratio, 3)}
 
-    for kind in ("strongswan", "none"):
+    for kind in KINDS[:-1]:
         for cutting, what in (("link", "tcp"), ("software", "tcp-cut")):
             yield line(f"tcp-throughput-beside-{kind}", what, "Gbit/s", kind, streams=1,
                        segmentation=cutting, largestDatagram=rounds.largest)
@@ -31,10 +31,8 @@ def measurements(rounds):
     for course in rounds.courses:
         yield line(f"tcp-{course.name}-beside-one-stream", course.name, "Gbit/s", "cygnet", "tcp",
                    streams=course.streams)
-    cost = rounds.median("cpu", "cygnet")
-    yield {"benchmark": "gateway-cpu-per-segment",
-           "parameters": {**shared, "segmentBytes": SEGMENT},
-           "value": round(cost, 1), "unit": "ns", "reference": None, "ratio": None}
+    yield line("gateway-cpu-per-segment", "cpu", "ns", "pump" if "pump" in KINDS else "cygnet",
+               digits=1, segmentBytes=SEGMENT)
 
 
 def name_of(line):

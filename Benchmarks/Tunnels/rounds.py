@@ -5,6 +5,7 @@ import time
 
 from Benchmarks.Tunnels.courses import BASE, COURSES
 from Benchmarks.Tunnels.delays import delays
+from Benchmarks.Tunnels import pump
 from Benchmarks.Tunnels.pairs import Pair
 from Benchmarks.Tunnels.small_packets import build, small_packets
 from Benchmarks.Tunnels.transfer import cut_before_link, transfer
@@ -14,6 +15,7 @@ from Tests.Lab.processes import expect
 from Tests.Lab.traffic import ping
 
 LINK_MTU = 1500
+KINDS = ["none", "strongswan"] + (["pump"] if pump.is_possible() else []) + ["cygnet"]
 # What a segment of TCP carries through the tunnel of `BASE`, about: figures are told by it.
 SEGMENT = 1386
 
@@ -49,7 +51,7 @@ class Rounds:
             program = build(self.folder)
             for number in range(1, self.options.rounds + 1):
                 begun = time.monotonic()
-                for kind in ("none", "strongswan", "cygnet"):
+                for kind in KINDS:
                     self._measure(network, kind, program, is_first=number == 1)
                 for course in self.courses:
                     self._measure_course(network, course)
@@ -74,7 +76,7 @@ class Rounds:
             before = pair.cpu_seconds()
             speed = transfer(network, self.options.seconds)
             self.add("tcp", kind, speed)
-            if kind == "cygnet":
+            if kind in ("pump", "cygnet"):
                 segments = speed * 1e9 / 8 * self.options.seconds / SEGMENT
                 used = pair.cpu_seconds() - before
                 self.add("cpu", kind, used / len(pair.ends) / segments * 1e9)

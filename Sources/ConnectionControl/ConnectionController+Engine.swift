@@ -157,6 +157,7 @@ extension ConnectionController {
     ) {
         guard let pair = removePair(inboundSPI, into: &effects) else { return }
         tunnels[pair.tunnel]?.pairs.removeAll { $0 == inboundSPI }
+        settleRekeys(ofRemoved: pair, into: &effects)
         guard tunnels[pair.tunnel]?.isUp == false else {
             settleActivePairs(of: pair.tunnel)
             if tunnels[pair.tunnel]?.keepsResources == true {
@@ -205,7 +206,9 @@ extension ConnectionController {
 
     /// Passes a report on, to the log and to those who wait for news.
     func tell(_ report: IKEReport, into effects: inout [ControlEffect]) {
-        for token in requests.waiting(for: report.connection, report.child) {
+        for token in requests.waiting(for: report.connection, report.child)
+            + rekeys.waiting(for: report.connection, report.child)
+        {
             effects.append(.requestProgress(token, report.summary))
         }
         effects.append(.report(report))
@@ -214,6 +217,7 @@ extension ConnectionController {
     /// Keeps what a report says about tunnels, and passes it on.
     func handle(_ report: IKEReport, at now: Instant, into effects: inout [ControlEffect]) {
         tell(report, into: &effects)
+        settleRekeys(report, into: &effects)
         guard let connection = report.connection else { return }
         switch report.event {
         case .initiationFailed(let failure):

@@ -84,5 +84,8 @@ extension ConnectionController {
     package var inboundCounters: PacketPathSnapshot? { counters.inbound }
 
     /// Forgets a management client that has gone.
-    package func forget(_ token: RequestToken) { requests.remove(token) }
+    package func forget(_ token: RequestToken) {
+        requests.remove(token)
+        rekeys.remove(token)
+    }
 }

@@ -34,6 +34,7 @@ package final class ConnectionController {
     /// By the peer's address; one that is over stays until the next begins.
     var searches: [IPAddress: PathMTUSearch] = [:]
     var requests = PendingRequests()
+    var rekeys = PendingRekeys()
     var counters = CounterReadings()
     /// How often the packet path's counters are read.
     var readingInterval = Duration.seconds(20)
@@ -147,6 +148,8 @@ package final class ConnectionController {
             bringUp(token, paths(connection, tunnel), at: now, into: &effects)
         case .takeDown(let token, let connection, let tunnel):
             takeDown(token, connection, tunnel, at: now, into: &effects)
+        case .rekey(let token, let connection, let what):
+            rekey(token, connection, what, at: now, into: &effects)
         case .readCounters(let token):
             counters.wanted(by: token)
             readCounters(at: now, into: &effects)

@@ -31,10 +31,19 @@ package enum ControlEvent: Sendable {
     case bringUp(RequestToken, connection: String, tunnel: String?)
     /// Somebody asks to end a tunnel, or a connection. Both names must exist.
     case takeDown(RequestToken, connection: String, tunnel: String?)
+    /// Somebody asks for new keys. The names must exist.
+    case rekey(RequestToken, connection: String, KeySubject)
     /// Answered by `ControlEffect.countersReady` once the packet path has told its counters.
     case readCounters(RequestToken)
     /// Every peer is told; `ControlEffect.allClosed` follows when each has answered or is given up.
     case shutDown
+}
+
+/// Whose keys are to be replaced.
+package enum KeySubject: Hashable, Sendable {
+    case ikeSA
+    /// Those of one tunnel; nil: of all.
+    case childSAs(tunnel: String?)
 }
 
 /// Names one request of a management client.

@@ -15,9 +15,8 @@ struct Cygnet: ParsableCommand {
         version: cygnetVersion,
         subcommands: [
             RunCommand.self, CheckCommand.self, ReloadCommand.self, StatusCommand.self,
-            UpCommand.self, DownCommand.self, GuardCommand.self, ExplainCommand.self,
-            TraceCommand.self,
-            DecodeCommand.self, BenchCommand.self,
+            UpCommand.self, DownCommand.self, RekeyCommand.self, GuardCommand.self,
+            ExplainCommand.self, TraceCommand.self, DecodeCommand.self, BenchCommand.self,
         ]
     )
 }

@@ -16,6 +16,14 @@ struct CodecTests {
             #"{"connection":"branch","request":"down","tunnel":"net"}"#
         ),
         (
+            .rekey(connection: "branch", tunnel: "net", isIKESA: false),
+            #"{"connection":"branch","request":"rekey","tunnel":"net"}"#
+        ),
+        (
+            .rekey(connection: "branch", tunnel: nil, isIKESA: true),
+            #"{"connection":"branch","ikeSA":true,"request":"rekey"}"#
+        ),
+        (
             .trace(TraceRequest(addresses: ["10.1.0.0/16"], port: 443, dropsOnly: true)),
             #"{"request":"trace","trace":{"addresses":["10.1.0.0/16"],"dropsOnly":true,"#
                 + #""keys":false,"perSecond":500,"port":443,"reasons":[],"sample":1}}"#

@@ -344,6 +344,13 @@ package final class GatewayDaemon {
             } else {
                 handle(.takeDown(token, connection: connection, tunnel: tunnel))
             }
+        case .rekey(let connection, let tunnel, let isIKESA):
+            if let failure = unknown(connection, tunnel) {
+                management.reply(.failed(failure), to: token)
+            } else {
+                let what = isIKESA ? KeySubject.ikeSA : .childSAs(tunnel: tunnel)
+                handle(.rekey(token, connection: connection, what))
+            }
         case .stop:
             management.reply(.done("stopping"), to: token)
             if !isClosing { close() }

@@ -98,6 +98,7 @@ package final class IKEEngine {
         case .timeout: fireTimers(at: now)
         case .initiate(let initiation): initiate(initiation, at: now)
         case .terminate(let connection, let child): terminate(connection, child: child, at: now)
+        case .rekeyIKESA(let connection): rekeyIKESAs(of: connection, at: now)
         case .childLifetimeReached(let spi, let limit): childAges(spi, limit, at: now)
         case .discardChildSA(let spi, let reason): discardChild(spi, because: reason, at: now)
         case .childSAInUse(let spi): childIsInUse(spi, at: now)

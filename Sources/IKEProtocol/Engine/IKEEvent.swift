@@ -8,7 +8,10 @@ package enum IKEEvent: Sendable {
     case initiate(Initiation)
     /// Closes one Child SA, or, without a child, the connection's IKE SAs and all their children.
     case terminate(connection: String, child: String?)
-    /// The packet path reports that an SA's bytes, packets or sequence numbers run out.
+    /// Replaces the connection's IKE SAs, although they are not old yet.
+    case rekeyIKESA(connection: String)
+    /// The packet path reports that an SA's bytes, packets or sequence numbers run out; `soft` also when
+    /// somebody asks for new keys.
     case childLifetimeReached(inboundSPI: SPI, limit: LifetimeLimit)
     /// The packet path cannot take an SA, for this reason: its peer must know that nobody has it.
     case discardChildSA(inboundSPI: SPI, String)

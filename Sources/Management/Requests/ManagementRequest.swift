@@ -10,6 +10,9 @@ package enum ManagementRequest: Equatable, Sendable {
     case up(connection: String, tunnel: String?)
     /// End a connection, or one tunnel of it. Answered like `up`.
     case down(connection: String, tunnel: String?)
+    /// Replace the keys of a connection's Child SAs, or of those of one tunnel; with `isIKESA` those
+    /// of its IKE SA. Answered like `up`.
+    case rekey(connection: String, tunnel: String?, isIKESA: Bool)
     /// Shut the gateway down in good order. Answered by `done`.
     case stop
     /// Tell of packets, until the client goes away. Answered by `traced` replies, or by `failed`.
@@ -20,11 +23,12 @@ package enum ManagementRequest: Equatable, Sendable {
 
 extension ManagementRequest: Codable {
     private enum Name: String, Codable {
-        case status, reload, up, down, stop, trace, explain
+        case status, reload, up, down, rekey, stop, trace, explain
     }
 
     private enum CodingKeys: String, CodingKey {
         case request, connection, tunnel, trace, packet
+        case isIKESA = "ikeSA"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -45,6 +49,12 @@ extension ManagementRequest: Codable {
             self = .down(
                 connection: try members.decode(String.self, forKey: .connection),
                 tunnel: try members.decodeIfPresent(String.self, forKey: .tunnel)
+            )
+        case .rekey:
+            self = .rekey(
+                connection: try members.decode(String.self, forKey: .connection),
+                tunnel: try members.decodeIfPresent(String.self, forKey: .tunnel),
+                isIKESA: try members.decodeIfPresent(Bool.self, forKey: .isIKESA) ?? false
             )
         }
     }
@@ -69,6 +79,11 @@ extension ManagementRequest: Codable {
             try members.encode(Name.down, forKey: .request)
             try members.encode(connection, forKey: .connection)
             try members.encodeIfPresent(tunnel, forKey: .tunnel)
+        case .rekey(let connection, let tunnel, let isIKESA):
+            try members.encode(Name.rekey, forKey: .request)
+            try members.encode(connection, forKey: .connection)
+            try members.encodeIfPresent(tunnel, forKey: .tunnel)
+            if isIKESA { try members.encode(true, forKey: .isIKESA) }
         }
     }
 }

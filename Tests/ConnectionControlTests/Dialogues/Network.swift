@@ -223,6 +223,13 @@ final class Network {
         return token
     }
 
+    func rekey(_ what: KeySubject, at site: Site) -> RequestToken {
+        lastToken += 1
+        let token = RequestToken(rawValue: lastToken)
+        handle(.rekey(token, connection: "site", what), at: site)
+        return token
+    }
+
     func takeDown(_ tunnel: String? = "net", at site: Site) -> RequestToken {
         lastToken += 1
         let token = RequestToken(rawValue: lastToken)

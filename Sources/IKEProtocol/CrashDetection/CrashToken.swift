@@ -47,21 +47,42 @@ extension IKEEngine {
 
     /// An answer that nothing protects to a request of ours: with the peer's token, the peer has
     /// lost the SA; without it, anybody may have sent it.
-    func receiveCrashNotice(_ message: IKEMessage, _ sa: IKESA, at now: Instant) {
-        guard let content = MessageContent(message.payloads), let expected = sa.peerCrashToken,
+    func receiveCrashNotice(
+        _ message: IKEMessage,
+        from remote: Endpoint,
+        _ sa: IKESA,
+        at now: Instant
+    ) {
+        guard let content = MessageContent(message.payloads),
             content.notify(.invalidIKESPI) != nil
         else { return counters.drop(.unprotected) }
-        let shown = content.notifies.filter { $0.type == .quickCrashDetection }
-            .prefix(IKEEngine.tokenLimit)
-        var isRight = false
-        for notify in shown where equalInConstantTime(notify.data, expected) { isRight = true }
-        guard isRight else { return counters.drop(.unprotected) }
+        guard hasShownToken(content, sa) else {
+            counters.drop(.unprotected)
+            return heedLoss(of: sa, toldFrom: remote)
+        }
         // RFC 6290 §4.5: "the receiver MUST silently discard the IKE SA and all associated child
         // SAs".
         guard let state = sa.established else { return remember(sa, at: now) }
         end(sa, state, because: .peerRestarted, at: now)
         sas.forgetPeer(of: sa)
         discard(sa)
+    }
+
+    private func hasShownToken(_ content: MessageContent, _ sa: IKESA) -> Bool {
+        guard let expected = sa.peerCrashToken else { return false }
+        let shown = content.notifies.filter { $0.type == .quickCrashDetection }
+            .prefix(IKEEngine.tokenLimit)
+        var isRight = false
+        for notify in shown where equalInConstantTime(notify.data, expected) { isRight = true }
+        return isRight
+    }
+
+    /// RFC 7296 §2.21.4: no state changes, for it "might be a forgery". What it takes away is the time
+    /// beyond the usual one that RFC 4555 §3.11 suggests for an initiator that looks for another path:
+    /// one that answers from the path of now has found it. The usual tries all remain (§2.4).
+    private func heedLoss(of sa: IKESA, toldFrom remote: Endpoint) {
+        guard let mobility = sa.mobility, remote == sa.path.remote else { return }
+        mobility.isDisowned = true
     }
 
     /// The initiator of a rekey tells the token of the new SA in an exchange of its own

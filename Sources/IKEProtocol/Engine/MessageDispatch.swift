@@ -108,7 +108,7 @@ extension IKEEngine {
             switch message.protection {
             case .none:
                 guard header.isResponse else { return counters.drop(.unprotected) }
-                return receiveCrashNotice(message, sa, at: now)
+                return receiveCrashNotice(message, from: datagram.remote, sa, at: now)
             case .encrypted(let payload):
                 received = ReceivedMessage(
                     opened: try keys.open(payload),
@@ -143,6 +143,7 @@ extension IKEEngine {
             return receiveFaulty(error, datagram, header, sa, at: now)
         }
         sa.lastHeard = now
+        sa.mobility?.isDisowned = false
         // What was overtaken by a later message says nothing of where the peer is now.
         let isLatest =
             header.isResponse

@@ -43,6 +43,10 @@ final class Mobility {
     /// to that one shows nothing of where the peer is (RFC 4555 §3.7).
     var hasProbed = false
 
+    /// Since the peer's last authentic message, somebody at its place has said in clear that it does not
+    /// have the IKE SA (INVALID_IKE_SPI, RFC 7296 §2.21.4).
+    var isDisowned = false
+
     static let addressLimit = 16
 
     init(isInitiator: Bool, path: IKEPath, peerAddresses: [IPAddress], announced: [IPAddress]) {

@@ -109,7 +109,8 @@ extension IKEEngine {
     }
 
     /// Sendings before the peer counts as dead. RFC 4555 §3.11: the responder gives the initiator
-    /// time to find another path, "at least five minutes" with the usual schedule.
+    /// time to find another path, "at least five minutes" with the usual schedule; not where the answer
+    /// to its questions is that the IKE SA is unknown.
     func tries(of sa: IKESA) -> Int {
         let tries = sa.connection.retransmission.tries
         // RFC 9329 §5.1: TCP may be tried before the last retransmission, and "the initial message
@@ -119,7 +120,9 @@ extension IKEEngine {
         {
             return min(tries, IKEEngine.sendingsBeforeFallback)
         }
-        guard let mobility = sa.mobility, !mobility.isInitiator else { return tries }
+        guard let mobility = sa.mobility, !mobility.isInitiator, !mobility.isDisowned else {
+            return tries
+        }
         return tries + 3
     }
 }

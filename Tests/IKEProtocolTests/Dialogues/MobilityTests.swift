@@ -225,6 +225,48 @@ struct MobilityTests {
         #expect(dialogue.right.establishedIKESAs.isEmpty)
     }
 
+    /// What an initiator that has lost everything says, or somebody in its place, to all that the
+    /// responder asks: INVALID_IKE_SPI in clear.
+    ///
+    /// - Returns: how long the responder went on asking.
+    private func patience(answeredFrom remote: Endpoint?) throws -> Duration {
+        let (dialogue, terrain) = connect()
+        let stranger = Party("left", "192.0.2.1", settings: EngineSettings(), seed: 99)
+        let place = ends(dialogue).1?.remote
+        terrain.isLost = { datagram in
+            if let remote, datagram.local.address == IPAddress("192.0.2.2") {
+                dialogue.deliver(datagram, to: stranger)
+                for var answer in stranger.outbox {
+                    answer.local = remote == place ? answer.local : remote
+                    dialogue.deliver(answer, to: dialogue.right)
+                }
+                stranger.outbox = []
+            }
+            return true
+        }
+        let start = dialogue.now
+        while !dialogue.right.establishedIKESAs.isEmpty, dialogue.now - start < .seconds(3600) {
+            dialogue.advance(by: .seconds(1))
+        }
+        return dialogue.now - start
+    }
+
+    @Test("a responder waits for an initiator that looks for a path, not for one that is new")
+    func waiting() throws {
+        let place = try #require(ends(connect().0).1?.remote)
+        let elsewhere = Endpoint(address: IPAddress("203.0.113.66")!, port: 4500)
+        // Seven sendings in 151 seconds, a fifth more or less at random; the next sign of life is
+        // due within 30 seconds.
+        let usual = Duration.seconds(151 * 6 / 5 + 31)
+        let silence = try patience(answeredFrom: nil)
+        #expect(silence > usual + .seconds(120))
+        #expect(try patience(answeredFrom: elsewhere) == silence)
+        let hinted = try patience(answeredFrom: place)
+        // The hint alone ends nothing: every one of the usual tries is made.
+        #expect(hinted <= usual)
+        #expect(hinted > .seconds(151 * 4 / 5))
+    }
+
     @Test("a responder that loses its address tells the initiator, which follows")
     func responderMoves() {
         let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])

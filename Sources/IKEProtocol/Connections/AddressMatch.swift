@@ -17,6 +17,9 @@ struct AddressMatch: Hashable, Comparable {
     private let peer: Peer
     private let namesLocal: Bool
 
+    /// Whether it is not for any address of a peer alike.
+    var namesPeer: Bool { peer != .any }
+
     /// Nil where the peer cannot mean the connection.
     init?(_ connection: IKEConnection, along path: IKEPath, _ whereabouts: PeerWhereabouts) {
         guard connection.mayMeet(path) else { return nil }

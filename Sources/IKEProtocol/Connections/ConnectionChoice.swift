@@ -81,6 +81,20 @@ enum ConnectionChoice {
             + fitting.filter { $0.remoteIdentity == .any }
     }
 
+    /// The connection that a peer which is to be refused is known to mean: the only one that fits the
+    /// addresses, if it names the peer's or there is no other at all. One for any address is for
+    /// whoever comes, and for the peer of another connection that comes from where it is not expected.
+    static func meant(
+        of connections: [IKEConnection],
+        along path: IKEPath,
+        _ whereabouts: PeerWhereabouts
+    ) -> IKEConnection? {
+        let near = connections.filter { $0.mayMeet(path) }
+        guard near.count == 1, let only = near.first else { return nil }
+        let namesPeer = AddressMatch(only, along: path, whereabouts)?.namesPeer ?? false
+        return namesPeer || connections.count == 1 ? only : nil
+    }
+
     static func noneMeets(
         _ datagram: IKEDatagram,
         _ connections: [IKEConnection]
@@ -103,7 +117,8 @@ enum ConnectionChoice {
         _ remote: Identity,
         wantedLocal: Identity?,
         along path: IKEPath,
-        _ connections: [IKEConnection]
+        _ connections: [IKEConnection],
+        _ whereabouts: PeerWhereabouts
     ) -> RefusedPeer {
         let near = connections.filter { $0.mayMeet(path) }
         let meant = near.first { $0.remoteIdentity.matches(remote) }
@@ -128,7 +143,10 @@ enum ConnectionChoice {
                 : "Write \(remote) as the remote identity at \(source ?? "a connection"), or "
                     + "correct the peer's own identity."
         )
-        return RefusedPeer(failure, of: meant ?? (near.count == 1 ? near.first : nil))
+        return RefusedPeer(
+            failure,
+            of: meant ?? ConnectionChoice.meant(of: connections, along: path, whereabouts)
+        )
     }
 }
 

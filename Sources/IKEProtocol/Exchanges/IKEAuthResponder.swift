@@ -132,7 +132,8 @@ extension IKEEngine {
                 identity,
                 wantedLocal: wantedLocal,
                 along: sa.path,
-                connections
+                connections,
+                whereabouts
             )
         }
         guard let authentication = content.authentication else {

@@ -1,4 +1,5 @@
 internal import IKEProtocol
+internal import IPsecPrimitives
 
 /// Where two ends cannot agree, each has to say why: the one that refuses exactly, the other all
 /// that it can mean.
@@ -24,9 +25,8 @@ struct DiagnosisChecks {
         // Attackers in the place of a peer are refused for reasons of their own, and can make an end
         // believe what they say as long as nothing is protected; so can damage.
         guard scenario.character != .hostile, !isDamaging,
-            let peering = scenario.peerings.first(where: {
-                $0.name == report.connection && $0.gateways.contains(gateway)
-            }), let expected = peering.mismatch.expected
+            let peering = peering(of: report, at: gateway),
+            let expected = peering.mismatch.expected
         else { return nil }
         func violation(_ text: String) -> Violation {
             Violation(
@@ -38,6 +38,8 @@ struct DiagnosisChecks {
         }
         switch report.event {
         case .refused(let failure):
+            // From an address that no connection names, more cannot be said.
+            if report.connection == nil, failure.subject == .connection { return nil }
             isRefused[peering.number] = true
             guard expected.refusing.contains(failure.subject) else {
                 return violation("refused because of \(failure.subject.rawValue)")
@@ -55,6 +57,20 @@ struct DiagnosisChecks {
         default: break
         }
         return nil
+    }
+
+    /// The peering that a report names, or else that of the gateway whose own address it is of: where
+    /// several peers may come from anywhere, a first request means none of them for certain.
+    private func peering(of report: IKEReport, at gateway: Int) -> PeeringPlan? {
+        let own = scenario.peerings.filter { $0.gateways.contains(gateway) }
+        if let name = report.connection { return own.first { $0.name == name } }
+        // Who stands in for another comes, and is called, from that address in another peering.
+        guard let address = report.remote?.address,
+            scenario.peerings.allSatisfy(\.standIns.isEmpty)
+        else { return nil }
+        return own.first {
+            scenario.gateways[$0.other(than: gateway)].publicAddress == address
+        }
     }
 
     /// What a bad network does to any negotiation.

@@ -94,6 +94,40 @@ struct FailureTests {
         #expect(refusal.failure?.subject == .identity)
     }
 
+    @Test(
+        "what a stranger wants is told of no connection for any address, unless it is the only one",
+        arguments: [true, false]
+    )
+    func stranger(failsByIdentity: Bool) {
+        var right = Setup().mirrored
+        right.remoteAddress = "any"
+        if failsByIdentity {
+            right.remoteIdentity = "somebody.example"
+        } else {
+            right.ikeProposals = ["aes128gcm16-prfsha256-x25519"]
+        }
+        var other = Setup().mirrored
+        other.remoteAddress = "203.0.113.9"
+        other.adjustConnection = { $0.name = "other" }
+        for others in [[], other.connections] {
+            let dialogue = Dialogue(Setup(), right)
+            let party = dialogue.right
+            party.absorb(
+                party.engine.setConnections(
+                    right.connections + others,
+                    credentials: right.credentials,
+                    at: dialogue.now
+                )
+            )
+            dialogue.initiate()
+            let refusals = party.reports.filter { $0.failure != nil }
+            #expect(refusals.count == 1)
+            #expect(refusals.first?.connection == (others.isEmpty ? "site" : nil))
+            let subject = refusals.first?.failure?.subject
+            #expect(subject == (failsByIdentity ? .identity : .ikeProposal))
+        }
+    }
+
     /// What the right end reports, which has another connection before the one that is changed.
     private func refusal(_ change: (inout Setup) -> Void) -> IKEReport? {
         var right = Setup().mirrored

@@ -51,9 +51,12 @@ extension IKEEngine {
             for: .ikeSA,
             takesAdditional: takesAdditional
         )
-        // Of several that fit the addresses, none is known to be meant.
-        let meant = candidates.count == 1 ? connection.name : nil
-        refuseFirstRequest(failure, datagram, connection: meant, at: now)
+        let meant = ConnectionChoice.meant(
+            of: connections,
+            along: IKEPath(datagram),
+            whereabouts
+        )
+        refuseFirstRequest(failure, datagram, connection: meant?.name, at: now)
         answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
     }
 }

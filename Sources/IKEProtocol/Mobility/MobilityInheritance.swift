@@ -23,10 +23,21 @@ extension IKEEngine {
         new.mobility = mobility
         // What the old SA was about to settle.
         if mobility.isPathUnproven { state.tasks.append(.checkRoutability) }
-        if mobility.isInitiator, mobility.packetPath != new.path,
+        // RFC 4555 §3.5: what the peer said of its NATs on the new path may be in an answer that has not
+        // come; the hashes of now have other SPIs in them, and the old SA may end before it is there.
+        let isUpdating = old.requests.contains {
+            if case .updateAddresses = $0 { true } else { false }
+        }
+        if mobility.isInitiator, isUpdating || mobility.packetPath != new.path,
             !state.tasks.contains(.updateAddresses)
         {
             state.tasks.append(.updateAddresses)
+        }
+        let isAnnouncing = old.requests.contains {
+            if case .announceAddresses = $0 { true } else { false }
+        }
+        if isAnnouncing, !state.tasks.contains(.announceAddresses) {
+            state.tasks.append(.announceAddresses)
         }
     }
 }

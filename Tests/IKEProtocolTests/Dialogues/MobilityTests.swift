@@ -433,6 +433,33 @@ struct MobilityTests {
         #expect(dialogue.right.children[0].outboundSPI == dialogue.left.present[0])
     }
 
+    @Test("the successor of an IKE SA learns of the NAT on a path that the old one began to take")
+    func rekeyWithinUpdate() throws {
+        let (dialogue, terrain) = connect(change: { _, far in
+            far.ikeLifetime = SALifetime(rekeyAfter: .seconds(60), jitterPercent: 0)
+        })
+        dialogue.advance(by: .seconds(59))
+        let old = try #require(dialogue.sent.last).bytes.prefix(16)
+        // The update arrives, and no answer to it.
+        terrain.isLost = { datagram in
+            datagram.local.address == IPAddress("192.0.2.2") && datagram.bytes[18] == 37
+                && datagram.bytes[19] & 0x20 != 0 && datagram.bytes.prefix(16) == old
+        }
+        terrain.leftNAT = NATBox(outside: "203.0.113.1")
+        terrain.moveLeft(to: ["10.9.0.1"])
+        dialogue.settle()
+        #expect(dialogue.right.packetPath?.isEncapsulated == true)
+        #expect(dialogue.left.packetPath?.isEncapsulated == false)
+        dialogue.advance(by: .seconds(10))
+        #expect(dialogue.left.count { if case .ikeSARekeyed = $0 { true } else { false } } == 1)
+        #expect(dialogue.left.packetPath?.isEncapsulated == true)
+        let own = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: own, limit: .soft), at: dialogue.left)
+        dialogue.settle()
+        #expect(dialogue.left.installed.count == 2 && dialogue.agree())
+        #expect(dialogue.left.activeChild("net")?.path.isEncapsulated == true)
+    }
+
     @Test("a NAT that forgets its mappings is noticed by signs of life")
     func mappingChange() {
         let (dialogue, terrain) = connect(

@@ -157,6 +157,7 @@ extension IKEEngine {
         sas.forgetPeer(of: sa)
         sa.timers = sa.timers.filter { $0.key.isOfMessages }
         sa.state = .closing(Closing(keys: state.keys, handedOver: handedOver))
+        takeStandby(of: sa, at: now)
         startTasks(of: sa, at: now)
     }
 

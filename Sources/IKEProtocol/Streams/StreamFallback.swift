@@ -35,6 +35,15 @@ extension IKEEngine {
         setStandby(nil, of: sa)
     }
 
+    /// An IKE SA that is closed takes the connection that stands by: whether UDP passes, which has not
+    /// answered yet, is no matter any more, and the peer is to hear of the end.
+    func takeStandby(of sa: IKESA, at now: Instant) {
+        guard let standby = sa.stream?.standby else { return }
+        setPath(standby, of: sa)
+        setStandby(nil, of: sa)
+        sendAgain(of: sa, at: now)
+    }
+
     /// The IKE SA goes by TCP: UDP, which is better, is tried after a while.
     func armUDPTrial(of sa: IKESA, at now: Instant) {
         guard sa.path.transport == .tcp, sa.isSessionInitiator,

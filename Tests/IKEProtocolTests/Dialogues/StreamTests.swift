@@ -323,4 +323,18 @@ struct StreamTests {
         #expect(transports(dialogue) == [.udp, .udp] && dialogue.agree())
         #expect(streams.open.isEmpty)
     }
+
+    @Test("an IKE SA that is closed while UDP is only being tried says so by the connection")
+    func closeWithinTrial() {
+        let (dialogue, streams) = make(.automatic, mobile: true)
+        begin(dialogue, streams, by: .tcp)
+        streams.passesUDP = false
+        streams.advance(by: .seconds(601))
+        #expect(dialogue.left.establishedIKESAs.first?.transport == .udp, "no trial is under way")
+        dialogue.handle(.terminate(connection: "site", child: nil), at: dialogue.left)
+        streams.settle()
+        #expect(dialogue.right.establishedIKESAs.isEmpty && dialogue.right.present.isEmpty)
+        #expect(dialogue.left.engine.status(at: dialogue.now).ikeSAs.isEmpty)
+        #expect(streams.open.isEmpty)
+    }
 }

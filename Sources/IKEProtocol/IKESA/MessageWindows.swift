@@ -48,7 +48,8 @@ struct RequestWindow {
             exchange: exchange,
             message: message
         )
-        request.isHeld = !isOpen
+        // What waits already goes first: a peer may hold what it gets before it is due for a fault.
+        request.isHeld = !isOpen || outstanding.contains(where: \.isHeld)
         outstanding.append(request)
         nextMessageID &+= 1
         return request

@@ -39,6 +39,18 @@ struct MessageWindowTests {
         #expect(window.release()?.messageID == nil)
     }
 
+    @Test("what waits for room leaves before what comes later, though there is room for both")
+    func order() {
+        var window = RequestWindow()
+        window.widen(to: 2)
+        for number: UInt8 in 0..<3 { _ = window.add(.checkLiveness, SentMessage([number])) }
+        window.remove(1)
+        window.remove(0)
+        #expect(window.isOpen)
+        #expect(window.add(.checkLiveness, SentMessage([3])).isHeld)
+        #expect(window.release()?.messageID == 2 && window.release()?.messageID == 3)
+    }
+
     @Test("the number of a request that never left goes to the next one")
     func takenBack() {
         var window = RequestWindow()

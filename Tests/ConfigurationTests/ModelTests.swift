@@ -199,6 +199,14 @@ struct ModelTests {
         #expect(result.warnings.allSatisfy { $0.message.contains("never reached") })
     }
 
+    @Test func aMarkOfOneBitLeavesNoneForErrors() throws {
+        let result = read(Sample.top("gateway: {firewall-mark: 0x1, firewall-mask: 0x1}"))
+        _ = try #require(result.configuration)
+        #expect(result.warnings.map(\.location.line) == [10])
+        #expect(result.warnings.first?.message.contains("no mark for ICMP errors") == true)
+        #expect(result.warnings.first?.hint.contains("two bits") == true)
+    }
+
     @Test func aTunnelThatTakesItsOwnLocalNetworkIsWarnedOf() {
         let wide = Sample.tenLines.replacing("10.2.0.0/16", with: "0.0.0.0/0")
         let result = read(wide)

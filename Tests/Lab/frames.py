@@ -37,6 +37,20 @@ def protocol_packet(source, target, protocol, payload):
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + payload
 
 
+def icmp_error(source, target, quoted, kind=None, code=1):
+    """What says to `target` that the packet `quoted` was lost: as far as 500 octets of it."""
+    quoted = quoted[:500]
+    if ":" in source:
+        body = struct.pack("!BBHI", 1 if kind is None else kind, code, 0, 0) + quoted
+        addresses = b"".join(socket.inet_pton(socket.AF_INET6, text) for text in (source, target))
+        found = checksum(addresses + struct.pack("!II", len(body), 58) + body)
+        body = body[:2] + struct.pack("!H", found) + body[4:]
+        return struct.pack("!IHBB", 6 << 28, len(body), 58, 64) + addresses + body
+    body = struct.pack("!BBHI", 3 if kind is None else kind, code, 0, 0) + quoted
+    return protocol_packet(source, target, 1,
+                           body[:2] + struct.pack("!H", checksum(body)) + body[4:])
+
+
 def hardware_address(namespace, device):
     found = re.search(r"link/ether ([0-9a-f:]+)", namespace.ip("link", "show", "dev", device))
     return bytes.fromhex(found.group(1).replace(":", ""))

@@ -154,4 +154,118 @@ struct GuardRulesetTests {
         let plan = GuardPlan(device: "x\" } accept #", policies: [])
         #expect(!plan.ruleset().contains("x\""))
     }
+
+    // MARK: Errors
+
+    private static let marked = "counter meta mark set meta mark & 0xffff | 0xc1660000"
+
+    @Test func errorsAreJudgedByWhatTheyQuote() throws {
+        let plan = GuardPlan(policies: [try policy(.protect, "10.1.0.0/16", "10.2.0.0/16")])
+        let text = plan.ruleset()
+        #expect(
+            chain("errors_v4_outbound", of: text).last
+                == "@th,160,32 . @th,192,32 { 0xa020000-0xa02ffff . 0xa010000-0xa01ffff } "
+                + Self.marked
+        )
+        #expect(
+            chain("errors_v4_inbound", of: text).last
+                == "@th,160,32 . @th,192,32 { 0xa010000-0xa01ffff . 0xa020000-0xa02ffff } "
+                + "counter drop comment \"error in clear about what an SA carried\""
+        )
+        #expect(!text.contains("errors_v6"))
+        #expect(!GuardPlan(policies: []).ruleset().contains("errors"))
+    }
+
+    /// Before anything is believed of an error, and again where it would leave.
+    @Test func errorsAreMarkedBeforeTheyAreRouted() throws {
+        let text = GuardPlan(policies: [try policy(.protect, "::/0", "fd00:2::/64")]).ruleset()
+        let jump = "meta l4proto vmap { 58 : jump errors_v6_outbound }"
+        #expect(chain("prerouting", of: text)[2] == jump)
+        #expect(chain("output", of: text)[0].hasPrefix("type route "))
+        #expect(chain("output", of: text).contains(jump))
+        for name in ["forward", "postrouting"] {
+            let rules = chain(name, of: text)
+            let place = try #require(rules.firstIndex { $0.hasSuffix(jump) })
+            #expect(rules[place + 1].contains("0xc1660000 counter drop"))
+        }
+    }
+
+    @Test func oneBitHasNoSecondMark() throws {
+        var plan = GuardPlan(policies: [try policy(.protect, "10.1.0.0/16", "10.2.0.0/16")])
+        plan.mark = PacketMark(value: 4, mask: 4)
+        #expect(plan.mark.forErrors == nil)
+        let text = plan.ruleset()
+        #expect(chain("errors_v4_outbound", of: text).last?.contains("} counter drop") == true)
+        #expect(chain("output", of: text)[0].hasPrefix("type filter "))
+        #expect(!text.contains("mark set"))
+    }
+
+    @Test func theSecondMarkIsNeitherOursNorNone() {
+        for (value, mask) in [
+            (0xC167_0000, 0xFFFF_0000), (1, 3), (2, 3), (1, 0x8000_0001), (0xFFFF_FFFF, .max),
+        ] as [(UInt32, UInt32)] {
+            let second = PacketMark(value: value, mask: mask).forErrors
+            #expect(second?.mask == mask)
+            #expect(second?.value != value && second?.value != 0)
+            #expect((second?.value ?? 0) & ~mask == 0)
+        }
+    }
+
+    @Test func manyPoliciesShareOneSet() throws {
+        let plan = GuardPlan(
+            policies: try (0..<1000).map {
+                try policy(.protect, "10.1.0.0/16", "10.2.\($0 / 8).\($0 % 8 * 32)/27")
+            }
+        )
+        let rules = chain("errors_v4_outbound", of: plan.ruleset())
+        #expect(rules.count == 2)
+        #expect(rules[1].split(separator: ",").count > 1000)
+    }
+
+    /// A policy moves before another only where no packet is covered by both.
+    @Test func overlappingPoliciesKeepTheirOrder() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.protect, "10.1.0.0/16", "10.2.1.0/24"),
+            try policy(.bypass, "10.1.0.0/16", "10.2.0.0/16"),
+            try policy(.protect, "10.1.0.0/16", "10.0.0.0/8"),
+            try policy(.bypass, "10.1.0.0/16", "10.9.0.0/16"),
+            try policy(.protect, "10.1.7.0/24", "10.3.0.0/16"),
+        ])
+        let rules = chain("errors_v4_outbound", of: plan.ruleset()).dropFirst()
+        // The last bypass decides about nothing; the last protect is covered by the one before it.
+        #expect(
+            rules.map { $0.contains("mark set") ? "protect" : "return" }
+                == ["protect", "return", "protect"]
+        )
+        #expect(rules.first?.contains("{ 0xa020100-0xa0201ff . ") == true)
+        #expect(rules.last?.contains("{ 0xa000000-0xaffffff . 0xa010000-0xa01ffff }") == true)
+    }
+
+    /// The kernel refuses sets in which two elements overlap in part.
+    @Test func overlappingPoliciesOfOneKindStandInTwoSets() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.protect, "10.1.0.0/16", "10.2.1.0/24"),
+            try policy(.protect, "10.1.1.0/24", "10.2.0.0/16"),
+            try policy(.protect, "10.1.1.0/24", "10.2.1.0/24"),
+        ])
+        let rules = chain("errors_v4_outbound", of: plan.ruleset()).dropFirst()
+        #expect(rules.count == 2)
+        #expect(rules.allSatisfy { $0.contains("mark set") && !$0.contains(", 0xa") })
+    }
+
+    @Test func whatDoesNotShowItsPortsIsTakenByWhoProtects() throws {
+        let text = GuardPlan(policies: [
+            try policy(.bypass, "10.1.0.0/16", "10.2.0.0/16", 17, remotePorts: PortRange(53)),
+            try policy(.protect, "10.1.0.0/16", "10.2.0.0/16", 17, localPorts: PortRange(7)),
+            try policy(.protect, "fd00:1::/64", "fd00:2::/64", 6, remotePorts: PortRange(443)),
+        ]).ruleset()
+        let v4 = chain("errors_v4_outbound", of: text).dropFirst()
+        #expect(v4.map { $0.hasSuffix("jump unseen_v4_outbound") } == [false, false, true])
+        #expect(v4.first?.hasSuffix(". 53 . 0-65535 } return") == true)
+        #expect(v4.dropFirst().first?.contains(". 0-65535 . 7 } counter meta mark") == true)
+        let v6 = chain("errors_v6_outbound", of: text).dropFirst()
+        #expect(v6.count == 3)
+        #expect(v6.last?.contains("@th,112,8 { 0, 43, 44, 51, 60, 135, 139, 140 }") == true)
+        #expect(chain("unseen_v4_outbound", of: text).last == Self.marked)
+    }
 }

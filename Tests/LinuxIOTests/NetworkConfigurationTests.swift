@@ -71,6 +71,7 @@ struct NetworkConfigurationTests {
         #expect(rules.contains("from 10.1.0.0/16 ipproto tcp dport 443 lookup 4367"))
         #expect(rules.contains("from 10.1.0.0/16 to 10.3.0.0/16 prohibit"))
         #expect(rules.contains("from all fwmark 0xc1670000/0xffff0000 goto 32367"))
+        #expect(rules.contains("from all fwmark 0xc1660000/0xffff0000 lookup 4367"))
         #expect(try namespace.run("ip route show table 4367").hasPrefix("unreachable default"))
         let ruleCount = rules.split(separator: "\n").count
         #expect(try namespace.perform { try NetworkConfiguration().apply(Self.plan()) } == 0)
@@ -79,6 +80,31 @@ struct NetworkConfigurationTests {
         #expect(try namespace.run("ip rule show").split(separator: "\n").count == 3)
         #expect(try namespace.run("ip -6 rule show").split(separator: "\n").count == 2)
         #expect(try namespace.run("ip route show table all proto 167").isEmpty)
+    }
+
+    /// The kernel's filter of sources is off where it can be, and loose, which takes an address,
+    /// where it is strict elsewhere.
+    @Test(arguments: [(0, 0), (1, 2), (2, 0)])
+    func theDeviceTakesPacketsFromAnywhere(all: Int, device: Int) throws {
+        let namespace = try gateway()
+        try namespace.run("sysctl -qw net.ipv4.conf.all.rp_filter=\(all)")
+        let (shown, filter, local) = try namespace.perform {
+            () -> (String, String, [IPAddress]) in
+            let network = try NetworkConfiguration()
+            let tunnel = try TUNDevice(name: "cyg0")
+            for _ in 0..<2 { try network.setLinkUp("cyg0", mtu: 1400, queueLength: 1000) }
+            return try withExtendedLifetime(tunnel) {
+                (
+                    try namespace.run("ip -4 address show dev cyg0"),
+                    try namespace.run("sysctl -n net.ipv4.conf.cyg0.rp_filter"),
+                    try network.localAddresses()
+                )
+            }
+        }
+        #expect(filter.hasPrefix("\(device)"))
+        #expect(shown.contains("inet 192.0.0.8/32 scope host"))
+        #expect(!local.contains(IPAddress("192.0.0.8")!))
+        #expect(local.contains(IPAddress("10.1.0.1")!))
     }
 
     /// A changed source replaces the route; the old one must not take the new one with it.

@@ -3,11 +3,12 @@
 import contextlib
 import os
 import re
+import socket
 import threading
 import time
 
 from Tests.Lab.capture import Capture
-from Tests.Lab.frames import Wire, udp_packet
+from Tests.Lab.frames import Wire, icmp_error, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
 from Tests.Lab.traffic import expect_ping, ping
@@ -111,9 +112,20 @@ STATES = {
 }
 
 
+# A router behind the left gateway that no selector covers.
+INNER_ROUTER = {4: "10.9.9.9", 6: "fd00:9::9"}
+
+
+def raw_sender(namespace, version):
+    """A socket that sends whole IP packets."""
+    return namespace.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_RAW,
+                            socket.IPPROTO_RAW)
+
+
 class Sending:
     """Datagrams to the protected network every few milliseconds: from the gateway itself, bound and
-    not bound to an inner address, and forwarded from an inner host."""
+    not bound to an inner address, and forwarded from an inner host; and errors of a router inside
+    about packets from there, which show those packets' headers (RFC 4301 §6.2)."""
 
     def __init__(self, lab, versions=(4, 6)):
         left = lab.network.left
@@ -121,10 +133,13 @@ class Sending:
         self.sockets = []
         for version in versions:
             target = (RIGHT.inner[version], PORT)
+            came = udp_packet(RIGHT.inner[version], INSIDE[version], PORT, PORT, b"secret")
+            error = icmp_error(INNER_ROUTER[version], RIGHT.inner[version], came)
             self.sockets += [
-                (left.udp(LEFT.inner[version]), target),
-                (left.udp("::" if version == 6 else "0.0.0.0"), target),
-                (inside.udp(INSIDE[version]), target)]
+                (left.udp(LEFT.inner[version]), target, b"secret"),
+                (left.udp("::" if version == 6 else "0.0.0.0"), target, b"secret"),
+                (inside.udp(INSIDE[version]), target, b"secret"),
+                (raw_sender(inside, version), (RIGHT.inner[version], 0), error)]
         self.running = True
         self.sent = 0
         self.thread = threading.Thread(target=self.send)
@@ -132,9 +147,9 @@ class Sending:
 
     def send(self):
         while self.running:
-            for sender, target in self.sockets:
+            for sender, target, octets in self.sockets:
                 with contextlib.suppress(OSError):
-                    sender.sendto(b"secret", target)
+                    sender.sendto(octets, target)
                 self.sent += 1
             time.sleep(0.01)
 
@@ -144,7 +159,7 @@ class Sending:
     def __exit__(self, *_):
         self.running = False
         self.thread.join()
-        for sender, _ in self.sockets:
+        for sender, _, _ in self.sockets:
             sender.close()
 
 
@@ -234,7 +249,9 @@ def lifted(lab):
     lab.left.guard("lift")
     with Capture(lab.network.left, "wan") as capture, Sending(lab):
         time.sleep(0.2)
-    expect(leaked(capture), "nothing left although the guard is lifted")
+    for kind in ("clear", "icmp-error"):
+        expect(any(frame.kind == kind for frame in leaked(capture)),
+               f"nothing {kind} left although the guard is lifted")
     reached = arrivals(lab)
     expect(len(reached) == 4, f"only {reached} were reached although the guard is lifted")
 

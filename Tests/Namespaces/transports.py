@@ -25,14 +25,17 @@ def register(table):
 
 
 @contextlib.contextmanager
-def two_gateways(lab, left=(), right=(), common=QUICK, gateway=(), **wanted):
-    """Cygnet at both ends; the usual peer waits until the block ends."""
+def two_gateways(lab, left=(), right=(), common=QUICK, gateway=(), lines=(), tunnels=(),
+                 **wanted):
+    """Cygnet at both ends; the usual peer waits until the block ends. `lines` are more of the tunnel, and
+    `tunnels` further ones of the left end."""
     lab.right.stop()
     other = Cygnet(lab.network.right, RIGHT, os.path.join(lab.folder, "right-gateway"))
     tunnel = Tunnel(start="traffic", **wanted)
     try:
-        other.apply(tunnel, LEFT, gateway=gateway, connection=[*common, *right])
-        lab.left.apply(tunnel, RIGHT, gateway=gateway, connection=[*common, *left])
+        other.apply(tunnel, LEFT, gateway=gateway, connection=[*common, *right], tunnel=lines)
+        lab.left.apply(tunnel, RIGHT, gateway=gateway, connection=[*common, *left], tunnel=lines,
+                       tunnels=tunnels)
         yield other
     finally:
         other.kill()

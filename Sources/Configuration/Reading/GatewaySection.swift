@@ -160,6 +160,13 @@ enum GatewaySection {
                 "firewall-mark has bits that firewall-mask does not cover",
                 hint: "set firewall-mask to cover it, as in 0xffff0000 for 0xc1670000"
             )
+        } else if settings.firewallMask.nonzeroBitCount == 1 {
+            reader.problems.warning(
+                at: reader.location(of: "firewall-mask"),
+                "firewall-mask has one bit, which leaves no mark for ICMP errors: those about packets "
+                    + "that came by a tunnel, from routers that no tunnel covers, are dropped",
+                hint: "set firewall-mask to two bits or more, as in 0xffff0000"
+            )
         }
     }
 

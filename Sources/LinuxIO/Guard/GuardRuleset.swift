@@ -19,10 +19,13 @@ extension GuardPlan {
     ///   there leads them round in a circle.
     /// - A policy for some ports drops fragments behind the first, whose ports cannot be seen
     ///   (RFC 4301 §7).
+    /// - ICMP errors are judged by what they quote as well: see ``ErrorChains``.
     package func ruleset() -> String {
         let table = "table inet \(GuardPlan.tableName)"
+        let errors = ErrorChains(self)
         var text = "add \(table)\ndelete \(table)\n\(table) {\n"
-        text += baseChains()
+        for (name, rules) in errors.chains() { text += chain(name, rules) }
+        text += baseChains(errors)
         text += chain("link", GuardPlan.linkRules)
         text += chain("own", ownRules())
         text += chain("outbound", rules(.outbound))
@@ -32,39 +35,79 @@ extension GuardPlan {
 
     // MARK: Chains
 
-    private func baseChains() -> String {
+    private func baseChains(_ errors: ErrorChains) -> String {
         let trusted = GuardPlan.set((["lo", device] + insideInterfaces).map(GuardPlan.quoted))
-        let isOwn = "meta mark & \(hexadecimal(mark.mask)) == \(hexadecimal(mark.value)) accept"
-        func base(_ name: String, priority: Int, _ rules: [String]) -> String {
+        let isOwn = GuardPlan.matches(mark)
+        func base(_ name: String, _ type: String = "filter", priority: Int, _ rules: [String])
+            -> String
+        {
             chain(
                 name,
-                ["type filter hook \(name) priority \(priority); policy accept;"] + rules
+                ["type \(type) hook \(name) priority \(priority); policy accept;"] + rules
             )
         }
-        let arriving = [
-            "iifname \(trusted) accept", "jump link", "jump own", "jump inbound",
-        ]
-        let leaving = ["oifname \(trusted) accept", isOwn, "jump link", "jump outbound"]
+        let arriving =
+            ["iifname \(trusted) accept", "jump link", "jump own"]
+            + (errors.isEmpty ? [] : [errors.jump(.inbound)]) + ["jump inbound"]
+        let leaving = ["oifname \(trusted) accept", "\(isOwn) accept"]
+        let leavingWithoutMark = ["jump link", "jump outbound"]
         let circle =
             tunnelInterfaces.isEmpty
             ? []
             : [
-                "oifname \(interfaceSet) meta mark & \(hexadecimal(mark.mask)) == "
-                    + "\(hexadecimal(mark.value)) counter drop "
+                "oifname \(interfaceSet) \(isOwn) counter drop "
                     + "comment \"own datagrams routed into a tunnel\""
             ]
-        return base("prerouting", priority: -290, arriving)
+        // A change of the mark has the kernel look for the way again, and only then.
+        let canMark = !errors.isEmpty && errors.mark != nil
+        return base("prerouting", priority: -290, marking(errors) + arriving)
             + base("input", priority: -10, arriving)
             // Not our own: what is on its way through is no IKE or ESP of ours, marked or not.
             + base(
                 "forward",
                 priority: -10,
-                [
-                    "iifname != \(trusted) jump inbound", "oifname != \(trusted) jump outbound",
-                ]
+                dropping(errors, where: "oifname != \(trusted) ")
+                    + (errors.isEmpty ? [] : ["iifname != \(trusted) \(errors.jump(.inbound))"])
+                    + [
+                        "iifname != \(trusted) jump inbound",
+                        "oifname != \(trusted) jump outbound",
+                    ]
             )
-            + base("output", priority: 10, circle + leaving)
-            + base("postrouting", priority: 250, leaving)
+            + base(
+                "output",
+                canMark ? "route" : "filter",
+                priority: 10,
+                circle + leaving + rerouting(errors) + leavingWithoutMark
+            )
+            + base(
+                "postrouting",
+                priority: 250,
+                leaving + dropping(errors) + leavingWithoutMark
+            )
+    }
+
+    /// Marks errors that are to pass by an SA before they are routed, wherever they come from: one
+    /// that came by a tunnel may be on its way to another.
+    private func marking(_ errors: ErrorChains) -> [String] {
+        guard !errors.isEmpty, errors.mark != nil else { return [] }
+        return ["iifname \"lo\" accept", errors.jump(.outbound)]
+    }
+
+    /// The same for this machine's own. The interface that this hook sees is the one that an error
+    /// would have left by without the mark: postrouting sees the right one.
+    private func rerouting(_ errors: ErrorChains) -> [String] {
+        guard !errors.isEmpty else { return [] }
+        guard let mark = errors.mark else { return [errors.jump(.outbound)] }
+        return [errors.jump(.outbound), "\(GuardPlan.matches(mark)) accept"]
+    }
+
+    /// For what leaves by another way than the device. Marks are set again here, for another program
+    /// may have set its own since.
+    private func dropping(_ errors: ErrorChains, where condition: String = "") -> [String] {
+        guard !errors.isEmpty else { return [] }
+        let jump = condition + errors.jump(.outbound)
+        guard let mark = errors.mark else { return [jump] }
+        return [jump, "\(condition)\(GuardPlan.matches(mark)) \(ErrorChains.drop)"]
     }
 
     private func chain(_ name: String, _ rules: [String]) -> String {
@@ -117,10 +160,10 @@ extension GuardPlan {
         switch version {
         case .v4:
             // Only a quoted header without options has its ports at a fixed place.
-            let error = "\(destination) icmp type { 3, 11, 12 } @th,64,8 0x45"
+            let error = "\(destination) icmp type { 3, 11, 12 }"
             return [
                 "\(error) @th,136,8 { 50, 51 } accept",
-                "\(error) @th,136,8 17 @th,224,16 \(ports) accept",
+                "\(error) @th,64,8 0x45 @th,136,8 17 @th,224,16 \(ports) accept",
             ]
         case .v6:
             let error = "\(destination) icmpv6 type { 1, 2, 3, 4 }"
@@ -150,8 +193,10 @@ extension GuardPlan {
                 outbound.action = .bypass
                 return GuardPlan.rules(for: outbound, .outbound)
             }
-            guard !tunnelInterfaces.isEmpty else { return own }
-            return own + [
+            let errors = mark.forErrors.map { GuardPlan.matches($0) + " return" }
+            let passing = (errors.map { [$0] } ?? []) + own
+            guard !tunnelInterfaces.isEmpty else { return passing }
+            return passing + [
                 "iifname \(interfaceSet) return", "fib daddr oifname \(interfaceSet) return",
             ]
         case .outbound:
@@ -235,7 +280,7 @@ extension GuardPlan {
     }
 
     /// Hop-by-hop, routing, fragment, AH, destination options, mobility, HIP, shim6.
-    private static let hiding: Set<UInt8> = [0, 43, 44, 51, 60, 135, 139, 140]
+    static let hiding: Set<UInt8> = [0, 43, 44, 51, 60, 135, 139, 140]
 
     private static func isLaterFragment(_ version: IPVersion) -> String {
         version == .v4 ? "ip frag-off & 0x1fff != 0" : "frag frag-off != 0"
@@ -251,7 +296,7 @@ extension GuardPlan {
         return text
     }
 
-    private static func set(_ elements: [String]) -> String {
+    static func set(_ elements: [String]) -> String {
         "{ \(elements.joined(separator: ", ")) }"
     }
 
@@ -261,5 +306,9 @@ extension GuardPlan {
         return isPlain && (1...15).contains(name.utf8.count) ? "\"\(name)\"" : "\"cygnet-none\""
     }
 
-    private func hexadecimal(_ value: UInt32) -> String { "0x" + String(value, radix: 16) }
+    static func matches(_ mark: PacketMark) -> String {
+        "meta mark & \(hexadecimal(mark.mask)) == \(hexadecimal(mark.value))"
+    }
+
+    static func hexadecimal(_ value: UInt32) -> String { "0x" + String(value, radix: 16) }
 }

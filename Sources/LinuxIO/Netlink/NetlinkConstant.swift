@@ -19,6 +19,8 @@ enum NetlinkConstant {
     static let newRule: UInt16 = 32
     static let deleteRule: UInt16 = 33
     static let getRule: UInt16 = 34
+    static let newConfiguration: UInt16 = 80
+    static let getConfiguration: UInt16 = 82
 
     // Flags of a request.
     static let request: UInt16 = 0x1
@@ -30,6 +32,9 @@ enum NetlinkConstant {
 
     /// The routing protocol number by which our rules and routes are known.
     static let ownProtocol: UInt8 = 167
+
+    /// RT_SCOPE_HOST: no packet to another machine is sent from such an address.
+    static let hostScope: UInt8 = 254
 }
 
 /// Attribute types of links and addresses.

@@ -12,7 +12,9 @@ package final class NetworkConfiguration {
 
     // MARK: Links and addresses
 
-    /// Brings a device up with its MTU in bytes and the number of packets that may queue for it.
+    /// Brings a device up with its MTU in bytes and the number of packets that may queue for it. One
+    /// without a link-local address is the device of every tunnel, out of which come packets from
+    /// anywhere.
     package func setLinkUp(
         _ name: String,
         mtu: Int,
@@ -35,15 +37,7 @@ package final class NetworkConfiguration {
             quiet,
             what: "ip link set \(name) addrgenmode none"
         )
-        // A rule for ports does not match the way back that the filter looks up, so that strict
-        // (1) would drop what comes out of the tunnel; it would win over none (0), loose wins.
-        // The guard and the SAs' selectors say what may come from where.
-        tryIPv4Setting(
-            LinkAttribute.reversePathFilter,
-            2,
-            of: index,
-            what: "sysctl net.ipv4.conf.\(name).rp_filter=2"
-        )
+        try relaxReversePathFilter(of: name, index, isSharedDevice: !hasLinkLocal)
         var change = link(index: index, isUp: true)
         change.attribute(LinkAttribute.mtu, UInt32(clamping: mtu))
         change.attribute(LinkAttribute.queueLength, UInt32(clamping: queueLength))
@@ -83,7 +77,8 @@ package final class NetworkConfiguration {
     package func addAddress(
         _ address: IPAddress,
         prefixLength: Int,
-        to name: String
+        to name: String,
+        scope: UInt8 = 0
     ) throws(SystemCallFailure) {
         let index = try linkIndex(name)
         do {
@@ -91,6 +86,7 @@ package final class NetworkConfiguration {
                 NetlinkConstant.newAddress,
                 LinkAddress(address: address, prefixLength: prefixLength),
                 index,
+                scope: scope,
                 what: "ip address add \(address)/\(prefixLength) dev \(name)"
             )
         } catch  where error.errorNumber == EEXIST {
@@ -102,6 +98,7 @@ package final class NetworkConfiguration {
         _ type: UInt16,
         _ value: LinkAddress,
         _ index: UInt32,
+        scope: UInt8 = 0,
         what: String
     ) throws(SystemCallFailure) {
         let isNew = type == NetlinkConstant.newAddress
@@ -109,7 +106,7 @@ package final class NetworkConfiguration {
         body.byte(value.address.version.addressFamily)
         body.byte(UInt8(clamping: value.prefixLength))
         body.byte(0)
-        body.byte(0)
+        body.byte(scope)
         body.number(index)
         body.attribute(LinkAttribute.localAddress, value.address)
         body.attribute(LinkAttribute.address, value.address)

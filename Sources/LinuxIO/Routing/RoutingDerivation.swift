@@ -2,10 +2,12 @@ package import IPsecPrimitives
 
 /// The rules and routes that a plan comes to, as the kernel will report them.
 ///
-/// In this order, by priority: packets of our own go around; what the link itself lives on
-/// (multicast and link-local) goes around a policy that covers it only by being wide; each policy
-/// in its order, and before one that forbids everything what came out of a tunnel; then hints, which give local sockets that chose no source an inner one. Behind
-/// them all is a place to go to, where the system's own rules take over.
+/// In this order, by priority: packets of our own go around; ICMP errors that the guard marked for what
+/// they quote go to the device, whoever they are from; what the link itself lives on (multicast and
+/// link-local) goes around a policy that covers it only by being wide; each policy in its order, and
+/// before one that forbids everything what came out of a tunnel; then hints, which give local sockets
+/// that chose no source an inner one. Behind them all is a place to go to, where the system's own rules
+/// take over.
 struct RoutingDerivation: Equatable {
     var rules: [RoutingRule] = []
     var routes: [Route] = []
@@ -51,6 +53,11 @@ struct RoutingDerivation: Equatable {
         var own = next(.goTo(priority: end))
         own.mark = plan.mark
         rules.append(own)
+        if let mark = plan.mark.forErrors, policies.contains(where: { $0.action == .protect }) {
+            var error = next(.lookup(table: plan.table))
+            error.mark = mark
+            rules.append(error)
+        }
         for range in RoutingDerivation.linkRanges(version)
         where policies.contains(where: { $0.action != .bypass && $0.remote.surrounds(range) }) {
             var rule = next(.goTo(priority: end))

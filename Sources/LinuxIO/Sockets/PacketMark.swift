@@ -11,6 +11,16 @@ package struct PacketMark: Hashable, Sendable {
         self.mask = mask
     }
 
+    /// The mark that leads ICMP errors to the device by which they have to pass (RFC 4301 §6.2): another
+    /// value of the same bits. Nil where only one bit counts, which has no third value.
+    package var forErrors: PacketMark? {
+        for bit in 0..<UInt32(UInt32.bitWidth) where mask >> bit & 1 == 1 {
+            let other = value ^ 1 << bit
+            if other != 0 { return PacketMark(value: other, mask: mask) }
+        }
+        return nil
+    }
+
     /// The upper half of the mark, so that the lower half stays free for others.
     package static let own = PacketMark(value: 0xC167_0000, mask: 0xFFFF_0000)
 }

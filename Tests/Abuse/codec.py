@@ -1,6 +1,7 @@
 """IKE messages by Scapy's codec, with every field open to abuse (RFC 7296 §3)."""
 
 import dataclasses
+import ipaddress
 import logging
 import socket
 import struct
@@ -26,6 +27,7 @@ FAILED_CP_REQUIRED, TS_UNACCEPTABLE, INVALID_SELECTORS = 37, 38, 39
 TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 43, 44
 INITIAL_CONTACT, SET_WINDOW_SIZE, NAT_SOURCE, NAT_DESTINATION, COOKIE = (
     16384, 16385, 16388, 16389, 16390)
+NON_FIRST_FRAGMENTS_ALSO = 16395
 USE_TRANSPORT_MODE, REKEY_SA, REDIRECT, FRAGMENTATION = 16391, 16393, 16407, 16430
 TICKET_LT_OPAQUE, TICKET_REQUEST, TICKET_NACK, TICKET_OPAQUE = 16409, 16410, 16412, 16413
 REDIRECT_SUPPORTED, QCD_TOKEN, PUZZLE = 16406, 16419, 16434
@@ -215,12 +217,21 @@ def selectors(kind, *entries, count=None, **changes):
     return Payload(kind, body, **changes)
 
 
-def network(prefix):
-    """The selector of an IPv4 network such as 10.1.0.0/16."""
+def network6(prefix, **options):
+    """The selector of an IPv6 network such as fd00:1::/64; `protocol` and `ports` as of `selector`."""
+    found = ipaddress.IPv6Network(prefix)
+    ports = options.get("ports", (0, 65535))
+    return bytes(scapy_ike.IPv6TrafficSelector(
+        TS_type=8, IP_protocol_ID=options.get("protocol", 0), length=40, start_port=ports[0],
+        end_port=ports[1], starting_address_v6=str(found[0]), ending_address_v6=str(found[-1])))
+
+
+def network(prefix, **options):
+    """The selector of an IPv4 network such as 10.1.0.0/16; `protocol` and `ports` as of `selector`."""
     base, length = prefix.split("/")
     first = struct.unpack("!I", socket.inet_aton(base))[0]
     last = first | (1 << 32 - int(length)) - 1
-    return selector(base, socket.inet_ntoa(struct.pack("!I", last)))
+    return selector(base, socket.inet_ntoa(struct.pack("!I", last)), **options)
 
 
 # What answers hold

@@ -7,7 +7,8 @@ import signal
 import socket
 
 from Tests.Abuse.peer import (
-    GATEWAY, GATEWAY_IDENTITY, GATEWAY_NETWORK, SECRET, Peer, address, inner_network)
+    GATEWAY, GATEWAY_IDENTITY, GATEWAY_NETWORK, GATEWAY_NETWORK6, SECRET, DualPeer, Peer, address,
+    inner_network, inner_network6)
 from Tests.Lab.cygnet import executable
 from Tests.Lab.network import RIGHT, Network
 from Tests.Lab.processes import Background, Failure, expect, run, wait_until
@@ -15,8 +16,11 @@ from Tests.Lab.processes import Background, Failure, expect, run, wait_until
 HONEST, FIRST, LAST = 3, 10, 900
 # Peers whose connection lets them move are the last ones.
 MOBILE = 860
-# Those behind them may come by TCP (RFC 9329).
-STREAM, END = 900, 930
+# Those behind them may come by TCP (RFC 9329); then those with IPv6 in their tunnel as well, and those
+# whose tunnel is for one UDP port and the fragments of its packets.
+STREAM, WIDE, PORTED, END = 900, 930, 945, 960
+# The port of the tunnels that are for one alone.
+PORT = 7777
 # What the daemon may grow by, in KiB, whatever is done to it.
 GROWTH = 24_576
 
@@ -30,7 +34,9 @@ class AbuseLaboratory:
         self.process = None
         self.numbers = iter(range(FIRST, MOBILE))
         self.mobile_numbers = iter(range(MOBILE, LAST))
-        self.stream_numbers = iter(range(STREAM, END))
+        self.stream_numbers = iter(range(STREAM, WIDE))
+        self.wide_numbers = iter(range(WIDE, PORTED))
+        self.ported_numbers = iter(range(PORTED, END))
         self.peers, self.running = [], []
         # When one address had all its half-open SAs, and which.
         self.first_half_open = None
@@ -69,15 +75,23 @@ class AbuseLaboratory:
                 "    liveness: off",
                 "    resumption: true",
                 f"    mobike: {'true' if MOBILE <= number < STREAM else 'false'}",
-                f"    transport: {'auto' if number >= STREAM else 'udp'}",
+                f"    transport: {'auto' if STREAM <= number < WIDE else 'udp'}",
                 "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",
                 "    tunnels:",
                 "      net:",
-                f"        local: {GATEWAY_NETWORK}",
-                f"        remote: {inner_network(number)}",
+                f"        local: {self.networks(number, GATEWAY_NETWORK, GATEWAY_NETWORK6, PORT)}",
+                f"        remote: {self.networks(number, inner_network(number), inner_network6(number))}",
+                f"        later-fragments: {'true' if number >= PORTED else 'false'}",
                 "        start: by-hand",
             ]
         return "\n".join(lines) + "\n"
+
+    @staticmethod
+    def networks(number, v4, v6, port=None):
+        if number < WIDE:
+            return v4
+        behind = "" if number < PORTED else f"[udp/{port}]" if port else "[udp]"
+        return f"['{v4}{behind}', '{v6}{behind}']"
 
     def start(self, *gateway):
         """Starts the daemon afresh, with further lines of `gateway`, and the honest peer with it."""
@@ -178,6 +192,13 @@ class AbuseLaboratory:
         made = Peer(self, next(self.stream_numbers))
         self.peers.append(made)
         return made
+
+    def dual(self, port=None, **options):
+        """A peer with a tunnel of both IP versions, or for one port alone."""
+        numbers = self.ported_numbers if port else self.wide_numbers
+        made = DualPeer(self, next(numbers), port, **options)
+        self.peers.append(made)
+        return made.begin().authenticate()
 
     def begun(self, **options):
         """A peer with keys that has not authenticated."""

@@ -22,6 +22,7 @@ GATEWAY = "192.0.2.1"
 GATEWAY_IDENTITY = "left.example"
 GATEWAY_INNER = "10.1.0.1"
 GATEWAY_NETWORK = "10.1.0.0/16"
+GATEWAY_INNER6, GATEWAY_NETWORK6 = "fd00:1::1", "fd00:1::/64"
 SECRET = b"swans-mate-for-life-4711"
 
 
@@ -34,6 +35,10 @@ def address(number):
 
 def inner_network(number):
     return f"10.{2 + number // 256}.{number % 256}.0/24"
+
+
+def inner_network6(number):
+    return f"fd00:5:{number:x}::/64"
 
 
 class Child:
@@ -516,6 +521,31 @@ class Peer:
         self.take_child(seen_with_one_proposal(seen, self), self.spi_in)
         self.next_id = 0
         return self
+
+
+class DualPeer(Peer):
+    """A peer whose tunnel carries both IP versions: everything, or UDP to one port of the gateway's
+    side, and fragments of it where both ends say so (RFC 7296 §1.3.1)."""
+
+    def __init__(self, lab, number, port=None, takes_fragments=True):
+        super().__init__(lab, number)
+        self.port = port
+        self.takes_fragments = takes_fragments and port is not None
+        self.inner6 = inner_network6(number).replace("::/64", "::1")
+
+    def child_payloads(self, spi, tsi=None, tsr=None):
+        own, gateways = {}, {}
+        if self.port:
+            own, gateways = {"protocol": 17}, {"protocol": 17, "ports": (self.port, self.port)}
+        payloads = super().child_payloads(
+            spi,
+            codec.selectors(TSI, codec.network(self.inner_network, **own),
+                            codec.network6(inner_network6(self.number), **own)),
+            codec.selectors(TSR, codec.network(GATEWAY_NETWORK, **gateways),
+                            codec.network6(GATEWAY_NETWORK6, **gateways)))
+        if self.takes_fragments:
+            payloads.append(codec.notify(codec.NON_FIRST_FRAGMENTS_ALSO))
+        return payloads
 
 
 def seen_with_one_proposal(payloads, peer):

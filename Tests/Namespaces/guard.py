@@ -3,11 +3,11 @@
 import contextlib
 import os
 import re
-import socket
 import threading
 import time
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.errors import INNER_ROUTER, raw_sender
 from Tests.Lab.frames import Wire, icmp_error, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
@@ -110,16 +110,6 @@ STATES = {
     "rules-flushed": rules_flushed,
     "before-the-daemon": before_the_daemon,
 }
-
-
-# A router behind the left gateway that no selector covers.
-INNER_ROUTER = {4: "10.9.9.9", 6: "fd00:9::9"}
-
-
-def raw_sender(namespace, version):
-    """A socket that sends whole IP packets."""
-    return namespace.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_RAW,
-                            socket.IPPROTO_RAW)
 
 
 class Sending:

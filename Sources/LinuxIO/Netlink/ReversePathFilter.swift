@@ -9,14 +9,14 @@ extension NetworkConfiguration {
     /// all holds, but for loose (2), which wins over strict (1): where all are strict this one is
     /// loose, else there is no filter (0).
     ///
-    /// - Parameter isSharedDevice: whether it is the device of every tunnel, whose addresses are not
-    ///   the user's to choose.
+    /// - Parameter isSharedDevice: whether it is the device of every tunnel, which has no addresses of
+    ///   the user's.
     func relaxReversePathFilter(
         of name: String,
         _ index: UInt32,
         isSharedDevice: Bool
     ) throws(SystemCallFailure) {
-        let value: UInt32 = try isSharedDevice && filterOfAllDevices() != 1 ? 0 : 2
+        let value: UInt32 = try filterOfAllDevices() == 1 ? 2 : 0
         tryIPv4Setting(
             LinkAttribute.reversePathFilter,
             value,

@@ -48,7 +48,7 @@ extension GuardPlan {
         }
         let arriving =
             ["iifname \(trusted) accept", "jump link", "jump own"]
-            + (errors.isEmpty ? [] : [errors.jump(.inbound)]) + ["jump inbound"]
+            + judging(errors, .inbound) + ["jump inbound"]
         let leaving = ["oifname \(trusted) accept", "\(isOwn) accept"]
         let leavingWithoutMark = ["jump link", "jump outbound"]
         let circle =
@@ -63,15 +63,15 @@ extension GuardPlan {
         return base("prerouting", priority: -290, marking(errors) + arriving)
             + base("input", priority: -10, arriving)
             // Not our own: what is on its way through is no IKE or ESP of ours, marked or not.
+            + chain("forward_arriving", judging(errors, .inbound) + ["jump inbound"])
+            + chain("forward_leaving", dropping(errors) + ["jump outbound"])
             + base(
                 "forward",
                 priority: -10,
-                dropping(errors, where: "oifname != \(trusted) ")
-                    + (errors.isEmpty ? [] : ["iifname != \(trusted) \(errors.jump(.inbound))"])
-                    + [
-                        "iifname != \(trusted) jump inbound",
-                        "oifname != \(trusted) jump outbound",
-                    ]
+                [
+                    "iifname != \(trusted) jump forward_arriving",
+                    "oifname != \(trusted) jump forward_leaving",
+                ]
             )
             + base(
                 "output",
@@ -86,6 +86,10 @@ extension GuardPlan {
             )
     }
 
+    private func judging(_ errors: ErrorChains, _ direction: ErrorChains.Direction) -> [String] {
+        errors.isEmpty ? [] : [errors.jump(direction)]
+    }
+
     /// Marks errors that are to pass by an SA before they are routed, wherever they come from: one
     /// that came by a tunnel may be on its way to another.
     private func marking(_ errors: ErrorChains) -> [String] {
@@ -96,18 +100,18 @@ extension GuardPlan {
     /// The same for this machine's own. The interface that this hook sees is the one that an error
     /// would have left by without the mark: postrouting sees the right one.
     private func rerouting(_ errors: ErrorChains) -> [String] {
-        guard !errors.isEmpty else { return [] }
-        guard let mark = errors.mark else { return [errors.jump(.outbound)] }
-        return [errors.jump(.outbound), "\(GuardPlan.matches(mark)) accept"]
+        judging(errors, .outbound) + whereMarked(errors, "accept")
     }
 
     /// For what leaves by another way than the device. Marks are set again here, for another program
     /// may have set its own since.
-    private func dropping(_ errors: ErrorChains, where condition: String = "") -> [String] {
-        guard !errors.isEmpty else { return [] }
-        let jump = condition + errors.jump(.outbound)
-        guard let mark = errors.mark else { return [jump] }
-        return [jump, "\(condition)\(GuardPlan.matches(mark)) \(ErrorChains.drop)"]
+    private func dropping(_ errors: ErrorChains) -> [String] {
+        judging(errors, .outbound) + whereMarked(errors, ErrorChains.drop)
+    }
+
+    private func whereMarked(_ errors: ErrorChains, _ verdict: String) -> [String] {
+        guard !errors.isEmpty, let mark = errors.mark else { return [] }
+        return ["\(GuardPlan.matches(mark)) \(verdict)"]
     }
 
     private func chain(_ name: String, _ rules: [String]) -> String {

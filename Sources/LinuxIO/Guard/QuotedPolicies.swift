@@ -30,15 +30,15 @@ struct QuotedPolicies {
     /// In the order in which they decide.
     let groups: [Group]
 
-    init(_ all: [TrafficPolicy], _ version: IPVersion) {
-        let ordered = all.filter { $0.version == version }
+    init(_ policies: [TrafficPolicy], _ version: IPVersion) {
+        let ordered = policies.filter { $0.version == version }
         // Behind the last that protects, everything says the same: that nothing is protected.
         guard let end = ordered.lastIndex(where: { $0.action == .protect }) else {
             groups = []
             return
         }
-        let policies = ordered[...end].filter { $0.action == .protect || !$0.isWithoutPorts }
-        groups = QuotedPolicies.layered(policies).flatMap { layer in
+        let deciding = ordered[...end].filter { $0.action == .protect || !$0.isWithoutPorts }
+        let all = QuotedPolicies.layered(deciding).flatMap { layer in
             // In one layer nothing overlaps what says otherwise: any order serves.
             [false, true].flatMap { isProtected in
                 let alike = layer.filter { ($0.action == .protect) == isProtected }
@@ -49,6 +49,8 @@ struct QuotedPolicies {
                 }
             }
         }
+        let last = all.lastIndex { $0.isProtected } ?? -1
+        groups = Array(all[...last])
     }
 
     /// Each policy in the first layer behind those that come before it, overlap it and say otherwise.

@@ -13,6 +13,7 @@ from scapy.packet import Raw
 from Tests.Abuse.laboratory import PORT
 from Tests.Abuse.packets import raw_seal
 from Tests.Abuse.peer import GATEWAY_INNER, GATEWAY_INNER6
+from Tests.Lab.capture import Capture
 from Tests.Lab.processes import expect
 
 OWN = {4: GATEWAY_INNER, 6: GATEWAY_INNER6}
@@ -35,6 +36,7 @@ def register(add):
                  fragments_out, port=port)
             both(f"errors-in/{kind}", "RFC 4301 §6.2", errors_in, port=port)
             both(f"errors-out/{kind}", "RFC 4301 §6.2", errors_out, port=port)
+        both("errors-from-tunnel-to-tunnel", "RFC 4301 §6.2", between_tunnels)
         both("fragments-not-agreed-on", "RFC 7296 §1.3.1", not_agreed)
         both("fragments-before-the-first", "RFC 4301 §7.3", before_the_first)
         both("fragments-over-the-first", "RFC 4301 §7.2", over_the_first)
@@ -215,3 +217,19 @@ def errors_out(lab, version, port):
     expect((quoted.src, quoted.dst) == (packet.src, packet.dst),
            f"it is about {quoted.src} to {quoted.dst}")
     expect(UDPerror in found and found[UDPerror].dport == PORT, "it does not show the port")
+
+
+def between_tunnels(lab, version):
+    """What came by one tunnel and left by another: a router behind the second says to the first that
+    it got no further, and nothing of that is in clear."""
+    near, far = lab.spokes()
+    target = far.inner if version == 4 else far.inner6
+    send(near, version, [whole(near, version, b"secret", target)])
+    sent = next(iter(far.inner_packets(0.7)), None)
+    expect(sent is not None and UDP in sent and sent.dst == target, f"by the far tunnel came {sent}")
+    with Capture(lab.network.left, "wan") as capture:
+        send(far, version, [error(version, sent, sent.src)])
+        # The gateway's kernel may have told of a better way meanwhile, by the near tunnel too.
+        came = [packet for packet in near.inner_packets(0.5) if packet.src == ROUTER[version]]
+    expect(not capture.of("icmp-error", "clear"), f"in clear: {capture.of('icmp-error', 'clear')}")
+    expect([packet.dst for packet in came] == [sent.src], f"by the near tunnel came {came}")

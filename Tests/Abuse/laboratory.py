@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 
+from Tests.Abuse import codec
 from Tests.Abuse.peer import (
     GATEWAY, GATEWAY_IDENTITY, GATEWAY_NETWORK, GATEWAY_NETWORK6, SECRET, DualPeer, Peer, address,
     inner_network, inner_network6)
@@ -16,9 +17,10 @@ from Tests.Lab.processes import Background, Failure, expect, run, wait_until
 HONEST, FIRST, LAST = 3, 10, 900
 # Peers whose connection lets them move are the last ones.
 MOBILE = 860
-# Those behind them may come by TCP (RFC 9329); then those with IPv6 in their tunnel as well, and those
-# whose tunnel is for one UDP port and the fragments of its packets.
-STREAM, WIDE, PORTED, END = 900, 930, 945, 960
+# Those behind them may come by TCP (RFC 9329); then those with IPv6 in their tunnel as well, pairs of
+# them that reach each other through the gateway, and those whose tunnel is for one UDP port and the
+# fragments of its packets.
+STREAM, WIDE, SPOKES, PORTED, END = 900, 930, 938, 944, 960
 # The port of the tunnels that are for one alone.
 PORT = 7777
 # What the daemon may grow by, in KiB, whatever is done to it.
@@ -35,7 +37,8 @@ class AbuseLaboratory:
         self.numbers = iter(range(FIRST, MOBILE))
         self.mobile_numbers = iter(range(MOBILE, LAST))
         self.stream_numbers = iter(range(STREAM, WIDE))
-        self.wide_numbers = iter(range(WIDE, PORTED))
+        self.wide_numbers = iter(range(WIDE, SPOKES))
+        self.spoke_numbers = iter(range(SPOKES, PORTED))
         self.ported_numbers = iter(range(PORTED, END))
         self.peers, self.running = [], []
         # When one address had all its half-open SAs, and which.
@@ -79,19 +82,26 @@ class AbuseLaboratory:
                 "    retransmission: {initial: 300ms, factor: 1.5, tries: 4}",
                 "    tunnels:",
                 "      net:",
-                f"        local: {self.networks(number, GATEWAY_NETWORK, GATEWAY_NETWORK6, PORT)}",
+                f"        local: {self.local_networks(number)}",
                 f"        remote: {self.networks(number, inner_network(number), inner_network6(number))}",
                 f"        later-fragments: {'true' if number >= PORTED else 'false'}",
                 "        start: by-hand",
             ]
         return "\n".join(lines) + "\n"
 
+    @classmethod
+    def local_networks(cls, number):
+        further = ()
+        if SPOKES <= number < PORTED:
+            further = inner_network(number ^ 1), inner_network6(number ^ 1)
+        return cls.networks(number, GATEWAY_NETWORK, GATEWAY_NETWORK6, *further, port=PORT)
+
     @staticmethod
-    def networks(number, v4, v6, port=None):
+    def networks(number, v4, *further, port=None):
         if number < WIDE:
             return v4
         behind = "" if number < PORTED else f"[udp/{port}]" if port else "[udp]"
-        return f"['{v4}{behind}', '{v6}{behind}']"
+        return "[" + ", ".join(f"'{network}{behind}'" for network in (v4, *further)) + "]"
 
     def start(self, *gateway):
         """Starts the daemon afresh, with further lines of `gateway`, and the honest peer with it."""
@@ -199,6 +209,16 @@ class AbuseLaboratory:
         made = DualPeer(self, next(numbers), port, **options)
         self.peers.append(made)
         return made.begin().authenticate()
+
+    def spokes(self):
+        """Two peers with tunnels to each other's networks as well."""
+        made = [DualPeer(self, next(self.spoke_numbers)) for _ in range(2)]
+        self.peers += made
+        for peer, other in (made, made[::-1]):
+            peer.beyond = [codec.network(other.inner_network),
+                           codec.network6(inner_network6(other.number))]
+            peer.begin().authenticate()
+        return made
 
     def begun(self, **options):
         """A peer with keys that has not authenticated."""

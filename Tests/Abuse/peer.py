@@ -531,6 +531,8 @@ class DualPeer(Peer):
         super().__init__(lab, number)
         self.port = port
         self.takes_fragments = takes_fragments and port is not None
+        # Selectors of what it reaches through the gateway.
+        self.beyond = []
         self.inner6 = inner_network6(number).replace("::/64", "::1")
 
     def child_payloads(self, spi, tsi=None, tsr=None):
@@ -542,7 +544,7 @@ class DualPeer(Peer):
             codec.selectors(TSI, codec.network(self.inner_network, **own),
                             codec.network6(inner_network6(self.number), **own)),
             codec.selectors(TSR, codec.network(GATEWAY_NETWORK, **gateways),
-                            codec.network6(GATEWAY_NETWORK6, **gateways)))
+                            codec.network6(GATEWAY_NETWORK6, **gateways), *self.beyond))
         if self.takes_fragments:
             payloads.append(codec.notify(codec.NON_FIRST_FRAGMENTS_ALSO))
         return payloads

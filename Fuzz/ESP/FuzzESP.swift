@@ -25,7 +25,8 @@ private struct Form {
             isUDP: octet & 0x10 == 0,
             isNarrow: octet & 0x20 != 0,
             linkMTU: octet & 0x40 != 0 ? 620 : 1500,
-            clearsDontFragment: octet & 0x80 != 0
+            clearsDontFragment: octet & 0x80 != 0,
+            isTrain: content == .sealedBodies && octet & 0xc0 == 0xc0
         )
     }
 }
@@ -49,7 +50,7 @@ public func fuzzESP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     case .rawPackets: unsafe path.receivePackets(pieces(content))
     case .sealedBodies:
         let bodies = pieces(content).map { SealedBody($0, tunnel: form.tunnel) }
-        unsafe path.receiveSealed(bodies.map(\.bytes))
+        unsafe path.receiveSealed(bodies)
     case .deviceReads: unsafe path.readDevice(pieces(content))
     }
     return 0

@@ -12,6 +12,8 @@ struct FuzzTunnel {
     var isNarrow: Bool
     var linkMTU: Int
     var clearsDontFragment: Bool
+    /// Whether AGGFRAG payloads come by it (RFC 9347).
+    var isTrain: Bool
 
     static let identifier = SAIdentifier(rawValue: 1)
     static let policy = PolicyIdentifier(rawValue: 1)
@@ -97,6 +99,7 @@ struct FuzzTunnel {
         parameters.linkMTU = linkMTU
         parameters.carriesLaterFragments = isNarrow
         parameters.followsPeer = isUDP
+        if isTrain { parameters.carriage = .espAggregated }
         return .installInbound(parameters)
     }
 

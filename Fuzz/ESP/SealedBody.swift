@@ -3,12 +3,16 @@ internal import IPsecCrypto
 /// The plaintext of one ESP packet as the input gives it.
 ///
 /// The first octet tells how much help it gets, so that the fuzzer need not guess checksums: 1, a
-/// trailer is put behind it; 2, the checksums of IPv4 and TCP are made right.
+/// trailer is put behind it; 2, the checksums of IPv4 and TCP are made right. In a train 4 and 8 leave
+/// out as many numbers before it, and 16 gives it the number before.
 struct SealedBody {
     var bytes: [UInt8]
+    /// From the number of the body before to its own.
+    var step: Int
 
     init(_ piece: [UInt8], tunnel: FuzzTunnel) {
         let help = piece.first ?? 0
+        step = tunnel.isTrain ? 1 + Int(help >> 2 & 3) - (help & 16 != 0 ? 2 : 0) : 1
         bytes = Array(piece.dropFirst())
         if help & 2 != 0 { repairChecksums() }
         let block = tunnel.suite.blockLength
@@ -16,7 +20,7 @@ struct SealedBody {
             let isV4 = (bytes.first ?? 0) >> 4 == 4
             let padding = (block - (bytes.count + 2) % block) % block
             bytes += (0..<padding).map { UInt8($0 + 1) }
-            bytes += [UInt8(padding), isV4 ? 4 : 41]
+            bytes += [UInt8(padding), tunnel.isTrain ? 144 : isV4 ? 4 : 41]
         } else {
             bytes += Array(repeating: 0, count: (block - bytes.count % block) % block)
             if bytes.isEmpty { bytes = Array(repeating: 0, count: block) }

@@ -64,6 +64,8 @@ def register(table):
         suite="sha512-esn", initiator="peer")
     add("kernel/rekey-child", rekey_child)
     add("kernel/large-packets", large_packets)
+    add("kernel/padding/ours", padding_of_ours)
+    add("kernel/padding/the-kernels", padding_of_the_kernel)
 
 
 def tunnel_case(lab, tunnel, initiator):
@@ -98,6 +100,54 @@ def large_packets(lab):
     peer = connect(lab, Tunnel(encapsulation="esp"), "left", lab.kernel())
     expect_ping(lab.network.left, LEFT.inner[4], peer.site.inner[4], size=3000,
                 extra=("-M", "dont"))
+
+
+def sizes_of_pings(lab, peer, from_guest):
+    """Pings of many sizes, and TCP; the lengths on the wire, ours and the peer's."""
+    with Capture(lab.network.left, "wan") as capture:
+        for size in (16, 56, 500, 1200):
+            expect_ping(lab.network.left, LEFT.inner[4], peer.site.inner[4], size=size)
+            if from_guest:
+                lab.guest.run(f"ping -n -c 2 -i 0.1 -W 1 -s {size} -I {peer.site.inner[4]} "
+                              f"{LEFT.inner[4]}")
+    transfer(lab, LEFT.inner[4], peer.site.inner[4])
+    expect(not capture.unprotected(), f"in clear on the wire: {capture.unprotected()[:5]}")
+    return [{frame.ip_length for frame in capture.of("esp", outgoing=outgoing)}
+            for outgoing in (True, False)]
+
+
+def padding_of_ours(lab):
+    """The kernel takes packets with padding, and drops those without content."""
+    lab.needs_cygnet()
+    peer = lab.kernel()
+    tunnel = Tunnel(encapsulation="esp")
+    lab.left.apply(tunnel, peer.site, tunnel=["pad-to: mtu", "dummy-packets: 100"])
+    peer.apply(tunnel, LEFT)
+    lab.left.initiate()
+    sent, came = sizes_of_pings(lab, peer, from_guest=False)
+    expect(len(sent) == 1 and max(sent) >= 1400, f"ours have {sorted(sent)} octets")
+    expect(len(came) > 3, f"the kernel's have {sorted(came)} octets")
+    flow = lab.left.established()[0]["trafficFlow"]
+    expect(flow["dummiesSent"] > 10 and flow["paddingBytes"] > 8000, f"status: {flow}")
+    # Of its own errors it counts none but, if at all, packets without content.
+    expect_ping(lab.network.left, LEFT.inner[4], peer.site.inner[4])
+
+
+def padding_of_the_kernel(lab):
+    """What the kernel pads (tfcpad) comes out as it went in."""
+    lab.needs_cygnet()
+    peer = lab.kernel()
+    tunnel = Tunnel(encapsulation="esp")
+    lab.left.apply(tunnel, peer.site)
+    peer.apply(tunnel, LEFT, child={"tfc_padding": "mtu"})
+    lab.left.initiate()
+    wait_until(lambda: peer.established(), "the peer has the child")
+    expect("tfcpad" in lab.guest.run("ip xfrm state"), "the kernel does not pad")
+    sent, came = sizes_of_pings(lab, peer, from_guest=True)
+    expect(len(came) == 1 and max(came) >= 1400, f"the kernel's have {sorted(came)} octets")
+    expect(len(sent) > 3, f"ours have {sorted(sent)} octets")
+    expect(not {"malformedInner", "badPadding"} & set(lab.left.drops()),
+           f"drops: {lab.left.drops()}")
 
 
 def carriage_case(lab, protocol, mode, version, suite, initiator="left", encapsulation="auto"):

@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 ETH_P_ALL = 3
+SO_TIMESTAMPNS = 35
 OUTGOING = 4
 
 
@@ -21,6 +22,7 @@ class Frame:
         self.payload = b""
         self.ip_length = 0
         self.ports = (0, 0)
+        self.time = 0.0  # when the kernel saw it, in seconds
         self._classify()
 
     def _classify(self):
@@ -107,6 +109,7 @@ class Capture:
             attach_filter(self.socket, expression)
         self.socket.bind((interface, ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.settimeout(0.1)
         self.frames = []
         self.lost = 0
@@ -117,10 +120,15 @@ class Capture:
     def _read(self):
         while self._running:
             try:
-                data, address = self.socket.recvfrom(65600)
+                data, notes, _, address = self.socket.recvmsg(65600, 64)
             except OSError:
                 continue
-            self.frames.append(Frame(data, address[2] == OUTGOING))
+            frame = Frame(data, address[2] == OUTGOING)
+            for level, kind, value in notes:
+                if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                    seconds, nanoseconds = struct.unpack("@qq", value[:16])
+                    frame.time = seconds + nanoseconds / 1e9
+            self.frames.append(frame)
 
     def stop(self):
         if self._running:

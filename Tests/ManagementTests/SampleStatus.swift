@@ -99,9 +99,29 @@ enum SampleStatus {
                 outbound: TrafficCount(packets: 20, bytes: 1_572_864),
                 largestPacket: 1438,
                 pathMTU: 1500,
+                trafficFlow: TrafficFlowStatus(
+                    paddingBytes: 4096,
+                    dummiesSent: 7,
+                    train: train
+                ),
                 ageSeconds: 60,
                 rekeyInSeconds: 3180
             )
         ]
+    )
+
+    private static let train = TrainStatus(
+        sent: 900,
+        leftOut: 1,
+        intervalSeconds: 0.002,
+        carried: TrafficCount(packets: 20, bytes: 1000),
+        waiting: TrafficCount(packets: 2, bytes: 300),
+        refused: 3,
+        delaySeconds: 0.25,
+        longestDelaySeconds: 0.5,
+        unpacked: 10,
+        receivedPaddingBytes: 2048,
+        missing: 4,
+        incomplete: 5
     )
 }

@@ -79,6 +79,30 @@ extension SampleStatus {
                       "remoteSelectors" : [
                         "10.2.0.0/16"
                       ],
+                      "trafficFlow" : {
+                        "dummiesSent" : 7,
+                        "paddingBytes" : 4096,
+                        "train" : {
+                          "carried" : {
+                            "bytes" : 1000,
+                            "packets" : 20
+                          },
+                          "delaySeconds" : 0.25,
+                          "incomplete" : 5,
+                          "intervalSeconds" : 0.002,
+                          "leftOut" : 1,
+                          "longestDelaySeconds" : 0.5,
+                          "missing" : 4,
+                          "receivedPaddingBytes" : 2048,
+                          "refused" : 3,
+                          "sent" : 900,
+                          "unpacked" : 10,
+                          "waiting" : {
+                            "bytes" : 300,
+                            "packets" : 2
+                          }
+                        }
+                      },
                       "udpEncapsulation" : true
                     }
                   ],

@@ -50,10 +50,20 @@ struct TraceTests {
     }
 
     static let tunnels: [TestTunnel] = [Encapsulation.udp, .esp].flatMap { encapsulation in
-        PacketCarriage.allCases.map {
+        PacketCarriage.allCases.filter { $0 != .espAggregated }.map {
             TestTunnel(encapsulation: encapsulation, carriage: $0)
         }
     }.filter { !($0.carriage.isAuthenticationHeader && $0.encapsulation == .udp) }
+
+    @Test func whatWaitsForATrainIsSaidToWait() throws {
+        let (near, _) = try TestTunnel(carriage: .espAggregated).gateways(outbound: {
+            $0.train = TrainParameters(bitsPerSecond: 1_000_000)
+        })
+        let notebook = watch(near)
+        near.send([frame()])
+        #expect(notebook.records.map(\.outcome) == [.queued])
+        #expect(notebook.records.first?.hasSA == true)
+    }
 
     @Test(arguments: tunnels.indices)
     func aPacketIsToldAtBothEnds(index: Int) throws {

@@ -38,6 +38,11 @@ package struct CarriageConfiguration: Equatable, Sendable {
     package var isPerPair: Located<Bool>
     /// Child SAs of the same traffic (RFC 9611).
     package var resources: Located<Int>
+    package var padTo: Located<PaddingLength>
+    /// Packets without content, sent where nothing else is; nil: none.
+    package var dummiesPerSecond: Located<Int?>
+    /// Nil: packets go as they come.
+    package var train: TrainConfiguration?
 
     /// The defaults.
     package init(location: SourceLocation) {
@@ -47,5 +52,7 @@ package struct CarriageConfiguration: Equatable, Sendable {
         fragmentation = Located(.before, at: location)
         isPerPair = Located(false, at: location)
         resources = Located(1, at: location)
+        padTo = Located(.off, at: location)
+        dummiesPerSecond = Located(nil, at: location)
     }
 }

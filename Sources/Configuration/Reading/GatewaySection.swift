@@ -282,6 +282,13 @@ enum ConfigurationLimits {
     /// RFC 7296 §3.13 counts selectors in one byte.
     static let selectors = 255
     static let proposals = 16
+    /// A second.
+    static let dummyPackets = 1...10_000
+    /// Bits a second.
+    static let trainRate: ClosedRange<UInt64> = 64_000...10_000_000_000
+    static let trainPacket = 256...65_535
+    static let trainQueue = Duration.milliseconds(1)...Duration.seconds(10)
+    static let trainReorder = 0...64
     static let ikeLifetime = Duration.seconds(10)...Duration.seconds(7 * 86_400)
     static let tunnelLifetime = Duration.seconds(5)...Duration.seconds(7 * 86_400)
 }

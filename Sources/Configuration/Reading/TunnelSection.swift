@@ -6,7 +6,7 @@ struct TunnelSection {
         [
             "local", "remote", "start", "on-loss", "esp-proposals", "lifetime", "lifetime-bytes",
             "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window",
-        ] + carriageKeys + interfaceKeys
+        ] + carriageKeys + trafficFlowKeys + interfaceKeys
 
     let path: TunnelPath
     let settings: GatewaySettings
@@ -74,6 +74,7 @@ struct TunnelSection {
             )
         )
         readCarriage(reader, into: &tunnel)
+        readTrafficFlow(reader, into: &tunnel)
         readInterface(reader, into: &tunnel)
         let own = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
         if let chosen = own ?? onLoss { tunnel.onLoss = chosen }

@@ -117,6 +117,32 @@ enum NumberText {
         }
     }
 
+    /// A whole number with a unit of bits a second, such as 10Mbit.
+    static func bitRate(_ range: ClosedRange<UInt64>) -> (String) throws(Complaint) -> UInt64 {
+        { (text) throws(Complaint) in
+            let (number, unit) = split(text)
+            guard let number, let scale = bitUnits[unit] else {
+                throw Complaint(
+                    "\"\(shown(text))\" is not a rate",
+                    hint: "write a number and a unit (kbit, Mbit, Gbit), as in 10Mbit"
+                )
+            }
+            let (value, overflow) = number.multipliedReportingOverflow(by: scale)
+            guard !overflow, range.contains(value) else {
+                throw Complaint(
+                    "\(shown(text)) is out of range",
+                    hint: "write \(range.lowerBound / 1000)kbit to \(range.upperBound / 1000)kbit"
+                )
+            }
+            return value
+        }
+    }
+
+    /// Of bits a second.
+    private static let bitUnits: [String: UInt64] = [
+        "kbit": 1000, "Mbit": 1_000_000, "Gbit": 1_000_000_000,
+    ]
+
     private static let durationUnits: [String: UInt64] = [
         "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000,
     ]

@@ -113,6 +113,13 @@ extension ChildPolicy {
         self.carriesLaterFragments = carriage.laterFragments.value
         self.isPerPair = carriage.isPerPair.value
         self.resources = carriage.resources.value
+        self.padsOutbound = carriage.padTo.value != .off
+        self.aggregation = carriage.train.map {
+            AggregationPolicy(
+                isRequired: !$0.isOptional.value,
+                source: $0.rate.location.description
+            )
+        }
     }
 }
 

@@ -18,6 +18,7 @@ extension PacketCarriage {
     init(_ child: ChildSAInstallation) {
         self =
             switch (child.securityProtocol, child.mode) {
+            case (.esp, .tunnel) where child.aggregation != nil: .espAggregated
             case (.ah, .tunnel): .ahTunnel
             case (.ah, .transport): .ahTransport
             case (_, .tunnel): .espTunnel
@@ -72,7 +73,9 @@ struct SAMapping {
             case .set: .set
             case .clear: .clear
             }
-        parameters.fragmentsAfter = tunnel.carriage.fragmentation.value == .after
+        parameters.fragmentsAfter =
+            tunnel.carriage.fragmentation.value == .after && child.aggregation == nil
+        hide(child, in: &parameters)
         parameters.dscp =
             switch tunnel.dscp.value {
             case .copy: .copy
@@ -105,7 +108,32 @@ struct SAMapping {
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
+        if child.aggregation != nil, let train = tunnel.carriage.train {
+            parameters.reassembly = ReassemblyParameters(train, linkMTU: linkMTU)
+        }
         return parameters
+    }
+
+    /// What is done against the analysis of traffic.
+    private func hide(_ child: ChildSAInstallation, in parameters: inout OutboundSAParameters) {
+        guard parameters.carriage == .espTunnel || parameters.carriage == .espAggregated else {
+            return
+        }
+        let carriage = tunnel.carriage
+        if let aggregation = child.aggregation {
+            parameters.train = TrainParameters(carriage.train, aggregation)
+            return
+        }
+        // RFC 7296 §1.3.1: to a peer that has said so, no packet with such padding is sent.
+        if child.peerAcceptsPadding {
+            parameters.padding =
+                switch carriage.padTo.value {
+                case .off: .none
+                case .mtu: .tunnelMTU
+                case .bytes(let octets): .octets(octets)
+                }
+        }
+        parameters.dummiesPerSecond = carriage.dummiesPerSecond.value ?? 0
     }
 
     private func selectors(_ child: ChildSAInstallation) -> [SelectorPair] {
@@ -148,6 +176,36 @@ struct SAMapping {
             hardOctets: tunnel.lifetimeBytes.value ?? .max,
             softPackets: soft(tunnel.lifetimePackets.value),
             hardPackets: tunnel.lifetimePackets.value ?? .max
+        )
+    }
+}
+
+extension TrainParameters {
+    /// A slow train where the configuration has just lost what was agreed on under it: the SA is
+    /// about to be replaced, and nothing else may go by it (RFC 9347 §2.3).
+    private static let passing: UInt64 = 1_000_000
+
+    init(_ train: TrainConfiguration?, _ aggregation: Aggregation) {
+        self.init(bitsPerSecond: train?.rate.value ?? TrainParameters.passing)
+        packetOctets = train?.packetSize.value
+        if let train { queueDelay = train.queue.value }
+        peerTakesFragments = aggregation.peerTakesFragments
+    }
+}
+
+extension ReassemblyParameters {
+    /// What is missing is waited for as long as the reorder window takes at the rate of this end, for
+    /// both mostly have the same; not less than a path may need to put packets in order.
+    init(_ train: TrainConfiguration, linkMTU: Int) {
+        self.init()
+        reorderWindow = train.reorderWindow.value
+        let bits = Int64(train.packetSize.value ?? linkMTU) * 8
+        let interval = Duration.nanoseconds(
+            bits * 1_000_000_000 / Int64(clamping: max(train.rate.value, 1))
+        )
+        lossTimeout = min(
+            max(interval * (reorderWindow + 1), .milliseconds(10)),
+            .seconds(1)
         )
     }
 }

@@ -80,6 +80,9 @@ extension TunnelConfiguration {
         compare("fragmentation", carriage.fragmentation == old.carriage.fragmentation)
         compare("sa-per-pair", carriage.isPerPair == old.carriage.isPerPair)
         compare("resources", carriage.resources == old.carriage.resources)
+        compare("pad-to", carriage.padTo == old.carriage.padTo)
+        compare("dummy-packets", carriage.dummiesPerSecond == old.carriage.dummiesPerSecond)
+        compare("ip-tfs", carriage.train == old.carriage.train)
         compare("interface", interface?.name == old.interface?.name)
         compare("addresses", interface?.addresses == old.interface?.addresses)
         compare("routes", interface?.routes == old.interface?.routes)
@@ -94,6 +97,9 @@ extension TunnelConfiguration {
             && dontFragment == old.dontFragment && dscp == old.dscp && mssClamp == old.mssClamp
             && mtu == old.mtu && replayWindow == old.replayWindow
             && carriage.fragmentation == old.carriage.fragmentation
+            && carriage.padTo == old.carriage.padTo
+            && carriage.dummiesPerSecond == old.carriage.dummiesPerSecond
+            && carriage.train == old.carriage.train
     }
 }
 

@@ -55,6 +55,7 @@ struct SourceSocket {
 /// Which of the worker's sources have something, by epoll (level-triggered).
 final class SourcePoll {
     private let file: FileDescriptor
+    private let alarm: TimerDescriptor
     private let sockets: [SourceSocket]
     private let worker: Int
     private var readiness: [UInt32]
@@ -100,11 +101,13 @@ final class SourcePoll {
         file = FileDescriptor(owning: number)
         sockets = SourceSocket.all(of: setup.configuration)
         worker = setup.place.index
-        readiness = [UInt32](repeating: 0, count: SourcePoll.firstSocketToken + sockets.count)
+        alarm = try TimerDescriptor()
+        // The last is the alarm's.
+        readiness = [UInt32](repeating: 0, count: SourcePoll.firstSocketToken + sockets.count + 1)
         readyStreams.reserveCapacity(SourcePoll.maximum)
         readyDevices.reserveCapacity(SourcePoll.maximum)
         lostDevices.reserveCapacity(SourcePoll.maximum)
-        let descriptors = [setup.commands.descriptor] + sockets.map(\.number)
+        let descriptors = [setup.commands.descriptor] + sockets.map(\.number) + [alarm.number]
         for (token, descriptor) in descriptors.enumerated() {
             guard watch(descriptor, token: UInt64(token)) else { throw SourcePoll.refused() }
         }
@@ -153,6 +156,9 @@ final class SourcePoll {
             SourcePoll.firstStreamToken + UInt64(index)
         )
     }
+
+    /// Has `wait` end at a moment, also one gone by; nil: no more.
+    func wake(at instant: Instant?) { alarm.arm(at: instant) }
 
     var socketCount: Int { sockets.count }
 

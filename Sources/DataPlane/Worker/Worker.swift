@@ -15,7 +15,7 @@ struct Worker: ~Copyable {
     var inbound: InboundProcessor
     var sender: DatagramSender
     private let receiver: DatagramReceiver
-    private let poll: SourcePoll
+    let poll: SourcePoll
     let streamBuffer = StreamBuffer()
     private var devices = DeviceTable()
     private var lastExpiry = Instant.origin
@@ -54,6 +54,7 @@ struct Worker: ~Copyable {
             poll.wait(milliseconds: 1000)
             let now = BootClock.now()
             if poll.hasCommands { carryOutCommands(at: now) }
+            if isTimed { serveTimers(at: now) }
             if setup.exchange != nil { takeArrivals(at: now) }
             for index in 0..<poll.socketCount where poll.isReadable(index) {
                 receive(from: poll.socket(index), at: now)
@@ -76,6 +77,7 @@ struct Worker: ~Copyable {
             }
             postEvents()
             if setup.exchange != nil { wakeOthers() }
+            armTimer()
         }
     }
 

@@ -180,6 +180,10 @@ struct StatusReport {
             outbound: count(pair.outbound),
             largestPacket: associations[pair.outbound]?.tunnelMTU,
             pathMTU: associations[pair.outbound]?.linkMTU,
+            trafficFlow: TrafficFlowStatus(
+                outbound: associations[pair.outbound]?.flow,
+                inbound: associations[pair.inbound]?.flow
+            ),
             drops: drops(of: pair),
             ageSeconds: child?.age.inSeconds ?? 0,
             rekeyInSeconds: child?.rekeyIn?.inSeconds
@@ -265,6 +269,7 @@ extension NegotiationFailure.Subject {
         case .trafficSelectors: "traffic-selectors"
         case .singlePair: "single-pair-required"
         case .childMode: "child-mode"
+        case .aggregation: "ip-tfs"
         case .internalAddress: "internal-address"
         case .identity: "identity"
         case .secret: "wrong-secret"

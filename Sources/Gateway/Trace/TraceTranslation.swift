@@ -103,6 +103,7 @@ struct TraceTranslation {
         case .opened: .opened
         case .held: .held
         case .gathered: .gathered
+        case .queued: .queued
         case .control: .control
         case .dropped: .dropped
         case .datagram: .datagram

@@ -51,6 +51,8 @@ extension NotifyType {
     package static let useTransportMode = NotifyType(rawValue: 16391)
     package static let httpCertLookupSupported = NotifyType(rawValue: 16392)
     package static let rekeySA = NotifyType(rawValue: 16393)
+    /// RFC 9347 §6.1.4.
+    package static let useAggregation = NotifyType(rawValue: 16442)
     package static let espTFCPaddingNotSupported = NotifyType(rawValue: 16394)
     package static let nonFirstFragmentsAlso = NotifyType(rawValue: 16395)
     package static let mobikeSupported = NotifyType(rawValue: 16396)

@@ -142,7 +142,7 @@ extension IKEEngine {
         let (selectors, mode, original) = try sa.agreedTraffic(content, answered, to: offer)
         try state.requireUse(of: selectors, for: offer)
         guard
-            var traits = offer.policy.traits(
+            var traits = try offer.policy.traits(
                 answered: content,
                 to: offer.traits,
                 mode: mode,

@@ -44,6 +44,10 @@ struct ChildTraits: Hashable {
     var carriesLaterFragments = false
     /// Set where both ends keep several SAs of the same selectors (RFC 9611).
     var resource: ChildResource?
+    /// Set where packets go in AGGFRAG payloads (RFC 9347).
+    var aggregation: Aggregation?
+    /// This end would pad packets, and the peer does not take it.
+    var isPaddingRefused = false
 
     /// For people; what is ordinary is left out.
     var words: [String] {
@@ -54,6 +58,8 @@ struct ChildTraits: Hashable {
             words.append("IPComp \(transform)")
         }
         if carriesLaterFragments { words.append("later fragments too") }
+        if aggregation != nil { words.append("IP-TFS") }
+        if isPaddingRefused { words.append("padding refused by the peer") }
         if let resource { words.append("resource \(resource.slot)") }
         return words
     }
@@ -127,7 +133,10 @@ extension IKEEngine {
         var notifies: [NotifyPayload] = []
         if mode == .transport { notifies.append(NotifyPayload(.useTransportMode)) }
         traits.peerAcceptsPadding = content.notify(.espTFCPaddingNotSupported) == nil
+        traits.isPaddingRefused = policy.padsOutbound && !traits.peerAcceptsPadding
         if !policy.acceptsPadding { notifies.append(NotifyPayload(.espTFCPaddingNotSupported)) }
+        traits.aggregation = try policy.answeredAggregation(content, mode)
+        if traits.aggregation != nil { notifies.append(.useAggregation) }
         if policy.carriesLaterFragments, content.notify(.nonFirstFragmentsAlso) != nil {
             traits.carriesLaterFragments = true
             notifies.append(NotifyPayload(.nonFirstFragmentsAlso))
@@ -192,6 +201,7 @@ extension ChildPolicy {
         }
         if self.mode == .transport { notifies.append(NotifyPayload(.useTransportMode)) }
         if !self.acceptsPadding { notifies.append(NotifyPayload(.espTFCPaddingNotSupported)) }
+        if self.aggregation != nil { notifies.append(.useAggregation) }
         if self.carriesLaterFragments { notifies.append(NotifyPayload(.nonFirstFragmentsAlso)) }
         if let slot = offer.resourceSlot {
             notifies.append(
@@ -210,9 +220,11 @@ extension ChildPolicy {
         to offer: TraitsOffer,
         mode: ChildMode,
         replacing old: ChildSA?
-    ) -> ChildTraits? {
+    ) throws(NegotiationFailure) -> ChildTraits? {
         var traits = ChildTraits(mode: mode)
         traits.peerAcceptsPadding = content.notify(.espTFCPaddingNotSupported) == nil
+        traits.isPaddingRefused = self.padsOutbound && !traits.peerAcceptsPadding
+        traits.aggregation = try agreedAggregation(content)
         if content.notify(.nonFirstFragmentsAlso) != nil {
             guard self.carriesLaterFragments else { return nil }
             traits.carriesLaterFragments = true

@@ -19,6 +19,10 @@ package struct ChildPolicy: SharedDescription, Hashable {
         package var compression: [UInt8] = []
         /// Whether padding for traffic flow confidentiality is taken (RFC 7296 §1.3.1).
         package var acceptsPadding = true
+        /// Whether this end pads packets so, where the peer takes it.
+        package var padsOutbound = false
+        /// Whether packets go in AGGFRAG payloads (RFC 9347 §5.1); nil: they do not.
+        package var aggregation: AggregationPolicy?
         /// Whether later fragments, whose ports cannot be seen, go by the same SA (RFC 4301 §7).
         package var carriesLaterFragments = false
         /// How many Child SAs of these selectors the two ends keep (RFC 9611); the first of them is

@@ -199,6 +199,7 @@ extension ChildPolicy {
     /// What is agreed on anew with each SA.
     fileprivate func hasSameTraits(as other: ChildPolicy) -> Bool {
         self.compression == other.compression && self.acceptsPadding == other.acceptsPadding
+            && self.aggregation?.isRequired == other.aggregation?.isRequired
             && self.carriesLaterFragments == other.carriesLaterFragments
     }
 
@@ -206,6 +207,7 @@ extension ChildPolicy {
         self.localSelectors == other.localSelectors && self.remoteSelectors == other.remoteSelectors
             && self.isPerPair == other.isPerPair && self.compression == other.compression
             && self.acceptsPadding == other.acceptsPadding
+            && self.aggregation?.isRequired == other.aggregation?.isRequired
             && self.carriesLaterFragments == other.carriesLaterFragments
     }
 

@@ -10,6 +10,8 @@ package struct NegotiationFailure: Error, Hashable, Sendable {
         case singlePair
         /// Tunnel or transport mode.
         case childMode
+        /// AGGFRAG payloads, IP-TFS (RFC 9347).
+        case aggregation
         /// An address of the inside, asked for or given.
         case internalAddress
         case identity

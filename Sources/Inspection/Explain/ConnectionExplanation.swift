@@ -96,7 +96,32 @@ struct TunnelExplanation {
         if carriage.padding.value == .refuse {
             lines.append("padding for traffic flow confidentiality is refused")
         }
+        lines += hiding
         return lines.map { "    \($0)" }
+    }
+
+    /// What is done against the analysis of traffic.
+    private var hiding: [String] {
+        let carriage = tunnel.carriage
+        if let train = carriage.train {
+            let size =
+                train.packetSize.value.map { "of \($0) bytes" } ?? "as long as the path allows"
+            return [
+                "IP-TFS: packets \(size), \(train.rate.value) bits a second, whatever it carries; "
+                    + (train.isOptional.value
+                        ? "without where the peer cannot do it" : "not without it")
+            ]
+        }
+        var lines: [String] = []
+        switch carriage.padTo.value {
+        case .off: break
+        case .mtu: lines.append("packets are padded to the longest that the path allows")
+        case .bytes(let bytes): lines.append("packets are padded to \(bytes) bytes")
+        }
+        if let rate = carriage.dummiesPerSecond.value {
+            lines.append("silences are filled with \(rate) dummy packets a second")
+        }
+        return lines
     }
 
     private var start: String {

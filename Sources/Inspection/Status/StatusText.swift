@@ -162,6 +162,7 @@ package struct StatusText {
             if let largest = sa.largestPacket, let path = sa.pathMTU {
                 lines.append("      packets of up to \(largest) bytes, \(path) on the way")
             }
+            lines += sa.trafficFlow.map { TrafficFlowText($0).lines } ?? []
             if let drops = sa.drops, !drops.isEmpty {
                 let counts = drops.map { "\($0.packets) \($0.reason)" }
                 lines.append("      dropped " + counts.joined(separator: ", "))
@@ -175,7 +176,7 @@ package struct StatusText {
     }
 
     private func traffic(_ count: TrafficCount) -> String {
-        "\(count.packets) packets, \(size(count.bytes))"
+        "\(count.packets) packets, \(StatusText.size(count.bytes))"
     }
 }
 
@@ -210,18 +211,20 @@ private func age(_ seconds: Double) -> String {
     }
 }
 
-/// Bytes with three digits that count: `1.46 GiB`.
-private func size(_ bytes: UInt64) -> String {
-    var value = Double(bytes)
-    var unit = "bytes"
-    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] where value >= 1024 {
-        value /= 1024
-        unit = next
+extension StatusText {
+    /// Bytes with three digits that count: `1.46 GiB`.
+    static func size(_ bytes: UInt64) -> String {
+        var value = Double(bytes)
+        var unit = "bytes"
+        for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] where value >= 1024 {
+            value /= 1024
+            unit = next
+        }
+        if unit == "bytes" { return "\(bytes) bytes" }
+        let hundredths = Int((value * 100).rounded())
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) \(unit)"
     }
-    if unit == "bytes" { return "\(bytes) bytes" }
-    let hundredths = Int((value * 100).rounded())
-    let fraction = hundredths % 100
-    return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) \(unit)"
 }
 
 private func pad(_ text: String, _ width: Int) -> String {

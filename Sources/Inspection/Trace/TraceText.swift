@@ -66,6 +66,7 @@ package struct TraceText {
         case .opened: return "opened, \(way)"
         case .held: return "held: waits for an SA"
         case .gathered: return "waits for the other fragments of its packet"
+        case .queued: return "waits for its place in the train (ip-tfs)"
         case .control: return "handed to IKE, \(way)"
         case .datagram: return "datagram, \(way)"
         case .dropped: return "DROPPED\(waited)\(dropped)"

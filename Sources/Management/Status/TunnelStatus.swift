@@ -106,6 +106,8 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
     /// to the peer carries, as far as is known; absent where the packet path has no SA.
     package var largestPacket: Int?
     package var pathMTU: Int?
+    /// Absent where nothing is done against the analysis of traffic.
+    package var trafficFlow: TrafficFlowStatus?
     /// Packets of these SAs that went no further, by reason; absent where there were none.
     package var drops: [DropCount]?
     package var ageSeconds: Double
@@ -125,6 +127,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         outbound: TrafficCount,
         largestPacket: Int? = nil,
         pathMTU: Int? = nil,
+        trafficFlow: TrafficFlowStatus? = nil,
         drops: [DropCount]? = nil,
         ageSeconds: Double,
         rekeyInSeconds: Double?
@@ -141,6 +144,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         self.outbound = outbound
         self.largestPacket = largestPacket
         self.pathMTU = pathMTU
+        self.trafficFlow = trafficFlow
         self.drops = drops
         self.ageSeconds = ageSeconds
         self.rekeyInSeconds = rekeyInSeconds

@@ -27,6 +27,8 @@ package struct TraceEntry: Codable, Equatable, Sendable {
         case held
         /// A fragment that waits for the others of its packet.
         case gathered
+        /// Waits for its place in a train (RFC 9347).
+        case queued
         /// IKE, handed to control.
         case control
         case dropped

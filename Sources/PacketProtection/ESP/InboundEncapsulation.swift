@@ -34,6 +34,11 @@ extension InboundProcessor {
                 ? UInt32(truncatingIfNeeded: number >> 32) : 0,
             status: 0
         )
+        if unsafe association.pointee.carriage == .espAggregated {
+            // Each of the shortest packets that may be in it gets a header for the device.
+            unpackingOctets &+= body / 2
+            unpackingWrites &+= body / 20
+        }
         keys.prefetch(slot)
         unsafe arrivals[jobCount] = Arrival(
             slot: slot,
@@ -66,6 +71,7 @@ extension InboundProcessor {
     mutating func finishEncapsulated(
         _ job: cygnet_packet_job,
         _ buffer: UnsafePointer<Buffer>,
+        sequence: UInt64,
         _ association: UnsafeMutablePointer<InboundSA>
     ) {
         let body = unsafe Int(job.body_length)
@@ -76,12 +82,13 @@ extension InboundProcessor {
         guard unsafe hasValidPadding(inner, body: body, padding: padding) else {
             return drops.count(.badPadding)
         }
-        if unsafe association.pointee.carriage.isTransport {
-            return unsafe deliverTransport(
+        if unsafe association.pointee.carriage != .espTunnel {
+            return unsafe finishApart(
                 inner,
                 available: body &- 2 &- padding,
                 nextHeader: inner.read8(body &- 1),
-                buffer.pointee,
+                sequence: sequence,
+                buffer,
                 association
             )
         }

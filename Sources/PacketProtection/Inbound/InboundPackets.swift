@@ -151,7 +151,7 @@ extension InboundProcessor {
                 )
             )
         }
-        unsafe finishEncapsulated(job, buffer, association)
+        unsafe finishEncapsulated(job, buffer, sequence: arrival.sequence, association)
     }
 
     /// The inner packet's own checks, and its way out.

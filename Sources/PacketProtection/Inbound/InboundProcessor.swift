@@ -31,6 +31,8 @@ package import IPsecPrimitives
     static let receiveOctets = 65_536
     /// The shortest ESP packet in UDP is far longer than an eighth of this many in 64 KiB.
     static let jobsPerReceive = 1024
+    /// As many packets as 64 KiB of a train hold: the shortest has 20 octets.
+    static let writesPerReceive = 3_277
 
     let jobs: UnsafeMutablePointer<cygnet_packet_job>
     let arrivals: UnsafeMutablePointer<Arrival>
@@ -63,6 +65,12 @@ package import IPsecPrimitives
     var announcedCount = 0
     let crowd: Int
     var handOver: HandOver
+    /// Of SAs by which trains come, and when something that waits there is waited for no longer.
+    var unpackerSlots: [Int] = []
+    var waitingDue = UInt64.max
+    /// Octets and writes by which what comes out of trains may exceed what went in.
+    var unpackingOctets = 0
+    var unpackingWrites = 0
 
     package init(
         _ configuration: PacketPathConfiguration,
@@ -83,8 +91,8 @@ package import IPsecPrimitives
         crowd = configuration.crowdedSAs
         // Each packet gets shorter; beside its own room there is room for open superpackets.
         coalescer = TCPCoalescer(
-            octets: maximumOctets + 16 * InboundProcessor.receiveOctets,
-            writes: maximumJobs,
+            octets: maximumOctets + 17 * InboundProcessor.receiveOctets,
+            writes: maximumJobs + InboundProcessor.writesPerReceive,
             isEnabled: configuration.coalescesTCP
         )
         associations = SlotTable(capacity: configuration.maximumSAs)
@@ -103,8 +111,8 @@ package import IPsecPrimitives
 
     /// Whether one more buffer of up to 64 KiB fits this batch.
     package var hasRoom: Bool {
-        maximumOctets - octets >= InboundProcessor.receiveOctets
-            && maximumJobs - jobCount >= InboundProcessor.jobsPerReceive
+        maximumOctets - octets - unpackingOctets >= InboundProcessor.receiveOctets
+            && maximumJobs - jobCount - unpackingWrites >= InboundProcessor.jobsPerReceive
             && maximumJobs - controlCount >= InboundProcessor.jobsPerReceive
             && bufferCount < maximumJobs
     }
@@ -129,6 +137,8 @@ package import IPsecPrimitives
         bufferCount = 0
         controlCount = 0
         octets = 0
+        unpackingOctets = 0
+        unpackingWrites = 0
         coalescer.output.reset()
     }
 
@@ -157,6 +167,7 @@ extension InboundProcessor {
         case .removeSA(let identifier):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             spis.remove(unsafe associations.elements[slot].spi)
+            unpackerSlots.removeAll { $0 == slot }
             unsafe associations.elements[slot].release()
             associations.remove(identifier: identifier.rawValue)
         case .updatePath(let identifier, let path):
@@ -192,6 +203,7 @@ extension InboundProcessor {
             at: slot
         )
         spis.insert(parameters.spi.rawValue, slot)
+        if parameters.carriage == .espAggregated { unpackerSlots.append(slot) }
         keys.enter(slot, parameters.transform)
     }
 

@@ -51,6 +51,12 @@
 
     deinit { unsafe flows.deallocate() }
 
+    /// Whether a packet of so many octets finds room, and the flows that are open do too.
+    func hasRoom(_ octets: Int) -> Bool {
+        output.free >= octets + OffloadHeader.length
+            && output.freeWrites > TCPCoalescer.flowCount
+    }
+
     /// Takes one packet.
     ///
     /// - Parameter pending: octets of packets that are still to come in this batch, whose room in

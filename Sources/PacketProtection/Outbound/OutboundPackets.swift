@@ -313,8 +313,8 @@ extension OutboundProcessor {
         _ outer: Outer,
         at now: UInt64
     ) -> UnsafeMutableRawPointer? {
-        if unsafe associations.elements[outer.slot].authenticationLength != 0 {
-            return unsafe beginAuthenticated(length, outer, at: now)
+        if unsafe associations.elements[outer.slot].isBegunApart {
+            return unsafe beginApart(length, outer, at: now)
         }
         return unsafe beginEncapsulated(length, outer, at: now)
     }

@@ -31,6 +31,11 @@ package import IPsecPrimitives
     var staged = StagedReads()
     var handOver: HandOver
     var traces = TraceNotes()
+    /// Of SAs that send by the clock too, and when the next of them does.
+    var flowSlots: [Int] = []
+    var flowDue = UInt64.max
+    /// Packets so far that had to wait for their place in a train.
+    var packetsQueued = 0
     let crowd: Int
     private let maximumAge: UInt64
 
@@ -239,9 +244,9 @@ extension OutboundProcessor {
     package mutating func apply(_ command: PacketPathCommand, at now: Instant) {
         if staged.count > 0 || !batch.isSealed { seal(at: now) }
         switch command {
-        case .installOutbound(let parameters): install(parameters)
+        case .installOutbound(let parameters): install(parameters, at: now)
         case .installInbound: return
-        case .activateOutbound(let identifier): activate(identifier)
+        case .activateOutbound(let identifier): activate(identifier, at: now)
         case .removeSA(let identifier): remove(identifier)
         case .updatePath(let identifier, let path):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
@@ -260,7 +265,7 @@ extension OutboundProcessor {
         }
     }
 
-    private mutating func install(_ parameters: OutboundSAParameters) {
+    private mutating func install(_ parameters: OutboundSAParameters, at now: Instant) {
         let identifier = parameters.identifier
         guard associations.slot(of: identifier.rawValue) == nil else {
             return events.post(.commandFailed(identifier, .duplicate))
@@ -275,14 +280,15 @@ extension OutboundProcessor {
         usable.enter(slot)
         keys.enter(slot, parameters.transform)
         cache.makeRoom(for: associations.count)
-        if parameters.isActive { activate(identifier) }
+        if parameters.isActive { activate(identifier, at: now) }
     }
 
-    private mutating func activate(_ identifier: SAIdentifier) {
+    private mutating func activate(_ identifier: SAIdentifier, at now: Instant) {
         guard let slot = associations.slot(of: identifier.rawValue) else {
             return events.post(.commandFailed(identifier, .unknownSA))
         }
         unsafe usable.activate(slot, associations.elements, &database)
+        beginFlow(slot, at: now.nanoseconds)
         // Packets that it does not carry may ask for another at once.
         let policy = database.index(of: unsafe associations.elements[slot].policy)
         if policy >= 0 { unsafe database.policies[policy].hasAcquired = false }
@@ -292,6 +298,7 @@ extension OutboundProcessor {
     private mutating func remove(_ identifier: SAIdentifier) {
         guard let slot = associations.slot(of: identifier.rawValue) else { return }
         unsafe usable.remove(slot, associations.elements, &database)
+        endFlow(slot)
         unsafe associations.elements[slot].release()
         associations.remove(identifier: identifier.rawValue)
     }

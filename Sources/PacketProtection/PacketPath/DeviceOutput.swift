@@ -20,6 +20,7 @@
     }
 
     var free: Int { capacity - used }
+    var freeWrites: Int { maximumWrites - writeCount }
 
     /// Room for a packet of `octets` and its header; nil when there is none. What it returns is
     /// the header's offset.

@@ -22,6 +22,10 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyabl
     /// In transport mode: IP options or extension headers that the way out cannot carry, or a
     /// fragment that continues nothing.
     case unsupportedHeader
+    /// More waits for its place in a train than may (RFC 9347).
+    case trainQueueFull
+    /// The train that a packet was to go by, or waited for, has no SA any more.
+    case trainMissing
     // Either way.
     /// A fragment behind the first, which shows no ports, of a packet that only an SA with ports
     /// covers: `later-fragments`, selectors without ports or a tunnel for `opaque` ones carry it
@@ -49,6 +53,12 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyabl
     case selectorMismatch
     /// RFC 6040 §4.2: congestion experienced outside, no ECN inside.
     case congestionMark
+    /// No AGGFRAG payload, or one whose blocks do not fit each other (RFC 9347 §2.5).
+    case malformedTrain
+    /// An inner packet, part of which went by an outer one that never came.
+    case trainIncomplete
+    /// An outer packet of a train that came when it was given up (RFC 9347 §2.2.3).
+    case trainLate
     /// More than fits a batch: the caller's fault.
     case batchOverflow
     /// Another worker's, which has too many packets waiting already.

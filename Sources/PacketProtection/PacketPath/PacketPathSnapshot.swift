@@ -51,6 +51,8 @@ package struct SASnapshot: Hashable, Sendable {
     package var tunnelMTU = 0
     /// The largest outer packet in octets that its path carries, as far as is known; outbound.
     package var linkMTU = 0
+    /// Nil where nothing is done against the analysis of traffic.
+    package var flow: TrafficFlowCounts?
 
     /// What is counted for each SA, by reason.
     package var drops: [(reason: DropReason, packets: UInt64)] {

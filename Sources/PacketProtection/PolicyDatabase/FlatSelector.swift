@@ -1,7 +1,7 @@
 internal import IPsecPrimitives
 
 /// A pair of selectors in the form that the packet path compares: numbers, no cases.
-struct FlatSelector {
+struct FlatSelector: Equatable {
     var localFirst: UInt128
     var localLast: UInt128
     var remoteFirst: UInt128

@@ -39,6 +39,11 @@ internal import IPsecPrimitives
         return unsafe others[index - 1]
     }
 
+    /// Whether both name the same, in the same order.
+    func isEqual(to other: SelectorList) -> Bool {
+        count == other.count && (0..<count).allSatisfy { self[$0] == other[$0] }
+    }
+
     @inline(__always)
     func matches(_ query: PolicyQuery) -> Bool {
         if otherCount >= 0, first.matches(query) { return true }

@@ -26,6 +26,8 @@ internal import IPsecPrimitives
     /// Those of an SA whose fragments need more than a comparison; nil for any other.
     private let watched: UnsafeMutablePointer<SelectorList>?
     let carriesLaterFragments: Bool
+    /// Of an SA by which a train comes; nil for any other.
+    let unpacker: UnsafeMutablePointer<AggregateUnpacker>?
     /// Number of the device that its packets are written to.
     var device: UInt16 = 0
     var octets: UInt64 = 0
@@ -72,6 +74,19 @@ internal import IPsecPrimitives
             selectors = SelectorList(parameters.selectors)
             unsafe watched = nil
         }
+        if carriage == .espAggregated {
+            let memory = UnsafeMutablePointer<AggregateUnpacker>.allocate(capacity: 1)
+            unsafe memory.initialize(
+                to: AggregateUnpacker(
+                    parameters.reassembly ?? ReassemblyParameters(),
+                    next: parameters.initialSequence &+ 1,
+                    payloadOctets: max(parameters.linkMTU, InboundSA.leastPayload)
+                )
+            )
+            unsafe unpacker = memory
+        } else {
+            unsafe unpacker = nil
+        }
         lifetime = parameters.lifetime
         path = parameters.path
         reportedPeer = parameters.path.remote
@@ -79,6 +94,9 @@ internal import IPsecPrimitives
         segmentSizeLimit = parameters.segmentSizeLimit
         setLinkMTU(parameters.linkMTU)
     }
+
+    /// Octets of payload that may wait for others: those of Ethernet, where the path carries less.
+    private static let leastPayload = 1500
 
     /// Whether its packets must be looked at one by one.
     var isWatched: Bool { unsafe watched != nil }
@@ -104,6 +122,10 @@ internal import IPsecPrimitives
             unsafe watched.pointee.deallocate()
             unsafe watched.deallocate()
         }
+        if let unpacker = unsafe unpacker {
+            unsafe unpacker.deinitialize(count: 1)
+            unsafe unpacker.deallocate()
+        }
         window.deallocate()
     }
 
@@ -121,6 +143,12 @@ internal import IPsecPrimitives
         result.replayDrops = replayDrops
         result.authenticationFailures = authenticationFailures
         result.selectorMismatches = selectorMismatches
+        if let unpacker = unsafe unpacker {
+            var counts = TrafficFlowCounts()
+            counts.unpacking = unsafe UnpackingCounts(unpacker.pointee)
+            counts.paddingOctets = unsafe unpacker.pointee.paddingOctets
+            result.flow = counts
+        }
         return result
     }
 }

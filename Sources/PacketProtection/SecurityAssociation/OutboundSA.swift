@@ -21,6 +21,10 @@ internal import IPsecPrimitives
     let blockMask: Int
     /// Octets of AH; 0 for ESP.
     var authenticationLength: Int { shape.authentication }
+    /// Whether a packet needs more than ESP around it.
+    let isBegunApart: Bool
+    /// Nil where nothing is done against the analysis of traffic.
+    let flow: UnsafeMutablePointer<TrafficFlow>?
     /// From the beginning of ESP or AH to what is behind it.
     private(set) var bodyOffset: Int
     var tunnelMTU: Int
@@ -60,6 +64,15 @@ internal import IPsecPrimitives
         icvLength = shape.icv
         blockMask = shape.block - 1
         bodyOffset = shape.bodyOffset
+        if let plan = TrafficFlow(parameters) {
+            let memory = UnsafeMutablePointer<TrafficFlow>.allocate(capacity: 1)
+            unsafe memory.initialize(to: plan)
+            unsafe flow = memory
+            isBegunApart = true
+        } else {
+            unsafe flow = nil
+            isBegunApart = shape.authentication != 0
+        }
         dontFragment = parameters.dontFragment
         switch parameters.dscp {
         case .copy:
@@ -87,6 +100,10 @@ internal import IPsecPrimitives
     func release() {
         transform.release()
         selectors.deallocate()
+        if let flow = unsafe flow {
+            unsafe flow.deinitialize(count: 1)
+            unsafe flow.deallocate()
+        }
     }
 
     mutating func move(to path: OuterPath) {
@@ -113,6 +130,7 @@ internal import IPsecPrimitives
             carriage: carriage
         )
         tunnelMTU = min(link, innerLimit)
+        if let flow = unsafe flow { unsafe resize(flow, link: link) }
         if fragmentsAfter {
             let largest = TunnelMTU.packetOctets(
                 linkMTU: OutboundSA.largestPacket,
@@ -124,6 +142,30 @@ internal import IPsecPrimitives
         }
         segmentSizeV4 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: true)
         segmentSizeV6 = segmentSizeLimit.octets(mtu: tunnelMTU, isV4: false)
+    }
+
+    /// What hides lengths has to fit the path as well.
+    private mutating func resize(_ flow: UnsafeMutablePointer<TrafficFlow>, link: Int) {
+        var inner = tunnelMTU
+        if let train = unsafe flow.pointee.trainParameters {
+            let outer = min(train.packetOctets ?? linkMTU, linkMTU)
+            inner = TunnelMTU.packetOctets(
+                linkMTU: outer,
+                path: path,
+                shape: shape,
+                carriage: carriage
+            )
+            // RFC 9347 §2.2.7: what is fragmented within the train may have any length.
+            let room = inner - AggregateHeader.plainOctets
+            let largest =
+                train.peerTakesFragments ? AggregateTrain.largestPacket(train) : room
+            tunnelMTU = min(largest, innerLimit)
+        }
+        let body = (inner + 2 + blockMask) & ~blockMask
+        unsafe flow.pointee.resize(
+            innerOctets: inner,
+            overhead: path.headerLength + bodyOffset + body + icvLength - inner
+        )
     }
 
     var snapshot: SASnapshot {
@@ -139,6 +181,7 @@ internal import IPsecPrimitives
         )
         result.tunnelMTU = tunnelMTU
         result.linkMTU = linkMTU
+        result.flow = unsafe flow?.pointee.counts
         return result
     }
 }

@@ -7,6 +7,8 @@ package enum PacketCarriage: UInt8, Hashable, Sendable, CaseIterable {
     case espTransport
     case ahTunnel
     case ahTransport
+    /// As `espTunnel`, and several packets, or parts of packets, go in one (RFC 9347).
+    case espAggregated
 
     @inline(__always)
     package var isTransport: Bool { self == .espTransport || self == .ahTransport }

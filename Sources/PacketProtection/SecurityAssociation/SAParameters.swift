@@ -82,6 +82,12 @@ package struct OutboundSAParameters: Sendable {
     /// Its place among SAs of the same traffic, each for another worker (RFC 9611); 0 for the first,
     /// and for one that stands alone.
     package var resource = 0
+    /// Of tunnel mode ESP.
+    package var padding = PaddingTarget.none
+    /// How many packets without content are sent a second where nothing else is; tunnel mode ESP.
+    package var dummiesPerSecond = 0
+    /// Set for `espAggregated`, and only there.
+    package var train: TrainParameters?
 
     package init(
         identifier: SAIdentifier,
@@ -126,6 +132,8 @@ package struct InboundSAParameters: Sendable {
     /// Whether an authenticated packet from a new place moves the peer (RFC 7296 §2.23): true
     /// where the peer is behind a NAT.
     package var followsPeer = false
+    /// Set for `espAggregated`, and only there.
+    package var reassembly: ReassemblyParameters?
     /// The largest outer packet in octets that the path carries, for clamping the MSS.
     package var linkMTU = 1500
     /// The largest inner packet in octets; nil: what the link leaves.

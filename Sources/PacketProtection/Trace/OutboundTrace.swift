@@ -52,10 +52,16 @@ extension OutboundProcessor {
         var jobs: Int
         var held: Int
         var handedOver: Int
+        var queued: Int
     }
 
     private var changes: Changes {
-        Changes(jobs: batch.jobCount, held: held.entries.count, handedOver: handOver.packets)
+        Changes(
+            jobs: batch.jobCount,
+            held: held.entries.count,
+            handedOver: handOver.packets,
+            queued: packetsQueued
+        )
     }
 
     private mutating func beginTrace(
@@ -99,6 +105,8 @@ extension OutboundProcessor {
             record.outcome = .sealed
         } else if held.entries.count > before.held {
             record.outcome = .held
+        } else if packetsQueued != before.queued {
+            record.outcome = .queued
         } else {
             // The worker that it was given to tells of it.
             guard handOver.packets == before.handedOver else { return }

@@ -19,6 +19,8 @@ package struct TraceRecord: Hashable, Sendable, BitwiseCopyable {
         case held
         /// A fragment that waits for the others of its packet.
         case gathered
+        /// Waits for its place in a train (RFC 9347), and leaves among others.
+        case queued
         /// IKE behind the non-ESP marker (RFC 3948 §2.2), handed to control.
         case control
         case dropped

@@ -52,6 +52,23 @@ final class TestGateway {
         return flush()
     }
 
+    /// What leaves because it is time.
+    func serveTimers() -> [SentRun] {
+        var runs: [SentRun] = []
+        while outbound.nextDue <= now.nanoseconds {
+            outbound.sendDue(at: now)
+            runs += flush()
+        }
+        return runs
+    }
+
+    /// What goes to the device because what it waited for is missing for too long.
+    func giveUp() -> [[UInt8]] {
+        guard inbound.nextDue <= now.nanoseconds else { return [] }
+        inbound.giveUpDue(at: now)
+        return openAll()
+    }
+
     func flush() -> [SentRun] {
         outbound.seal(at: now)
         var result: [SentRun] = []

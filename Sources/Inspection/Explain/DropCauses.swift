@@ -11,13 +11,14 @@ extension DropExplanation {
                 .fragmentWithoutPorts, .fragmentBeforeFirst, .fragmentOverlap, .workerBusy:
                 DropExplanation.either(word, reason)
             case .policyDiscard, .policyBypass, .noPolicy, .holdQueueFull, .holdExpired,
-                .holdAbandoned, .tooBig, .sealFailed, .routedIntoItself, .unsupportedHeader,
-                .trainQueueFull, .trainMissing:
+                .holdAbandoned, .tooBig, .sealFailed, .routedIntoItself, .unsupportedHeader:
                 DropExplanation.outbound(word, reason)
             case .malformedESP, .malformedAH, .keepalive, .unknownSPI, .replayed,
                 .authenticationFailed, .badPadding, .dummy, .unexpectedNextHeader,
-                .selectorMismatch, .congestionMark, .malformedTrain, .trainIncomplete, .trainLate:
+                .selectorMismatch, .congestionMark:
                 DropExplanation.inbound(word, reason)
+            case .trainQueueFull, .trainMissing, .malformedTrain, .trainIncomplete, .trainLate:
+                DropExplanation.train(word, reason)
             }
     }
 
@@ -152,17 +153,6 @@ extension DropExplanation {
                         + "carry, or fragments that do not make a whole packet",
                     "use tunnel mode for such traffic, or ESP without UDP"
                 )
-            case .trainQueueFull:
-                (
-                    "more packets wait for their place in the train (ip-tfs) than its queue holds",
-                    "nothing where senders slow down; else raise rate of the tunnel's ip-tfs at this "
-                        + "end, or queue for bursts"
-                )
-            case .trainMissing:
-                (
-                    "the train (ip-tfs) that the packet was to go by has no SA any more",
-                    "nothing where a tunnel just ended or was rekeyed with other networks"
-                )
             default: ("", "")
             }
         return DropExplanation(word, .outbound, cause, remedy)
@@ -233,22 +223,6 @@ extension DropExplanation {
                     "marked as congested outside, while its ends know nothing of ECN "
                         + "(RFC 6040 §4.2)",
                     "nothing: dropping it tells the sender of the congestion"
-                )
-            case .malformedTrain:
-                (
-                    "authentic, but no AGGFRAG payload whose blocks fit each other (RFC 9347 §2.5)",
-                    "the peer is broken: report it there"
-                )
-            case .trainIncomplete:
-                (
-                    "a part of the packet was in a packet of the peer's train that did not come",
-                    "the path loses or reorders packets: give the train no more rate than the line "
-                        + "has, or raise reorder-window of ip-tfs"
-                )
-            case .trainLate:
-                (
-                    "a packet of the peer's train came when it was given up already",
-                    "raise reorder-window of the tunnel's ip-tfs: the path reorders packets"
                 )
             default: ("", "")
             }

@@ -41,6 +41,7 @@ extension ConnectionController {
         var effects: [ControlEffect] = []
         let policies = numbering.number(configuration)
         if change.changesPolicies { effects.append(.packetPath(.replacePolicies(policies))) }
+        setTraffic(into: &effects)
         let wanted = adoptTunnels(change, insteadOf: old, into: &effects)
         absorb(
             engine.setConnections(

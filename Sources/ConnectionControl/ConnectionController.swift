@@ -21,6 +21,8 @@ package final class ConnectionController {
     var connections: [String: ConnectionRecord] = [:]
     var tunnels: [TunnelPath: TunnelRecord] = [:]
     var numbering = PolicyNumbering()
+    /// What the packet path was told last.
+    var traffic = TrafficPlan()
     var pathOfPolicy: [PolicyIdentifier: TunnelPath] = [:]
     var timers = DueTimes()
     var names = HostNames()
@@ -74,6 +76,7 @@ package final class ConnectionController {
         var effects: [ControlEffect] = [
             .packetPath(.replacePolicies(numbering.number(configuration)))
         ]
+        setTraffic(into: &effects)
         for connection in configuration.connections {
             connections[connection.name] = ConnectionRecord(connection)
             for tunnel in connection.tunnels { insert(tunnel) }

@@ -14,7 +14,8 @@ struct DocumentationTests {
 
     @Test(
         arguments: [
-            "reference.yaml", "two-clouds.yaml", "site-to-site/west.yaml", "site-to-site/east.yaml",
+            "reference.yaml", "two-clouds.yaml", "voice-first.yaml",
+            "site-to-site/west.yaml", "site-to-site/east.yaml",
         ]
     )
     func examplesAreValid(name: String) throws {
@@ -49,7 +50,9 @@ struct DocumentationTests {
         for key in keys {
             #expect(example.contains("\(key):"), "\(key) is not in the example")
         }
-        for key in keys + PolicySection.keys + PolicySection.actions {
+        let traffic =
+            TrafficSection.keys + TrafficSection.classKeys + TrafficSection.matchKeys
+        for key in keys + traffic + PolicySection.keys + PolicySection.actions {
             let isNamed =
                 reference.contains("`\(key)`") || reference.contains(".\(key)`")
                 || reference.contains("`\(key).")

@@ -51,6 +51,8 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     package var keepalive: Located<Duration?>
     package var paths: PathConfiguration
     package var internalAddresses = InternalAddressConfiguration()
+    /// For its tunnels together.
+    package var traffic: TrafficConfiguration?
     /// In the order of the file; never empty.
     package var tunnels: [TunnelConfiguration]
 

@@ -73,6 +73,9 @@ package struct GatewaySettings: Equatable, Sendable {
     /// MTU of the TUN device in bytes; nil means what is left of `linkMTU`.
     package var mtu: Int?
 
+    /// What all tunnels together may send, and the classes of those that say nothing of theirs.
+    package var traffic: TrafficConfiguration?
+
     package var routingTable: UInt32 = 4367
     /// Mark on the gateway's own packets, and which of its bits count.
     package var firewallMark: UInt32 = 0xC167_0000

@@ -73,6 +73,8 @@ package struct TunnelConfiguration: Equatable, Sendable {
     /// In packets.
     package var replayWindow: Located<Int>
     package var carriage: CarriageConfiguration
+    /// For this tunnel alone.
+    package var traffic: TrafficConfiguration?
     /// Of a route-based tunnel; nil where policies choose what the tunnel carries.
     package var interface: InterfaceConfiguration?
 

@@ -61,6 +61,7 @@ struct ConfigurationReader {
             .read(reader.node("policies"))
         MTUCheck.run(settings, connections, problems)
         FirstKeyExchangeCheck.run(connections, problems)
+        TrafficCheck.run(settings, connections, problems)
         CarriageCheck.run(connections, ability, problems)
         InterfaceCheck.run(settings, connections, policies, problems)
         if !problems.hasErrors {

@@ -5,7 +5,8 @@ struct ConnectionSection {
     static let keys =
         [
             "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
-            "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss", "tunnels",
+            "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss", "traffic",
+            "tunnels",
         ] + conductKeys + establishmentKeys + pathKeys + internalAddressKeys
     static let retransmissionKeys = ["initial", "factor", "tries"]
 
@@ -64,6 +65,12 @@ struct ConnectionSection {
             tunnels: tunnels
         )
         readConduct(reader, into: &connection)
+        if let node = reader.node("traffic") {
+            connection.traffic = TrafficSection(
+                owner: "connection \"\(name)\"",
+                problems: problems
+            ).read(node, keys: TrafficSection.keys)
+        }
         return connection
     }
 

@@ -9,6 +9,7 @@ enum GatewaySection {
         "replay-window", "trace-keys",
         "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "path-mtu-probe", "mtu",
         "routing-table", "rule-priority", "firewall-mark", "firewall-mask",
+        "traffic",
     ]
     static let listenKeys = ["addresses", "ike-port", "nat-port", "tcp-ports"]
 
@@ -31,6 +32,10 @@ enum GatewaySection {
         settings.traceKeys = reader.value("trace-keys", default: false, WordText.boolean).value
         if let node = reader.node("defence") {
             settings.defence = DefenceSection.read(node, problems)
+        }
+        if let node = reader.node("traffic") {
+            settings.traffic = TrafficSection(owner: "gateway", problems: problems)
+                .read(node, keys: TrafficSection.gatewayKeys)
         }
         if let listen = reader.node("listen") { readListen(listen, &settings, problems) }
         return settings

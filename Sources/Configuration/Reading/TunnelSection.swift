@@ -5,7 +5,7 @@ struct TunnelSection {
     static let keys =
         [
             "local", "remote", "start", "on-loss", "esp-proposals", "lifetime", "lifetime-bytes",
-            "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window",
+            "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window", "traffic",
         ] + carriageKeys + trafficFlowKeys + interfaceKeys
 
     let path: TunnelPath
@@ -76,6 +76,10 @@ struct TunnelSection {
         readCarriage(reader, into: &tunnel)
         readTrafficFlow(reader, into: &tunnel)
         readInterface(reader, into: &tunnel)
+        if let node = reader.node("traffic") {
+            tunnel.traffic = TrafficSection(owner: "tunnel \"\(path)\"", problems: problems)
+                .read(node, keys: TrafficSection.keys)
+        }
         let own = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
         if let chosen = own ?? onLoss { tunnel.onLoss = chosen }
         return tunnel

@@ -50,6 +50,7 @@ extension ConnectionConfiguration {
         compare("window", window == old.window)
         compare("duplicates", duplicates == old.duplicates)
         compare("reauthenticate-after", reauthenticateAfter == old.reauthenticateAfter)
+        compare("traffic", traffic == old.traffic)
         return keys.isEmpty ? ["settings"] : keys
     }
 }
@@ -83,6 +84,7 @@ extension TunnelConfiguration {
         compare("pad-to", carriage.padTo == old.carriage.padTo)
         compare("dummy-packets", carriage.dummiesPerSecond == old.carriage.dummiesPerSecond)
         compare("ip-tfs", carriage.train == old.carriage.train)
+        compare("traffic", traffic == old.traffic)
         compare("interface", interface?.name == old.interface?.name)
         compare("addresses", interface?.addresses == old.interface?.addresses)
         compare("routes", interface?.routes == old.interface?.routes)
@@ -120,6 +122,7 @@ extension GatewaySettings {
         compare("path-mtu-probe", pathMTUProbe == old.pathMTUProbe)
         compare("mtu", mtu == old.mtu)
         compare("listen.tcp-ports", tcpPorts == old.tcpPorts)
+        compare("traffic", traffic == old.traffic)
         keys += fixedKeys(changedFrom: old).map(\.key)
         return keys.isEmpty ? ["settings"] : keys
     }

@@ -21,6 +21,8 @@ extension Worker {
     /// Has the next wait end in time.
     func armTimer() {
         let due = min(outbound.nextDue, inbound.nextDue)
-        poll.wake(at: due == .max ? nil : Instant(nanoseconds: due))
+        let clocked = due == .max ? nil : Instant(nanoseconds: due)
+        guard let departure else { return poll.wake(at: clocked) }
+        poll.wake(at: min(departure, clocked ?? departure))
     }
 }

@@ -26,6 +26,11 @@ struct Worker: ~Copyable {
     /// Whether somebody looks at packets: read once a batch.
     private(set) var isTraced = false
 
+    /// Whether packets may have to wait for their turn: read once a round.
+    private var isShaping = false
+    /// When the next of the packets that wait for their turn may leave; nil while none waits.
+    var departure: Instant?
+
     private static let readBudget = 64
     private static let receiveBudget = 4
     /// A flood of IKE datagrams, which anybody can send and which are large, must leave room for
@@ -70,6 +75,7 @@ struct Worker: ~Copyable {
                 readDevice(poll.readyDevice(index), at: now)
             }
             while let device = poll.takeLostDevice() { lose(device) }
+            if isShaping { sendDue() }
             if now - lastExpiry >= .seconds(1) {
                 lastExpiry = now
                 outbound.expire(at: now)
@@ -98,6 +104,8 @@ struct Worker: ~Copyable {
             setup.counters.commandIsDone()
         }
         isTraced = outbound.isTraced
+        isShaping = outbound.isShaping
+        if !isShaping { departure = nil }
         while outbound.hasReleasedPackets {
             outbound.takeReleased(at: now)
             flushOutbound(at: now)

@@ -32,8 +32,8 @@ struct CommandRouting {
             // One that nobody has is for a worker to refuse.
             return .one(workers[identifier] ?? 0)
         case .dropHeldPackets(let policy): return .one(place.home(of: policy))
-        case .replacePolicies, .adoptPolicies, .setErrorSource, .query, .ask, .beginTrace,
-            .endTrace:
+        case .replacePolicies, .adoptPolicies, .setErrorSource, .setTraffic, .query, .ask,
+            .beginTrace, .endTrace:
             return .all
         }
     }

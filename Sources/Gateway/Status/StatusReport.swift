@@ -60,7 +60,11 @@ struct StatusReport {
             connections: configuration.connections.map(status(of:)),
             drops: drops,
             ike: IKECounts(engine),
-            workers: workers
+            workers: workers,
+            traffic: TrafficStatus.all(
+                controller.trafficOwners,
+                controller.outboundCounters?.traffic ?? []
+            )
         )
     }
 

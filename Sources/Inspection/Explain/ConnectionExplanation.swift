@@ -23,6 +23,9 @@ struct ConnectionExplanation {
                 + "accepted for it:",
         ]
         lines += connection.ikeProposals.map { "    \($0.value)" }
+        lines += TrafficExplanation.lines(connection.traffic, "its tunnels together").map {
+            "  \($0)"
+        }
         for tunnel in connection.tunnels {
             lines +=
                 TunnelExplanation(tunnel, peerIsKnown: connection.canBegin)
@@ -69,7 +72,7 @@ struct TunnelExplanation {
         [
             "  Tunnel \(tunnel.name) (line \(tunnel.location.line))",
             "    \(start)",
-        ] + carriage + [
+        ] + carriage + TrafficExplanation.lines(tunnel.traffic, "it").map { "    \($0)" } + [
             "    its keys live \(limits); offered and accepted for it:"
         ] + tunnel.espProposals.map { "      \($0.value)" }
             + tunnel.carriage.ahProposals.map { "      AH \($0.value)" }

@@ -13,6 +13,8 @@ extension DropExplanation {
             case .policyDiscard, .policyBypass, .noPolicy, .holdQueueFull, .holdExpired,
                 .holdAbandoned, .tooBig, .sealFailed, .routedIntoItself, .unsupportedHeader:
                 DropExplanation.outbound(word, reason)
+            case .classQueueFull, .classDelay, .classExpired:
+                DropExplanation.shaped(word, reason)
             case .malformedESP, .malformedAH, .keepalive, .unknownSPI, .replayed,
                 .authenticationFailed, .badPadding, .dummy, .unexpectedNextHeader,
                 .selectorMismatch, .congestionMark:
@@ -152,6 +154,35 @@ extension DropExplanation {
                     "in transport mode: IP options or extension headers that the way out cannot "
                         + "carry, or fragments that do not make a whole packet",
                     "use tunnel mode for such traffic, or ESP without UDP"
+                )
+            default: ("", "")
+            }
+        return DropExplanation(word, .outbound, cause, remedy)
+    }
+
+    private static func shaped(_ word: String, _ reason: DropReason) -> DropExplanation {
+        let (cause, remedy) =
+            switch reason {
+            case .classQueueFull:
+                (
+                    "more came for a traffic class than its rate lets leave, and as much waits "
+                        + "already as may",
+                    "nothing where senders slow down; else see the classes in cygnet status: raise "
+                        + "the rate, the weight or the priority of the one that loses packets"
+                )
+            case .classDelay:
+                (
+                    "packets of its traffic class had waited for long, and a drop tells their senders "
+                        + "to slow down (RFC 8289)",
+                    "nothing: that keeps the delay low; more rate or weight for the class lets more "
+                        + "pass"
+                )
+            case .classExpired:
+                (
+                    "it waited in its traffic class longer than the class's queue allows, or the class "
+                        + "went with a reload",
+                    "classes with a lower priority number leave nothing for this one: give them a "
+                        + "rate in traffic, or this one their priority and a weight"
                 )
             default: ("", "")
             }

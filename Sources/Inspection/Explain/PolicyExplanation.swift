@@ -91,7 +91,7 @@ package struct PolicyExplanation {
             "  policy-based tunnels pass through device \(settings.interfaceName), routing table "
                 + "\(settings.routingTable)",
             "  is controlled at \(settings.controlSocket)",
-        ]
+        ] + TrafficExplanation.lines(settings.traffic, "all tunnels together").map { "  \($0)" }
     }
 
     private func place(_ policy: PolicyConfiguration) -> String { "line \(policy.location.line)" }

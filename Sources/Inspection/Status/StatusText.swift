@@ -24,6 +24,7 @@ package struct StatusText {
         lines += status.ike.map(describe) ?? []
         lines += describe(status.workers ?? [])
         for connection in status.connections { lines += [""] + describe(connection) }
+        if let traffic = status.traffic { lines += [""] + TrafficText(traffic).lines }
         if !status.drops.isEmpty {
             lines += ["", "Dropped"]
             let width = status.drops.map { String($0.packets).count }.max() ?? 0

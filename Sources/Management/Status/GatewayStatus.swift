@@ -20,6 +20,8 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
     package var ike: IKECounts?
     /// The threads that carry packets.
     package var workers: [WorkerStatus]?
+    /// Limits on what leaves; absent where there is none.
+    package var traffic: [TrafficStatus]?
 
     package init(
         version: String,
@@ -31,7 +33,8 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
         connections: [ConnectionStatus],
         drops: [DropCount],
         ike: IKECounts? = nil,
-        workers: [WorkerStatus]? = nil
+        workers: [WorkerStatus]? = nil,
+        traffic: [TrafficStatus]? = nil
     ) {
         self.version = version
         self.configurationFile = configurationFile
@@ -43,6 +46,7 @@ package struct GatewayStatus: Codable, Equatable, Sendable {
         self.drops = drops
         self.ike = ike
         self.workers = workers
+        self.traffic = traffic
     }
 }
 

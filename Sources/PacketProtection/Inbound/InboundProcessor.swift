@@ -183,7 +183,8 @@ extension InboundProcessor {
         case .ask(let token, let tuple): events.post(.answer(token: token, answer(tuple)))
         case .beginTrace(let tap): traces.begin(tap)
         case .endTrace(let identifier): traces.end(identifier)
-        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: return
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource, .setTraffic:
+            return
         }
     }
 

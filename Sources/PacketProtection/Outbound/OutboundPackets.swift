@@ -71,6 +71,21 @@ extension OutboundProcessor {
         device: UInt16,
         at now: UInt64
     ) {
+        if isShaping {
+            let isTaken = unsafe queue(frame, byteCount: byteCount, device: device, at: now)
+            if isTaken { return }
+        }
+        unsafe processNow(frame, byteCount: byteCount, device: device, at: now)
+    }
+
+    /// As `process`, for what waits for nobody.
+    @inline(__always)
+    mutating func processNow(
+        _ frame: UnsafeMutableRawPointer,
+        byteCount: Int,
+        device: UInt16,
+        at now: UInt64
+    ) {
         guard let packet = unsafe innerPacket(of: frame, byteCount: byteCount, device: device)
         else { return drops.count(.malformedInner) }
         if packet.isFragment {

@@ -36,6 +36,10 @@ package import IPsecPrimitives
     var flowDue = UInt64.max
     /// Packets so far that had to wait for their place in a train.
     var packetsQueued = 0
+    var traffic = TrafficScheduler()
+    var plan = TrafficPlan()
+    /// Whether anything may have to wait for its turn.
+    package private(set) var isShaping = false
     let crowd: Int
     private let maximumAge: UInt64
 
@@ -226,7 +230,7 @@ package import IPsecPrimitives
     package mutating func takeEvents() -> [PacketPathEvent] { events.take() }
 
     package func snapshot() -> PacketPathSnapshot {
-        PacketPathSnapshot(
+        var result = PacketPathSnapshot(
             isOutbound: true,
             associations: associations.slotsInUse.map {
                 unsafe associations.elements[$0].snapshot
@@ -234,6 +238,8 @@ package import IPsecPrimitives
             drops: drops.copy,
             heldPackets: held.entries.count
         )
+        result.traffic = traffic.counts
+        return result
     }
 }
 
@@ -261,6 +267,7 @@ extension OutboundProcessor {
         case .setLinkMTU(let identifier, let octets):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].setLinkMTU(octets)
+        case .setTraffic(let plan): adopt(plan, at: now)
         case .query(let token): events.post(.snapshot(token: token, snapshot()))
         }
     }
@@ -306,8 +313,15 @@ extension OutboundProcessor {
     private mutating func adopt(_ policies: CompiledPolicies, at now: Instant) {
         database.adopt(policies)
         devices.replace(policies.ownDevices)
+        database.assignShapers(plan)
         cache.invalidate()
         recountHeld(at: now)
         releaseCursor = held.entries.isEmpty ? nil : 0
+    }
+    private mutating func adopt(_ plan: TrafficPlan, at now: Instant) {
+        self.plan = plan
+        isShaping = !plan.isEmpty
+        traffic.adopt(plan, drops: drops, at: now.nanoseconds)
+        database.assignShapers(plan)
     }
 }

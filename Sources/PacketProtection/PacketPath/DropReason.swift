@@ -26,6 +26,12 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyabl
     case trainQueueFull
     /// The train that a packet was to go by, or waited for, has no SA any more.
     case trainMissing
+    /// As much waits in its traffic class as may.
+    case classQueueFull
+    /// Its traffic class has had packets waiting for long: senders shall slow down (RFC 8289).
+    case classDelay
+    /// It waited in its traffic class longer than that allows, or the class went.
+    case classExpired
     // Either way.
     /// A fragment behind the first, which shows no ports, of a packet that only an SA with ports
     /// covers: `later-fragments`, selectors without ports or a tunnel for `opaque` ones carry it

@@ -19,6 +19,8 @@ package enum PacketPathCommand: Sendable {
     case dropHeldPackets(PolicyIdentifier)
     /// The address that errors to the inside are sent from, IPv6.
     case setErrorSource(IPv6Address?)
+    /// How much may leave, and what leaves first.
+    case setTraffic(TrafficPlan)
     /// Answered by an event `snapshot` of each direction with the same token.
     case query(token: UInt64)
     /// What would become of such a packet? Answered by an event `answer` of each direction with the
@@ -37,7 +39,9 @@ package enum PacketPathCommand: Sendable {
 
     package var direction: Direction {
         switch self {
-        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource: .outbound
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource,
+            .setTraffic:
+            .outbound
         case .installInbound: .inbound
         case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query,
             .ask,

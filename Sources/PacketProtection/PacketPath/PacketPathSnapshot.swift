@@ -8,6 +8,8 @@ package struct PacketPathSnapshot: Hashable, Sendable {
     package var drops: [UInt64]
     /// Packets that wait for an SA.
     package var heldPackets: Int
+    /// What each shaper of the traffic plan has done, outbound.
+    package var traffic: [TrafficShaperCounts] = []
 
     package init(
         isOutbound: Bool,
@@ -26,6 +28,16 @@ package struct PacketPathSnapshot: Hashable, Sendable {
         associations += other.associations
         for index in drops.indices { drops[index] += other.drops[index] }
         heldPackets += other.heldPackets
+        // Each worker has all shapers in the order of the plan; one may have a newer plan already.
+        guard traffic.count == other.traffic.count else { return }
+        for (index, shaper) in other.traffic.enumerated()
+        where traffic[index].identifier == shaper.identifier
+            && traffic[index].classes.count == shaper.classes.count
+        {
+            for (place, counts) in shaper.classes.enumerated() {
+                traffic[index].classes[place].add(counts)
+            }
+        }
     }
 
     package func dropCount(_ reason: DropReason) -> UInt64 { drops[Int(reason.rawValue)] }

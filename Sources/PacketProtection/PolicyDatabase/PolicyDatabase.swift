@@ -20,6 +20,8 @@
         var hasAcquired = false
         var heldPackets: Int32 = 0
         var heldOctets = 0
+        /// Place of its shaper in the traffic plan; -1 for none.
+        var shaper: Int32 = -1
         /// Of what `SelectorIndex` has of them.
         var shapes = SelectorShapes()
     }
@@ -108,6 +110,17 @@
         unsafe policies[place].generation = generation
         placeOfIdentifier.insert(identifier, place)
         return place
+    }
+
+    /// Says which shaper each policy has; those that are not named have none.
+    mutating func assignShapers(_ plan: TrafficPlan) {
+        for place in 0..<end { unsafe policies[place].shaper = -1 }
+        for (shaper, entry) in plan.shapers.enumerated() {
+            for policy in entry.policies {
+                let place = index(of: policy.rawValue)
+                if place >= 0 { unsafe policies[place].shaper = Int32(shaper) }
+            }
+        }
     }
 
     /// Ends the notes of a policy that neither the database nor an SA needs.

@@ -47,12 +47,52 @@ extension OutboundProcessor {
         endTrace(&record, before, at: now)
     }
 
+    /// Takes what waited for its turn and lies in the read buffer.
+    @inline(never)
+    mutating func traceDeparting(
+        byteCount: Int,
+        device: DeviceNumber,
+        since: UInt64,
+        at now: Instant
+    ) {
+        let frame = unsafe readArea + 6
+        var record = unsafe beginTrace(frame, byteCount: byteCount, device: device, at: now)
+        record.heldFor = now.nanoseconds > since ? now.nanoseconds - since : 0
+        let before = changes
+        unsafe processNow(
+            frame,
+            byteCount: byteCount,
+            device: device.rawValue,
+            at: now.nanoseconds
+        )
+        endTrace(&record, before, at: now)
+    }
+
+    /// Tells that what waited for its turn and lies in the read buffer does not go.
+    @inline(never)
+    mutating func traceQueueDrop(
+        byteCount: Int,
+        device: DeviceNumber,
+        since: UInt64,
+        _ reason: DropReason,
+        at now: Instant
+    ) {
+        let frame = unsafe readArea + 6
+        var record = unsafe beginTrace(frame, byteCount: byteCount, device: device, at: now)
+        record.heldFor = now.nanoseconds > since ? now.nanoseconds - since : 0
+        record.reason = reason
+        record.outcome = .dropped
+        offer(&record, 0..<0)
+    }
+
     /// What a packet may change besides the counters of drops.
     private struct Changes {
         var jobs: Int
         var held: Int
         var handedOver: Int
+        /// In trains, and for their turn.
         var queued: Int
+        var waiting: Int
     }
 
     private var changes: Changes {
@@ -60,7 +100,8 @@ extension OutboundProcessor {
             jobs: batch.jobCount,
             held: held.entries.count,
             handedOver: handOver.packets,
-            queued: packetsQueued
+            queued: packetsQueued,
+            waiting: traffic.frameCount
         )
     }
 
@@ -108,8 +149,10 @@ extension OutboundProcessor {
         } else if packetsQueued != before.queued {
             record.outcome = .queued
         } else {
-            // The worker that it was given to tells of it.
-            guard handOver.packets == before.handedOver else { return }
+            // The worker that it was given to tells of it, and of what waits for its turn is told when
+            // it leaves.
+            guard handOver.packets == before.handedOver, traffic.frameCount <= before.waiting
+            else { return }
             record.outcome = .gathered
         }
         offer(&record, before.jobs..<batch.jobCount)

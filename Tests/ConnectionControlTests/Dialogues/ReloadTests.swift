@@ -38,6 +38,37 @@ struct ReloadTests {
         #expect(network.left.reports.count == reports && network.left.policyReplacements == 1)
     }
 
+    @Test("limits on traffic come, change and go, and touch no SA")
+    func traffic() throws {
+        let network = try running(tunnels: ["net", "lab"])
+        let site = network.left
+        let pairs = site.pairs() + site.pairs("lab")
+        #expect(site.traffic.isEmpty)
+        let lines = "gateway: {traffic: {rate: 10Mbit, classes: {v: {match: {dscp: ef}}}}}\n"
+        var change = try network.reload(site) { $0 + lines }
+        #expect(change.settings == ["traffic"] && !change.changesPolicies)
+        var plan = try #require(site.traffic.last)
+        // Both tunnels of the connection together, and what no class takes.
+        #expect(plan.rate == 10_000_000 && plan.shapers.count == 1)
+        #expect(plan.shapers[0].policies == site.policies.prefix(2).map(\.identifier))
+        #expect(plan.shapers[0].rate == nil && plan.shapers[0].classes.count == 2)
+        #expect(plan.shapers[0].classes[0].rules == [TrafficRule(codePoints: 1 << 46)])
+        change = try network.reload(site) {
+            $0.replacing(lines, with: "")
+                .replacing("      lab:\n", with: "      lab:\n        traffic: {rate: 1Mbit}\n")
+        }
+        #expect(change.changed.map(\.name) == ["site/lab"])
+        #expect(change.changed.first?.keys == ["traffic"])
+        plan = try #require(site.traffic.last)
+        #expect(plan.rate == nil && plan.shapers.map(\.rate) == [1_000_000])
+        #expect(plan.shapers[0].policies == [site.policies[1].identifier])
+        _ = try network.reload(site) { "# a remark\n" + $0 }
+        #expect(site.traffic.count == 2)
+        _ = try network.reload(site) { $0.replacing("        traffic: {rate: 1Mbit}\n", with: "") }
+        #expect(site.traffic.count == 3 && site.traffic.last == TrafficPlan())
+        #expect(site.pairs() + site.pairs("lab") == pairs)
+    }
+
     @Test("a tunnel is added, and the one that is there goes on")
     func added() throws {
         let network = try running()

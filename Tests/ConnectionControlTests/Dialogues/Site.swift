@@ -27,6 +27,8 @@ final class Site {
     private var lastQuestion: IPAddress?
     private(set) var policies: [PolicyEntry] = []
     private(set) var policyReplacements = 0
+    /// Each plan that the packet path was told of.
+    private(set) var traffic: [TrafficPlan] = []
     private(set) var inbound: [SAIdentifier: InboundSAParameters] = [:]
     private(set) var outbound: [SAIdentifier: OutboundSAParameters] = [:]
     /// When an outbound SA was last made the preferred one; without an entry it is not used.
@@ -179,6 +181,7 @@ final class Site {
                 )
                 handle(.packetPath(.snapshot(token: token, snapshot)), at: now)
             }
+        case .setTraffic(let plan): traffic.append(plan)
         case .updatePath, .setErrorSource, .ask, .beginTrace, .endTrace: break
         }
     }

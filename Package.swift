@@ -65,6 +65,8 @@ var targets: [Target] = [
     ),
     .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
     .target(name: "CNameResolver", dependencies: ["CAres"]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CPacketCompression", dependencies: ["CZlib"]),
 
     // Pure: no clock, no randomness, no input or output.
     module("IPsecPrimitives", ["CSecureMemory"]),
@@ -77,7 +79,10 @@ var targets: [Target] = [
     module("IKEProtocol", ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"]),
     module(
         "PacketProtection",
-        ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CInternetChecksum"]
+        [
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CPacketCompression",
+            "CInternetChecksum",
+        ]
     ),
     module(
         "ConnectionControl",
@@ -172,8 +177,8 @@ var targets: [Target] = [
     tests(
         "PacketProtectionTests",
         [
-            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CInternetChecksum",
-            "PacketProtection",
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CPacketCompression",
+            "CInternetChecksum", "PacketProtection",
             "AllocationCounting",
         ],
         resources: [.copy("Vectors")]
@@ -181,8 +186,8 @@ var targets: [Target] = [
     tests(
         "ConnectionControlTests",
         [
-            "IPsecPrimitives", "Configuration", "IKECredentials", "IKEProtocol", "PacketProtection",
-            "ConnectionControl",
+            "IPsecPrimitives", "IPsecCrypto", "Configuration", "IKECredentials", "IKEProtocol",
+            "PacketProtection", "ConnectionControl",
         ]
     ),
     tests("ConfigurationTests", ["IPsecPrimitives", "Configuration"]),
@@ -212,8 +217,8 @@ var targets: [Target] = [
     tests(
         "GatewayTests",
         [
-            "IPsecPrimitives", "IKEMessages", "IKEProtocol", "Configuration", "DataPlane",
-            "LinuxIO",
+            "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKEProtocol", "Configuration",
+            "ConnectionControl", "DataPlane", "LinuxIO",
             "Gateway", "NamespaceTesting",
         ]
     ),

@@ -9,11 +9,12 @@ void cygnet_derive_iv_key(
     const struct cygnet_bytes parts[] = {
         {label, sizeof label},
         {parameters->encryption_key, parameters->key_length},
+        {parameters->iv_seed, parameters->iv_seed_length},
     };
     uint8_t output[64];
     // Of an HMAC it cannot fail.
     cygnet_prf_compute(
-        CYGNET_SHA256, parameters->integrity_key, parameters->integrity_key_length, parts, 2,
+        CYGNET_SHA256, parameters->integrity_key, parameters->integrity_key_length, parts, 3,
         output);
     memcpy(key, output, IV_KEY_LENGTH);
     OPENSSL_cleanse(output, sizeof output);

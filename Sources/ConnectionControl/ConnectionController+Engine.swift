@@ -59,7 +59,7 @@ extension ConnectionController {
         startSearch(to: path.remote.address, at: now)
     }
 
-    private func install(
+    func install(
         _ child: ChildSAInstallation,
         at now: Instant,
         into effects: inout [ControlEffect]
@@ -67,14 +67,17 @@ extension ConnectionController {
         installationObserver?(child)
         let path = TunnelPath(connection: child.connection, tunnel: child.child)
         guard let record = tunnels[path] else { return }
+        // Of keys that serve again after a restart, the IVs must be others then.
+        let ivSeed = child.isManual ? SecretBytes(random.bytes(16)) : nil
         let mapping = SAMapping(
             linkMTU: linkMTU(to: child.path.remote.address),
             tunnel: record.configuration,
             policy: record.policy,
             backEnd: packetCipherBackEnd,
-            softMargin: UInt64(random.next32() % 10)
+            softMargin: UInt64(random.next32() % 10),
+            ivSeed: ivSeed
         )
-        let pair = ChildSAPair(
+        var pair = ChildSAPair(
             tunnel: path,
             inboundSPI: child.inboundSPI,
             outboundSPI: child.outboundSPI,
@@ -84,6 +87,7 @@ extension ConnectionController {
             remoteAddress: child.path.remote.address,
             isOutboundActive: child.isUsedOutboundAtOnce
         )
+        pair.isManual = child.isManual
         do throws(CryptoError) {
             if child.isCarried {
                 let inbound = try mapping.inbound(child, identifier: pair.inbound)
@@ -98,6 +102,9 @@ extension ConnectionController {
                 explanation: "the packet cipher of \(path) cannot be set up: \(error)",
                 remedy: "choose gateway: packet-cipher: openssl, or other ESP proposals"
             )
+            if child.isManual {
+                return manualPairFailed(path, failure, at: now, into: &effects)
+            }
             failed(path, failure, at: now, into: &effects)
             absorb(
                 engine.handle(
@@ -113,7 +120,7 @@ extension ConnectionController {
         pairOfAssociation[pair.inbound] = pair.inboundSPI
         pairOfAssociation[pair.outbound] = pair.inboundSPI
         pathMTUs.insert(pair.inboundSPI, to: pair.remoteAddress)
-        startSearch(to: pair.remoteAddress, at: now)
+        if !child.isManual { startSearch(to: pair.remoteAddress, at: now) }
         tunnels[path]?.pairs.append(pair.inboundSPI)
         if child.isUsedOutboundAtOnce { markActive(pair.inboundSPI) }
         counters.schedule(from: now, every: readingInterval)
@@ -196,6 +203,7 @@ extension ConnectionController {
     func removePair(_ inboundSPI: SPI, into effects: inout [ControlEffect]) -> ChildSAPair? {
         guard let pair = pairs.removeValue(forKey: inboundSPI) else { return nil }
         removalObserver?(inboundSPI)
+        manualAssociations[inboundSPI] = nil
         pairOfAssociation[pair.inbound] = nil
         pairOfAssociation[pair.outbound] = nil
         pathMTUs.remove(inboundSPI, to: pair.remoteAddress)

@@ -50,6 +50,8 @@ extension ConnectionController {
     ) {
         guard let path = pathOfPolicy[policy], let record = tunnels[path] else { return }
         if isShuttingDown { return }
+        // Nobody would make an SA for it.
+        if isManual(path) { return effects.append(.packetPath(.dropHeldPackets(policy))) }
         if record.isUp { return extend(path, for: packet, at: now, into: &effects) }
         if record.standby == .clear {
             effects.append(.packetPath(.dropHeldPackets(policy)))
@@ -66,6 +68,14 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         guard let spi = pairOfAssociation[association] else { return }
+        if let pair = pairs[spi], pair.isManual {
+            return manualLifetimeReached(
+                pair.tunnel,
+                isOver: limit == .hard,
+                at: now,
+                into: &effects
+            )
+        }
         absorb(
             engine.handle(.childLifetimeReached(inboundSPI: spi, limit: limit), at: now),
             at: now,
@@ -89,6 +99,9 @@ extension ConnectionController {
                 + (reason == .tooManySAs ? "its table is full" : "their SPI is taken"),
             remedy: "close tunnels that are not needed"
         )
+        if pairs[spi]?.isManual == true {
+            return manualPairFailed(path, failure, at: now, into: &effects)
+        }
         connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
         absorb(
             engine.handle(.discardChildSA(inboundSPI: spi, failure.explanation), at: now),
@@ -170,7 +183,7 @@ extension ConnectionController {
         for association in snapshot.associations {
             guard let use = association.lastUse,
                 let spi = pairOfAssociation[association.identifier],
-                pairs[spi].map({ $0.lastInboundUse ?? .origin < use }) ?? false
+                pairs[spi].map({ !$0.isManual && $0.lastInboundUse ?? .origin < use }) ?? false
             else { continue }
             pairs[spi]?.lastInboundUse = use
             absorb(

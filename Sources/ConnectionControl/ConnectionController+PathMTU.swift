@@ -28,7 +28,7 @@ extension ConnectionController {
 
     /// Begins a search or goes on with it.
     func searchPath(to remote: IPAddress, at now: Instant, into effects: inout [ControlEffect]) {
-        guard configuration.settings.pathMTUProbe != nil, let spi = pathMTUs.pairs(to: remote).last
+        guard configuration.settings.pathMTUProbe != nil, let spi = probed(at: remote)
         else {
             if searches.removeValue(forKey: remote) != nil {
                 doubtPathMTU(to: remote, into: &effects)
@@ -50,6 +50,11 @@ extension ConnectionController {
             at: now,
             into: &effects
         )
+    }
+
+    /// A pair by whose IKE SA a peer can be asked.
+    private func probed(at remote: IPAddress) -> SPI? {
+        pathMTUs.pairs(to: remote).last { pairs[$0]?.isManual == false }
     }
 
     /// Takes a probe's result, and what follows from it.

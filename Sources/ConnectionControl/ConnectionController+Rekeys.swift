@@ -11,6 +11,9 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
+        if let record = connections[connection], record.configuration.isManual {
+            return effects.append(.requestEnded(token, .failed(.manual(record.configuration))))
+        }
         switch what {
         case .ikeSA: rekeyIKESA(token, connection, at: now, into: &effects)
         case .childSAs(let tunnel):
@@ -90,6 +93,15 @@ extension NegotiationFailure {
             subject: .connection,
             explanation: "\(name) is not up: there are no keys to replace",
             remedy: "bring it up with: cygnet up \(name)"
+        )
+    }
+
+    fileprivate static func manual(_ connection: ConnectionConfiguration) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .connection,
+            explanation: "the keys of \(connection.name) are manual: nobody negotiates others",
+            source: connection.keying.location.description,
+            remedy: "write new keys and SPIs at both ends, and reload"
         )
     }
 

@@ -9,14 +9,19 @@ extension ConnectionController {
     /// What a new configuration would change, and whether it can be put in force at all.
     package func change(
         to configuration: GatewayConfiguration,
-        credentials: CredentialStore
+        credentials: CredentialStore,
+        manualKeys: ManualKeys = ManualKeys()
     ) -> ConfigurationChange {
-        ConfigurationChange(
+        var change = ConfigurationChange(
             from: self.configuration,
             self.credentials,
+            self.manualKeys,
             to: configuration,
-            credentials
+            credentials,
+            manualKeys
         )
+        change.refuse(manualConflicts(in: configuration))
+        return change
     }
 
     /// Puts a new configuration in force; what it does not change goes on untouched.
@@ -30,22 +35,25 @@ extension ConnectionController {
     package func reload(
         _ configuration: GatewayConfiguration,
         credentials: CredentialStore,
+        manualKeys: ManualKeys = ManualKeys(),
         at now: Instant
     ) -> [ControlEffect] {
-        let change = change(to: configuration, credentials: credentials)
+        let change = change(to: configuration, credentials: credentials, manualKeys: manualKeys)
         guard change.refusals.isEmpty, !isShuttingDown else { return [] }
-        let old = self.configuration
+        let (old, oldKeys) = (self.configuration, self.manualKeys)
         self.configuration = configuration
         self.credentials = credentials
+        self.manualKeys = manualKeys
         settle(configuration)
         var effects: [ControlEffect] = []
         let policies = numbering.number(configuration)
         if change.changesPolicies { effects.append(.packetPath(.replacePolicies(policies))) }
         setTraffic(into: &effects)
         let wanted = adoptTunnels(change, insteadOf: old, into: &effects)
+        dropChangedManualPairs(since: old, oldKeys, into: &effects)
         absorb(
             engine.setConnections(
-                configuration.connections.map(IKEConnection.init),
+                configuration.negotiatedConnections.map(IKEConnection.init),
                 credentials: credentials,
                 changed: change.changedConnections,
                 at: now
@@ -55,6 +63,7 @@ extension ConnectionController {
         )
         for name in Set(connectionsOfName.values.joined()) { noteResolved(name) }
         if configuration.settings.linkMTU != old.settings.linkMTU { adoptLinkMTU(into: &effects) }
+        installManualPairs(at: now, into: &effects)
         renewPairs(since: old, change.changedConnections, at: now, into: &effects)
         for path in wanted { initiate(path, packet: nil, at: now, into: &effects) }
         afterwards(at: now, into: &effects)
@@ -126,6 +135,12 @@ extension ConnectionController {
         tunnels[path]?.needsPacket = false
         tunnels[path]?.refused = RefusedTraffic()
         tunnels[path]?.extending = nil
+        if tunnel.manualKeys != nil {
+            // What IKE would have begun again is the configuration's now.
+            timers.cancel(.retry(path))
+            timers.cancel(.resources(path))
+            return false
+        }
         let isNewlyWanted = startsAtBoot && old.start.value != .atBoot
         if startsAtBoot, !record.isHeldDown || isNewlyWanted { return true }
         if !isRestarting { timers.cancel(.retry(path)) }
@@ -157,7 +172,8 @@ extension ConnectionController {
                 guard let record = tunnels[tunnel.path],
                     !record.configuration.isCarriedAs(tunnel)
                 else { continue }
-                for spi in record.pairs where pairs[spi]?.isOutboundActive == true {
+                for spi in record.pairs
+                where pairs[spi]?.isOutboundActive == true && pairs[spi]?.isManual == false {
                     absorb(
                         engine.handle(
                             .childLifetimeReached(inboundSPI: spi, limit: .soft),

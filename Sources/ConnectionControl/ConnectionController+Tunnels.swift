@@ -13,7 +13,7 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         guard let record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
-            let connection = connections[path.connection]?.configuration
+            !isManual(path), let connection = connections[path.connection]?.configuration
         else { return }
         // Without the peer's address, an IKE SA that the peer began will do.
         guard connection.canBegin || engine.isReaching(path.connection) else {
@@ -93,6 +93,9 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
+        if let obstacle = manualObstacle(wanted, toTakeDown: false) {
+            return effects.append(.requestEnded(token, .failed(obstacle)))
+        }
         let missing = wanted.filter { tunnels[$0]?.isUp == false }
         // What is ended by hand is there until the peer has heard of it.
         let ending = wanted.filter { tunnels[$0].map { $0.isUp && $0.isHeldDown } ?? false }
@@ -117,6 +120,9 @@ extension ConnectionController {
         into effects: inout [ControlEffect]
     ) {
         let wanted = paths(connection, tunnel)
+        if let obstacle = manualObstacle(wanted, toTakeDown: true) {
+            return effects.append(.requestEnded(token, .failed(obstacle)))
+        }
         for path in wanted {
             tunnels[path]?.isHeldDown = true
             tunnels[path]?.isAskedForAgain = false

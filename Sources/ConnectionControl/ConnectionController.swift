@@ -17,6 +17,7 @@ package final class ConnectionController {
     let packetCipherBackEnd: PacketCipherBackEnd
     var random: any RandomSource
     var credentials = CredentialStore()
+    var manualKeys = ManualKeys()
 
     var connections: [String: ConnectionRecord] = [:]
     var tunnels: [TunnelPath: TunnelRecord] = [:]
@@ -32,6 +33,8 @@ package final class ConnectionController {
     /// By inbound SPI.
     var pairs: [SPI: ChildSAPair] = [:]
     var pairOfAssociation: [SAIdentifier: SPI] = [:]
+    /// Those of `pairs` whose keys are manual.
+    var manualAssociations: [SPI: ManualAssociation] = [:]
     var pathMTUs = PathMTUs()
     /// By the peer's address; one that is over stays until the next begins.
     var searches: [IPAddress: PathMTUSearch] = [:]
@@ -71,8 +74,13 @@ package final class ConnectionController {
     }
 
     /// Puts the policies in force and begins what starts at boot. Call once, first.
-    package func start(credentials: CredentialStore, at now: Instant) -> [ControlEffect] {
+    package func start(
+        credentials: CredentialStore,
+        manualKeys: ManualKeys = ManualKeys(),
+        at now: Instant
+    ) -> [ControlEffect] {
         self.credentials = credentials
+        self.manualKeys = manualKeys
         var effects: [ControlEffect] = [
             .packetPath(.replacePolicies(numbering.number(configuration)))
         ]
@@ -82,13 +90,15 @@ package final class ConnectionController {
             for tunnel in connection.tunnels { insert(tunnel) }
         }
         settle(configuration)
-        let connections = configuration.connections.map(IKEConnection.init)
+        let connections = configuration.negotiatedConnections.map(IKEConnection.init)
         absorb(
             engine.setConnections(connections, credentials: credentials, at: now),
             at: now,
             into: &effects
         )
-        for path in orderedPaths where tunnels[path]?.configuration.start.value == .atBoot {
+        installManualPairs(at: now, into: &effects)
+        for path in orderedPaths
+        where tunnels[path]?.configuration.start.value == .atBoot && !isManual(path) {
             initiate(path, packet: nil, at: now, into: &effects)
         }
         return effects
@@ -209,10 +219,11 @@ package final class ConnectionController {
         // second, the shortest that there is, leads to the question.
         let liveness = configuration.connections.compactMap(\.liveness.value).min()
         readingInterval = (liveness ?? .seconds(60)) / 3
+        reserveManualSPIs()
         let namesBefore = Set(connectionsOfName.keys)
         connectionsOfName = [:]
         connectionsOfAddress = [:]
-        for connection in configuration.connections {
+        for connection in configuration.negotiatedConnections {
             for peer in connection.remoteAddresses.value {
                 switch peer {
                 case .address(let address):

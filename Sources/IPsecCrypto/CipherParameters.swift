@@ -4,30 +4,37 @@ internal import IPsecPrimitives
 extension CipherSuite {
     /// Runs `body` with the suite and the keys as the C code wants them; the pointers in them last
     /// as long as it runs. Precondition: the keys have the suite's lengths.
+    ///
+    /// - Parameter ivSeed: for keys that serve longer than their numbers do, see `PacketCipher`.
     func withParameters<Result>(
         encryptionKey: SecretBytes,
         integrityKey: SecretBytes,
         seals: Bool,
         isExtendedSequence: Bool = false,
+        ivSeed: SecretBytes? = nil,
         _ body: (inout cygnet_cipher_parameters) -> Result
     ) -> Result {
         unsafe encryptionKey.withUnsafeBytes { encryption in
             unsafe integrityKey.withUnsafeBytes { integrity in
-                var parameters = unsafe cygnet_cipher_parameters(
-                    kind: cipherKind,
-                    key_length: UInt32(cipherKeyLength),
-                    salt_length: UInt32(saltLength),
-                    iv_length: UInt32(ivLength),
-                    block_length: UInt32(messageBlockLength),
-                    hash: self.integrity.hash,
-                    icv_length: UInt32(icvLength),
-                    encryption_key: encryption.baseAddress?.assumingMemoryBound(to: UInt8.self),
-                    integrity_key: integrity.baseAddress?.assumingMemoryBound(to: UInt8.self),
-                    integrity_key_length: UInt32(integrity.count),
-                    seals: seals ? 1 : 0,
-                    extended_sequence: isExtendedSequence ? 1 : 0
-                )
-                return unsafe body(&parameters)
+                unsafe (ivSeed ?? SecretBytes([])).withUnsafeBytes { seed in
+                    var parameters = unsafe cygnet_cipher_parameters(
+                        kind: cipherKind,
+                        key_length: UInt32(cipherKeyLength),
+                        salt_length: UInt32(saltLength),
+                        iv_length: UInt32(ivLength),
+                        block_length: UInt32(messageBlockLength),
+                        hash: self.integrity.hash,
+                        icv_length: UInt32(icvLength),
+                        encryption_key: encryption.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                        integrity_key: integrity.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                        integrity_key_length: UInt32(integrity.count),
+                        seals: seals ? 1 : 0,
+                        extended_sequence: isExtendedSequence ? 1 : 0,
+                        iv_seed: seed.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                        iv_seed_length: UInt32(seed.count)
+                    )
+                    return unsafe body(&parameters)
+                }
             }
         }
     }

@@ -3,7 +3,7 @@ import sys
 
 from Tests.Abuse import (
     answers, authentication, beginnings, deletes, floods, fragments, good_order, headers, inner, insider,
-    intermediates, movements, outsider, packets, protection, resumption, streams)
+    intermediates, manual, movements, outsider, packets, protection, resumption, streams)
 from Tests.Abuse.laboratory import AbuseLaboratory
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.processes import Failure
@@ -16,7 +16,7 @@ A NAME may hold `*`."""
 CHAPTERS = (
     good_order.register, floods.register_first, headers.register, beginnings.register,
     authentication.register, protection.register, fragments.register, intermediates.register,
-    resumption.register, insider.register, deletes.register, outsider.register, answers.register, packets.register, inner.register,
+    resumption.register, insider.register, deletes.register, outsider.register, answers.register, packets.register, inner.register, manual.register,
     movements.register, streams.register, floods.register_last, floods.register)
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 
-from Tests.Abuse import codec
+from Tests.Abuse import codec, manual
 from Tests.Abuse.peer import (
     GATEWAY, GATEWAY_IDENTITY, GATEWAY_NETWORK, GATEWAY_NETWORK6, SECRET, DualPeer, Peer, address,
     inner_network, inner_network6)
@@ -87,6 +87,7 @@ class AbuseLaboratory:
                 f"        later-fragments: {'true' if number >= PORTED else 'false'}",
                 "        start: by-hand",
             ]
+        lines += manual.connections(self.folder)
         return "\n".join(lines) + "\n"
 
     @classmethod

@@ -28,7 +28,7 @@ struct CarriageTests {
     @Test func everythingIsRead() throws {
         let read = result(
             networks + [
-                "ah-proposals: [sha512-x25519, sha256-noesn]", "compression: [lzs, deflate]",
+                "ah-proposals: [sha512-x25519, sha256-noesn]",
                 "tfc-padding: refuse", "later-fragments: true", "sa-per-pair: true",
                 "fragmentation: after",
             ]
@@ -42,7 +42,6 @@ struct CarriageTests {
             ]
         )
         #expect(tunnel.carriage.ahProposals.allSatisfy { $0.value.securityProtocol == .ah })
-        #expect(tunnel.carriage.compression.map(\.value) == [.lzs, .deflate])
         #expect(tunnel.carriage.padding.value == .refuse)
         #expect(tunnel.carriage.laterFragments.value && tunnel.carriage.isPerPair.value)
         #expect(tunnel.carriage.fragmentation.value == .after)
@@ -57,7 +56,9 @@ struct CarriageTests {
     @Test(
         "what the packet path does not carry is refused, with its line",
         arguments: [
-            ("compression: deflate", "compression", "write `compression: off`"),
+            (
+                "compression: lzs", "compression by lzs", "write `compression: deflate`, or off"
+            ),
             (
                 "later-fragments: true", "later fragments by the SA of the first",
                 "remove later-fragments; selectors without ports cover them anyway"
@@ -79,6 +80,17 @@ struct CarriageTests {
         #expect(read.errors.first?.location.line == 10)
         #expect(read.errors.first?.hint == hint)
         #expect(result(ends + [line]).diagnostics == [])
+    }
+
+    @Test func compression() throws {
+        let all = result(networks + ["compression: [lzs, deflate]"])
+        let tunnel = try #require(all.configuration?.connections[0].tunnels[0])
+        #expect(tunnel.carriage.compression.map(\.value) == [.lzs, .deflate])
+        let deflate = result(networks + ["compression: deflate"], ability: .userspace)
+        #expect(deflate.diagnostics == [])
+        let withAH = result(networks + ["compression: deflate", "ah-proposals: sha256"])
+        #expect(withAH.errors.map(\.location.line) == [10])
+        #expect(withAH.errors.first?.hint.contains("line 11") == true)
     }
 
     @Test func whatForbidsFragmentsForbidsThemBehindESP() {

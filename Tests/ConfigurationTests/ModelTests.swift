@@ -11,7 +11,7 @@ struct ModelTests {
         #expect(connection.localAddress.value == IPAddress("192.0.2.1"))
         #expect(connection.remoteIdentity.value == .fullyQualifiedDomainName("b.example"))
         #expect(connection.remoteIdentity.location.description == "/etc/cygnet/a.yaml:4:38")
-        #expect(connection.secretFile.value == "/etc/cygnet/branch.secret")
+        #expect(connection.secretFile?.value == "/etc/cygnet/branch.secret")
         #expect(connection.ikeProposals.map(\.value) == DefaultProposals.ike)
         #expect(connection.lifetime.value == .seconds(14_400))
         let tunnel = try #require(connection.tunnels.first)

@@ -78,6 +78,8 @@ struct TrafficFlowTests {
             (["ip-tfs: {rate: 1Mbit}", "sa-per-pair: true"], "a train of its own"),
             (["ip-tfs: {rate: 1Mbit}", "ah-proposals: sha256"], "where AH may carry"),
             (["pad-to: mtu", "ah-proposals: sha256"], "where AH may carry"),
+            (["ip-tfs: {rate: 1Mbit}", "compression: deflate"], "does not go with ip-tfs"),
+            (["pad-to: mtu", "compression: deflate"], "does not go with pad-to"),
         ]
     )
     func senseless(lines: [String], message: String) {

@@ -68,6 +68,40 @@ import Testing
         #expect(distances.max()! < (suite.ivLength == 16 ? 98 : 56))
     }
 
+    /// Keys that serve again after a restart: the numbers are the same, the IVs must not be.
+    @Test(
+        arguments: allSuites.filter(\.needsUnpredictableIV),
+        PacketCipherBackEnd.available
+    )
+    func seedMakesOtherIVs(suite: CipherSuite, backEnd: PacketCipherBackEnd) throws {
+        var random = SeededRandomSource(seed: 23)
+        let keys = randomKeys(suite, &random)
+        func ivs(_ seed: [UInt8]?) throws -> [[UInt8]] {
+            var batch = PacketBatch(suite: suite)
+            for sequence in 1...20 {
+                batch.append(
+                    spi: 1,
+                    sequence: UInt32(sequence),
+                    body: [UInt8](repeating: 0, count: 16)
+                )
+            }
+            _ = batch.seal(
+                with: try PacketCipher(
+                    suite: suite,
+                    keys: keys,
+                    isExtendedSequence: false,
+                    direction: .seal,
+                    backEnd: backEnd,
+                    ivSeed: seed.map { SecretBytes($0) }
+                )
+            )
+            return batch.packets.map { Array($0[8..<8 + suite.ivLength]) }
+        }
+        let all = try [nil, [1, 2, 3], [1, 2, 4]].map(ivs)
+        #expect(Set(all.joined()).count == 60)
+        #expect(try ivs([1, 2, 3]) == all[1])
+    }
+
     @Test(arguments: allSuites, PacketCipherBackEnd.available)
     func bodiesThatDoNotFit(suite: CipherSuite, backEnd: PacketCipherBackEnd) throws {
         let sealer = try cipher(suite, .seal, backEnd)

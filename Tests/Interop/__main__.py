@@ -3,7 +3,7 @@ import sys
 
 from Tests.Interop import (
     children, collisions, disagreement, exchanges, extensions, fragmenting, kernel,
-    mobility, narrowing, paths, rekeying, reloading, restarts, suites, within)
+    manual, mobility, narrowing, paths, rekeying, reloading, restarts, suites, within)
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
 
@@ -20,7 +20,7 @@ def main():
     table = Table()
     for chapter in (suites, paths, disagreement, exchanges, rekeying, collisions, restarts,
                     narrowing, children, fragmenting, extensions, reloading,
-                    mobility, kernel, within):
+                    mobility, kernel, manual, within):
         chapter.register(table)
     if "--list" in options:
         for case in table.choose(names):

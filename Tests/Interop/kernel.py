@@ -62,6 +62,10 @@ def register(table):
             encapsulation=encapsulation)
     add("kernel/respond/ah-transport", carriage_case, protocol="ah", mode="transport", version=6,
         suite="sha512-esn", initiator="peer")
+    for mode in ("tunnel", "transport"):
+        for initiator in ("left", "peer"):
+            add(f"kernel/compression/{mode}-{initiator}", compression_case, mode=mode,
+                initiator=initiator)
     add("kernel/rekey-child", rekey_child)
     add("kernel/large-packets", large_packets)
     add("kernel/padding/ours", padding_of_ours)
@@ -184,6 +188,40 @@ def carriage_case(lab, protocol, mode, version, suite, initiator="left", encapsu
     expect(not capture.of("clear"), f"in clear on the wire: {capture.of('clear')[:5]}")
     # Larger than the link, both ways.
     expect_ping(lab.network.left, own[version], other[version], size=3000, extra=("-M", "dont"))
+
+
+def compression_case(lab, mode, initiator):
+    """IPComp as both agree on it (RFC 7296 §2.22), before and after a rekey."""
+    lab.needs_cygnet()
+    peer = lab.kernel()
+    tunnel = Tunnel(encapsulation="esp")
+    own, other = LEFT.inner[4], GUEST.inner[4]
+    lines = ["compression: deflate"]
+    if mode == "transport":
+        own, other = LEFT.outer[4], GUEST.outer[4]
+        tunnel = tunnel.but(left_networks=(own,), right_networks=(other,))
+        lines.append("mode: transport")
+    lab.left.apply(tunnel, peer.site, tunnel=lines)
+    peer.apply(tunnel, LEFT, child={"mode": mode, "ipcomp": "yes"})
+
+    def carried():
+        with Capture(lab.network.left, "wan") as capture:
+            expect_ping(lab.network.left, own, other, size=1000)
+        lengths = [frame.ip_length for frame in capture.of("esp")]
+        expect(lengths and all(length < 700 for length in lengths), f"on the wire: {lengths}")
+
+    (lab.left if initiator == "left" else peer).initiate()
+    wait_until(lambda: peer.established() and lab.left.established(), "both have the child")
+    agreed = peer.established()[-1]
+    expect(int(agreed.get("cpi-in", "0"), 16) and int(agreed.get("cpi-out", "0"), 16),
+           f"the peer says {agreed}")
+    carried()
+    transfer(lab, own, other)
+    before = {child["inboundSPI"] for child in lab.left.established()}
+    peer.rekey_child()
+    wait_until(lambda: not before & {child["inboundSPI"] for child in lab.left.established()},
+               "the new SA")
+    carried()
 
 
 SERVER = """

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 MODULES = ("ipv6 xfrm_user esp4 esp6 xfrm4_tunnel xfrm6_tunnel gcm ghash-generic ctr cbc authenc "
-           "authencesn echainiv seqiv sha256_generic sha512_generic chacha20poly1305 ah4 ah6 cmac xcbc")
+           "authencesn ipcomp ipcomp6 deflate echainiv seqiv sha256_generic sha512_generic chacha20poly1305 ah4 ah6 cmac xcbc")
 
 
 def shell(command):

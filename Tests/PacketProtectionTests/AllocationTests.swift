@@ -7,7 +7,7 @@ internal import Testing
 /// Once the tables are filled, a packet costs no allocation.
 @Suite(.enabled(if: allocation_count() >= 0, "a sanitizer has its own allocator"))
 struct AllocationTests {
-    private static let packetsPerBatch = 44
+    private static let packetsPerBatch = 45
 
     private final class Something {
         var value = 1
@@ -45,6 +45,9 @@ struct AllocationTests {
                 segmentPayload: 1300
             ),
             TestPackets.plain(TestPackets.udp(from: near, to: far, payload: pattern(36))),
+            TestPackets.plain(
+                TestPackets.udp(from: near, to: far, payload: [UInt8](repeating: 7, count: 900))
+            ),
             TestPackets.plain(TestPackets.udp(from: near, to: far, payload: pattern(1300))),
             TestPackets.plain(TestPackets.tcp(from: near, to: far, payload: pattern(1300))),
             TestPackets.plain(
@@ -58,7 +61,21 @@ struct AllocationTests {
         suite: CipherSuite,
         backEnd: PacketCipherBackEnd
     ) throws {
-        let (near, far) = try TestTunnel(suite: suite, backEnd: backEnd).gateways()
+        let gateways = try TestTunnel(suite: suite, backEnd: backEnd).gateways()
+        try expectNoAllocations(gateways)
+    }
+
+    /// Nor does a packet that is compressed.
+    @Test func compressingAllocatesNothing() throws {
+        let gateways = try TestTunnel().gateways(
+            outbound: { $0.compressionIndex = 7 },
+            inbound: { $0.compressionIndex = 7 }
+        )
+        try expectNoAllocations(gateways)
+    }
+
+    private func expectNoAllocations(_ gateways: (TestGateway, TestGateway)) throws {
+        let (near, far) = gateways
         let frames = frames
         let path = TestTunnel().path
         var datagrams = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)

@@ -10,7 +10,8 @@ enum Architecture {
         "IKECredentials": ["IPsecPrimitives", "IPsecCrypto"],
         "IKEProtocol": ["IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials"],
         "PacketProtection": [
-            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CInternetChecksum",
+            "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "CPacketCompression",
+            "CInternetChecksum",
         ],
         "Configuration": ["IPsecPrimitives"],
         "Management": ["IPsecPrimitives", "CLinux"],

@@ -42,7 +42,7 @@ as_root() {
 }
 
 # Packages by what needs them. The build's are enough for `scripts/build`.
-build_packages=(libssl-dev libnftables-dev libc-ares-dev pkg-config)
+build_packages=(libssl-dev libnftables-dev libc-ares-dev zlib1g-dev pkg-config)
 [ "$(uname -m)" = x86_64 ] && build_packages+=(libipsec-mb-dev)
 network_packages=(python3 iproute2 iputils-ping nftables iperf3 ethtool procps tcpdump)
 strongswan_packages=(

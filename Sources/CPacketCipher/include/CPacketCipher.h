@@ -40,6 +40,10 @@ struct cygnet_cipher_parameters {
     uint32_t seals;
     /// Whether the SA has 64-bit sequence numbers (RFC 4303 §2.2.1).
     uint32_t extended_sequence;
+    /// What makes unpredictable IVs others than those of before where the same keys serve again after
+    /// a restart; of no length where keys are fresh.
+    const uint8_t *iv_seed;
+    uint32_t iv_seed_length;
 };
 
 /// What became of a packet or message.

@@ -21,6 +21,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     package let name: String
     package internal(set) var location: SourceLocation
 
+    package var keying: Located<Keying>
     /// Nil in `value`: whichever local address the route to the peer has.
     package var localAddress: Located<IPAddress?>
     /// Where the peer may be found, and tried in this order; empty: anywhere, and such a
@@ -29,8 +30,9 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     package var localIdentity: Located<IdentityConfiguration>
     package var remoteIdentity: Located<IdentityConfiguration>
     /// Path of the file with the shared secret, made relative to nothing but the working
-    /// directory: the configuration file's directory is already part of it.
-    package var secretFile: Located<String>
+    /// directory: the configuration file's directory is already part of it. Nil where keys are
+    /// manual.
+    package var secretFile: Located<String>?
 
     /// In order of preference.
     package var ikeProposals: [Located<Proposal>]
@@ -63,7 +65,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         remoteAddresses: Located<[PeerAddress]>,
         localIdentity: Located<IdentityConfiguration>,
         remoteIdentity: Located<IdentityConfiguration>,
-        secretFile: Located<String>,
+        secretFile: Located<String>?,
         ikeProposals: [Located<Proposal>],
         encapsulation: Located<Encapsulation>,
         liveness: Located<Duration?>,
@@ -74,6 +76,7 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     ) {
         self.name = name
         self.location = location
+        keying = Located(.ike, at: location)
         self.localAddress = localAddress
         self.remoteAddresses = remoteAddresses
         self.localIdentity = localIdentity

@@ -3,7 +3,7 @@
 package struct PacketPathAbility: Hashable, Sendable {
     package var transportMode: Bool
     package var authenticationHeader: Bool
-    package var compression: Bool
+    package var compression: Set<CarriageConfiguration.Compression>
     /// Later fragments by an SA that names ports.
     package var laterFragments: Bool
     /// Addresses of the inside that the peer gives.
@@ -12,7 +12,7 @@ package struct PacketPathAbility: Hashable, Sendable {
     package init(
         transportMode: Bool,
         authenticationHeader: Bool,
-        compression: Bool,
+        compression: Set<CarriageConfiguration.Compression>,
         laterFragments: Bool,
         internalAddresses: Bool
     ) {
@@ -27,7 +27,7 @@ package struct PacketPathAbility: Hashable, Sendable {
     package static let userspace = PacketPathAbility(
         transportMode: true,
         authenticationHeader: true,
-        compression: false,
+        compression: [.deflate],
         laterFragments: true,
         internalAddresses: false
     )
@@ -36,7 +36,7 @@ package struct PacketPathAbility: Hashable, Sendable {
     package static let everything = PacketPathAbility(
         transportMode: true,
         authenticationHeader: true,
-        compression: true,
+        compression: Set(CarriageConfiguration.Compression.allCases),
         laterFragments: true,
         internalAddresses: true
     )

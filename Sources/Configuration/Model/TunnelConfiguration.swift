@@ -75,6 +75,8 @@ package struct TunnelConfiguration: Equatable, Sendable {
     package var carriage: CarriageConfiguration
     /// For this tunnel alone.
     package var traffic: TrafficConfiguration?
+    /// Of a connection with manual keys; nil of any other.
+    package var manualKeys: ManualKeyConfiguration?
     /// Of a route-based tunnel; nil where policies choose what the tunnel carries.
     package var interface: InterfaceConfiguration?
 

@@ -76,8 +76,21 @@ enum CarriageCheck {
         if let proposal = carriage.ahProposals.first, !ability.authenticationHeader {
             refuse("AH", at: proposal.location, hint: "use esp-proposals, `null-sha256` at least")
         }
-        if let compression = carriage.compression.first, !ability.compression {
-            refuse("compression", at: compression.location, hint: "write `compression: off`")
+        for compression in carriage.compression
+        where !ability.compression.contains(compression.value) {
+            refuse(
+                "compression by \(compression.value.rawValue)",
+                at: compression.location,
+                hint: "write `compression: deflate`, or off"
+            )
+        }
+        if let compression = carriage.compression.first, let proposal = carriage.ahProposals.first {
+            problems.error(
+                at: compression.location,
+                "tunnel \"\(tunnel.path)\" wants compression and AH, and here only what goes by ESP is "
+                    + "compressed",
+                hint: "remove compression, or ah-proposals (line \(proposal.location.line))"
+            )
         }
         if carriage.laterFragments.value, !ability.laterFragments {
             refuse(

@@ -60,12 +60,13 @@ struct ConfigurationReader {
         let policies = PolicySection(connections: connections, problems: problems)
             .read(reader.node("policies"))
         MTUCheck.run(settings, connections, problems)
+        ManualKeyCheck.run(connections, problems)
         FirstKeyExchangeCheck.run(connections, problems)
         TrafficCheck.run(settings, connections, problems)
         CarriageCheck.run(connections, ability, problems)
         InterfaceCheck.run(settings, connections, policies, problems)
         if !problems.hasErrors {
-            PeerCheck.run(connections, problems)
+            PeerCheck.run(connections.filter { !$0.isManual }, problems)
             ShadowCheck.run(policies, problems)
             LocalTrafficCheck.run(policies, problems)
         }

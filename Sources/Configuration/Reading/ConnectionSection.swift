@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 struct ConnectionSection {
     static let keys =
         [
-            "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
+            "keys", "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
             "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss", "traffic",
             "tunnels",
         ] + conductKeys + establishmentKeys + pathKeys + internalAddressKeys
@@ -26,6 +26,8 @@ struct ConnectionSection {
                 problems: problems
             )
         else { return nil }
+        let keying = reader.value("keys", default: .ike, WordText.oneOf(Keying.self))
+        if keying.value == .manual { return readManual(reader, keying, at: entry.keyLocation) }
         let local = EndSection(reader.node("local"), isRemote: false, of: reader)
         let remote = EndSection(reader.node("remote"), isRemote: true, of: reader)
         checkVersions(local, remote)
@@ -82,9 +84,7 @@ struct ConnectionSection {
                 + "may read",
             WordText.path
         )
-        return path.map {
-            Located($0.value.hasPrefix("/") ? $0.value : directory + $0.value, at: $0.location)
-        }
+        return path.map { WordText.path($0, in: directory) }
     }
 
     private func readTimes(
@@ -110,7 +110,7 @@ struct ConnectionSection {
         )
     }
 
-    private func checkSafety(
+    func checkSafety(
         _ reader: MappingReader,
         _ ikeProposals: [Located<Proposal>]?,
         _ tunnels: [TunnelConfiguration]
@@ -122,7 +122,7 @@ struct ConnectionSection {
         ).check(ike: ikeProposals, tunnels: tunnels)
     }
 
-    private func checkVersions(_ local: EndSection, _ remote: EndSection) {
+    func checkVersions(_ local: EndSection, _ remote: EndSection) {
         guard let near = local.address.value else { return }
         for case .address(let far) in remote.peerAddresses.value {
             checkVersions(near, far, at: remote.peerAddresses.location)
@@ -180,7 +180,11 @@ struct ConnectionSection {
         return result
     }
 
-    private func readTunnels(_ reader: MappingReader, mayBegin: Bool) -> [TunnelConfiguration] {
+    func readTunnels(
+        _ reader: MappingReader,
+        mayBegin: Bool,
+        isManual: Bool = false
+    ) -> [TunnelConfiguration] {
         let example = "write `tunnels:` with a name and `local:` and `remote:` networks below it"
         let subject = "tunnels of connection \"\(name)\""
         guard let node = reader.node("tunnels") else {
@@ -206,7 +210,9 @@ struct ConnectionSection {
                 path: path,
                 settings: settings,
                 mayBegin: mayBegin,
+                isManual: isManual,
                 onLoss: onLoss,
+                directory: directory,
                 problems: problems
             ).read(entry)
         }

@@ -40,6 +40,10 @@ enum ForeignKey {
         "if_id_out": "write `interface:` in a tunnel; it names the device",
         "vti-interface": "write `interface:` in a tunnel",
         "ipsec-interface": "write `interface:` in a tunnel",
+        "enc": "write `encryption-key-file:`; keys stand in files of their own",
+        "auth": "write `integrity-key-file:`; keys stand in files of their own",
+        "encryption-key": "write `encryption-key-file:`; keys stand in files of their own",
+        "integrity-key": "write `integrity-key-file:`; keys stand in files of their own",
         "replay_window": "write `replay-window:`",
     ]
 }

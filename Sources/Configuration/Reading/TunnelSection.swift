@@ -6,14 +6,18 @@ struct TunnelSection {
         [
             "local", "remote", "start", "on-loss", "esp-proposals", "lifetime", "lifetime-bytes",
             "lifetime-packets", "df", "dscp", "mss-clamp", "mtu", "replay-window", "traffic",
-        ] + carriageKeys + trafficFlowKeys + interfaceKeys
+        ] + carriageKeys + trafficFlowKeys + interfaceKeys + manualKeys
 
     let path: TunnelPath
     let settings: GatewaySettings
     /// Whether the peer's address is known.
     let mayBegin: Bool
+    /// Whether the keys of the connection are manual.
+    let isManual: Bool
     /// Of the connection, for tunnels that do not say.
     let onLoss: Located<TunnelConfiguration.OnLoss>?
+    /// Of the configuration file, with its slash; empty for the working directory.
+    let directory: String
     let problems: Problems
 
     /// Nil when the selectors are missing or wrong; reported.
@@ -39,9 +43,9 @@ struct TunnelSection {
             location: entry.keyLocation,
             local: local,
             remote: remote,
-            start: readStart(reader),
+            start: isManual ? Located(.atBoot, at: entry.keyLocation) : readStart(reader),
             espProposals: espProposals
-                ?? DefaultProposals.esp.map { Located($0, at: entry.keyLocation) },
+                ?? (isManual ? [] : DefaultProposals.esp).map { Located($0, at: entry.keyLocation) },
             lifetime: reader.value(
                 "lifetime",
                 default: .seconds(3600),
@@ -80,6 +84,7 @@ struct TunnelSection {
             tunnel.traffic = TrafficSection(owner: "tunnel \"\(path)\"", problems: problems)
                 .read(node, keys: TrafficSection.keys)
         }
+        readManualKeys(reader, into: &tunnel)
         let own = TunnelSection.readOnLoss(reader, mayBegin: mayBegin)
         if let chosen = own ?? onLoss { tunnel.onLoss = chosen }
         return tunnel

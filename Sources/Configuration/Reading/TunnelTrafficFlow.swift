@@ -89,6 +89,14 @@ extension TunnelSection {
                 )
             }
         }
+        if let compression = carriage.compression.first, carriage.padTo.value != .off {
+            problems.error(
+                at: compression.location,
+                "\"compression\" of tunnel \"\(path)\" does not go with pad-to: a packet that is padded "
+                    + "has to tell its length itself (RFC 4303 §2.7)",
+                hint: "remove compression, or remove pad-to"
+            )
+        }
         if let train = carriage.train { checkTrain(train, tunnel) }
         if carriage.train == nil, carriage.dummiesPerSecond.value != nil,
             carriage.padTo.value == .off
@@ -127,6 +135,9 @@ extension TunnelSection {
                 at: carriage.isPerPair.location,
                 "each pair of addresses would begin a train of its own, which tells of the pair"
             )
+        }
+        if let compression = carriage.compression.first {
+            refuse("compression", at: compression.location, "its packets have one length anyway")
         }
         if carriage.resources.value > 1 {
             refuse("resources", at: carriage.resources.location, "one SA carries the train")

@@ -99,6 +99,11 @@ enum WordText {
         return text
     }
 
+    /// The path from the working directory, of a file that is named from `directory`.
+    static func path(_ path: Located<String>, in directory: String) -> Located<String> {
+        path.value.hasPrefix("/") ? path : Located(directory + path.value, at: path.location)
+    }
+
     /// A Unix socket's address has room for 107 bytes.
     static func socketPath(_ text: String) throws(Complaint) -> String {
         let text = try path(text)

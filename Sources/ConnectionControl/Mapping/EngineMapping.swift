@@ -24,7 +24,7 @@ extension IKEConnection {
         )
         self.localIdentitySource = connection.localIdentity.location.description
         self.remoteIdentitySource = connection.remoteIdentity.location.description
-        self.secretSource = connection.secretFile.location.description
+        self.secretSource = (connection.secretFile?.location ?? connection.location).description
         self.encapsulationSource = connection.encapsulation.location.description
         self.encapsulation = Encapsulation(connection.encapsulation.value)
         self.lifetime = SALifetime(ending: connection.lifetime.value)
@@ -160,7 +160,7 @@ extension InternalAssignment {
 
 extension CarriageConfiguration.Compression {
     /// IANA "IKEv2 IPComp Transform IDs".
-    fileprivate var transform: UInt8 {
+    var transform: UInt8 {
         switch self {
         case .deflate: 2
         case .lzs: 3

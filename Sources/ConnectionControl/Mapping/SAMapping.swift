@@ -31,7 +31,8 @@ extension ChildSAInstallation {
     /// Whether the packet path has what the pair was agreed on. What it has not is for configurations
     /// that are only negotiated (`PacketPathAbility`), and such pairs never get there.
     var isCarried: Bool {
-        compression == nil
+        compression.map { $0.transform == CarriageConfiguration.Compression.deflate.transform }
+            ?? true
     }
 }
 
@@ -45,6 +46,8 @@ struct SAMapping {
     /// 0 to 9: how many hundredths of a limit are taken off for the soft one, beyond a twentieth,
     /// so that both ends do not ask for a successor at the same packet.
     let softMargin: UInt64
+    /// For keys that serve again after a restart; nil where they are fresh.
+    let ivSeed: SecretBytes?
 
     func outbound(
         _ child: ChildSAInstallation,
@@ -61,6 +64,8 @@ struct SAMapping {
         )
         parameters.carriage = PacketCarriage(child)
         parameters.lifetime = lifetime
+        parameters.numbersCycle = child.isManual
+        parameters.compressionIndex = child.compression?.outboundCPI
         parameters.carriesLaterFragments = child.carriesLaterFragments
         parameters.isActive = child.isUsedOutboundAtOnce
         parameters.resource = child.resource?.slot ?? 0
@@ -104,7 +109,12 @@ struct SAMapping {
         parameters.lifetime = lifetime
         parameters.carriesLaterFragments = child.carriesLaterFragments
         parameters.replayWindow = tunnel.replayWindow.value
-        parameters.followsPeer = child.path.isEncapsulated && child.path.transport == .udp
+        parameters.compressionIndex = child.compression?.inboundCPI
+        // RFC 4303 §3.3.3: "SHOULD NOT provide anti-replay service" with manual keys. Then an old packet,
+        // sent again from elsewhere, must not move the peer there.
+        parameters.refusesReplays = !child.isManual
+        parameters.followsPeer =
+            child.path.isEncapsulated && child.path.transport == .udp && !child.isManual
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
@@ -162,7 +172,8 @@ struct SAMapping {
                 keys: keys,
                 isExtendedSequence: child.isExtendedSequence,
                 direction: direction,
-                backEnd: backEnd
+                backEnd: backEnd,
+                ivSeed: ivSeed
             )
         )
     }

@@ -7,6 +7,7 @@ extension ConnectionConfiguration {
         if hasSamePeer(as: old) { return [] }
         var keys: [String] = []
         func compare(_ key: String, _ isSame: Bool) { if !isSame { keys.append(key) } }
+        compare("keys", keying == old.keying)
         compare(
             "local",
             localAddress == old.localAddress && localIdentity == old.localIdentity
@@ -85,6 +86,8 @@ extension TunnelConfiguration {
         compare("dummy-packets", carriage.dummiesPerSecond == old.carriage.dummiesPerSecond)
         compare("ip-tfs", carriage.train == old.carriage.train)
         compare("traffic", traffic == old.traffic)
+        compare("in", manualKeys?.inbound == old.manualKeys?.inbound)
+        compare("out", manualKeys?.outbound == old.manualKeys?.outbound)
         compare("interface", interface?.name == old.interface?.name)
         compare("addresses", interface?.addresses == old.interface?.addresses)
         compare("routes", interface?.routes == old.interface?.routes)

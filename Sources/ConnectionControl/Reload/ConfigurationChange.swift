@@ -1,5 +1,6 @@
 package import Configuration
 internal import IKECredentials
+internal import IPsecPrimitives
 
 /// What a new configuration changes in the one in force.
 package struct ConfigurationChange: Hashable, Sendable {
@@ -35,7 +36,7 @@ package struct ConfigurationChange: Hashable, Sendable {
     /// Whether the entries of the policy database are others, or in another order.
     package let changesPolicies: Bool
     /// Not empty: nothing of it can be put in force.
-    package let refusals: [Refusal]
+    package private(set) var refusals: [Refusal]
 
     /// Connections that differ in anything: their peer, or a tunnel.
     private(set) var changedConnections: Set<String> = []
@@ -44,8 +45,10 @@ package struct ConfigurationChange: Hashable, Sendable {
     init(
         from old: GatewayConfiguration,
         _ oldCredentials: CredentialStore,
+        _ oldManualKeys: ManualKeys,
         to new: GatewayConfiguration,
-        _ newCredentials: CredentialStore
+        _ newCredentials: CredentialStore,
+        _ newManualKeys: ManualKeys
     ) {
         settings = new.settings.changedKeys(from: old.settings)
         refusals = new.settings.fixedKeys(changedFrom: old.settings).map {
@@ -68,14 +71,22 @@ package struct ConfigurationChange: Hashable, Sendable {
                 continue
             }
             var keys = connection.changedKeys(from: other)
-            if !newCredentials.hasSameSecret(as: oldCredentials, for: connection) {
+            if !connection.isManual, !other.isManual,
+                !newCredentials.hasSameSecret(as: oldCredentials, for: connection)
+            {
                 keys.append("secret")
             }
             note(connection.name, keys)
             if !keys.isEmpty || !connection.saysTheSame(as: other) {
                 changedConnections.insert(connection.name)
             }
-            note(tunnelsOf: connection, other)
+            let renewed = Set(
+                connection.tunnels.map(\.path).filter {
+                    !newManualKeys.hasSameKeys(as: oldManualKeys, for: $0)
+                }
+            )
+            if !renewed.isEmpty { changedConnections.insert(connection.name) }
+            note(tunnelsOf: connection, other, renewed: renewed)
         }
         let names = Set(new.connections.map(\.name))
         for connection in old.connections where !names.contains(connection.name) {
@@ -91,6 +102,17 @@ package struct ConfigurationChange: Hashable, Sendable {
         changed.isEmpty && added.isEmpty && removed.isEmpty && settings.isEmpty && !changesPolicies
     }
 
+    /// The engine has given the SPIs of manual keys to SAs that are in place.
+    mutating func refuse(_ conflicts: [Located<SPI>]) {
+        refusals += conflicts.map {
+            Refusal(
+                key: "the SPI \($0.value)",
+                reason: "IKE has given it to an SA that is in place; another one is as good",
+                location: $0.location
+            )
+        }
+    }
+
     private mutating func note(_ name: String, _ keys: [String]) {
         if keys.isEmpty {
             kept.append(name)
@@ -101,14 +123,19 @@ package struct ConfigurationChange: Hashable, Sendable {
 
     private mutating func note(
         tunnelsOf connection: ConnectionConfiguration,
-        _ old: ConnectionConfiguration
+        _ old: ConnectionConfiguration,
+        renewed: Set<TunnelPath>
     ) {
         for tunnel in connection.tunnels {
             guard let other = old.tunnels.first(where: { $0.path == tunnel.path }) else {
                 added.append(tunnel.path.description)
                 continue
             }
-            note(tunnel.path.description, tunnel.changedKeys(from: other))
+            let keys = tunnel.changedKeys(from: other)
+            note(
+                tunnel.path.description,
+                keys + (renewed.contains(tunnel.path) && keys.isEmpty ? ["secret"] : [])
+            )
         }
         let names = Set(connection.tunnels.map(\.name))
         removed += old.tunnels.filter { !names.contains($0.name) }.map(\.path.description)

@@ -75,6 +75,8 @@ package struct ChildSAPair: Hashable, Sendable {
     package var isOutboundActive: Bool
     /// Rank of its last activation among all pairs; 0: its outbound half was never used.
     var activation: UInt64 = 0
+    /// Whether nothing but the configuration made it.
+    var isManual = false
     /// When the last inbound packet was seen by a reading of the counters.
     var lastInboundUse: Instant?
 }

@@ -15,7 +15,7 @@ extension GatewayDaemon {
         _ logger: Logger
     ) throws(SystemCallFailure) {
         try Privileges.reduce()
-        let files = [configuration.file] + configuration.connections.map(\.secretFile.value)
+        let files = [configuration.file] + configuration.connections.flatMap(\.secretFiles)
         let directories = Set(files.flatMap { [directory(of: $0), directory(of: resolved($0))] })
         let outcome = try FileSystemRestriction.restrict(
             to: [

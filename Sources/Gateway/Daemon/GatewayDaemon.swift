@@ -143,7 +143,14 @@ package final class GatewayDaemon {
         if let ticketSealer { controller.useTicketSealer(ticketSealer) }
         controller.steerSPIs(workers: workers.count)
         handle(.localAddressesChanged(localAddresses))
-        perform(controller.start(credentials: secrets.credentials, at: now), at: now)
+        perform(
+            controller.start(
+                credentials: secrets.credentials,
+                manualKeys: secrets.manualKeys,
+                at: now
+            ),
+            at: now
+        )
         attachInterfaces()
         lookForCircles()
         housekeeping.arm(at: now + GatewayDaemon.housekeepingInterval)

@@ -33,7 +33,11 @@ extension GatewayDaemon {
         } catch {
             return .refused(file, error.refused.map(ReloadStatus.Problem.init))
         }
-        let change = controller.change(to: new, credentials: secrets.credentials)
+        let change = controller.change(
+            to: new,
+            credentials: secrets.credentials,
+            manualKeys: secrets.manualKeys
+        )
         guard change.refusals.isEmpty else {
             return .refused(file, change.refusals.map(ReloadStatus.Problem.init))
         }
@@ -105,7 +109,12 @@ extension GatewayDaemon {
         dataPlane.post(.setErrorSource(localAddresses, for: new))
         let now = BootClock.now()
         perform(
-            controller.reload(new, credentials: secrets.credentials, at: now),
+            controller.reload(
+                new,
+                credentials: secrets.credentials,
+                manualKeys: secrets.manualKeys,
+                at: now
+            ),
             at: now
         )
         attachInterfaces()

@@ -5,6 +5,7 @@ internal import IKECredentials
 /// Every secret that a configuration names, read from its file.
 package struct ConnectionSecrets: Sendable {
     let credentials: CredentialStore
+    let manualKeys: ManualKeys
 
     /// A secret that cannot be used, and where the configuration names it.
     package struct Refused: Hashable, Sendable {
@@ -21,13 +22,12 @@ package struct ConnectionSecrets: Sendable {
         var credentials = CredentialStore()
         var refused: [Refused] = []
         for connection in configuration.connections {
+            guard let file = connection.secretFile else { continue }
             do throws(SecretFile.Refusal) {
-                let secret = try SecretFile.load(connection.secretFile.value)
+                let secret = try SecretFile.load(file.value)
                 credentials.addPresharedKey(secret, for: connection)
             } catch {
-                refused.append(
-                    Refused(location: connection.secretFile.location, refusal: error)
-                )
+                refused.append(Refused(location: file.location, refusal: error))
             }
         }
         for ppk in configuration.connections.compactMap(\.establishment.ppk) {
@@ -40,7 +40,19 @@ package struct ConnectionSecrets: Sendable {
                 refused.append(Refused(location: ppk.secretFile.location, refusal: error))
             }
         }
+        let manualKeys = ManualKeyFiles.load(configuration, &refused)
         guard refused.isEmpty else { throw Refusals(refused: refused) }
         self.credentials = credentials
+        self.manualKeys = manualKeys
+    }
+}
+
+extension ConnectionConfiguration {
+    /// The files with secrets that it names.
+    var secretFiles: [String] {
+        let keys = tunnels.compactMap(\.manualKeys).flatMap {
+            $0.inbound.keyFiles + $0.outbound.keyFiles
+        }
+        return ([secretFile, establishment.ppk?.secretFile].compactMap(\.self) + keys).map(\.value)
     }
 }

@@ -93,7 +93,7 @@ struct StatusReport {
             ikeSAs.last { $0.stage == .established || $0.stage == .rekeying } ?? ikeSAs.last
         return ConnectionStatus(
             name: connection.name,
-            state: state(of: ikeSA),
+            state: connection.isManual ? .manual : state(of: ikeSA),
             localAddress: (connection.localAddress.value ?? ikeSA?.local.address)?.description,
             remoteAddress: (ikeSA?.remote.address ?? connection.onlyRemoteAddress)?.description,
             localIdentity: connection.localIdentity.value.description,
@@ -170,6 +170,9 @@ struct StatusReport {
     private func status(of pair: ChildSAPair) -> Management.ChildSAStatus? {
         let children = engine.ikeSAs.flatMap(\.children)
         let child = children.first { $0.inboundSPI == pair.inboundSPI }
+        if let manual = controller.manualAssociation(inboundSPI: pair.inboundSPI) {
+            return status(of: pair, manual)
+        }
         let isStreamed = isStreamed(pair)
         return Management.ChildSAStatus(
             inboundSPI: pair.inboundSPI.description,
@@ -188,9 +191,35 @@ struct StatusReport {
                 outbound: associations[pair.outbound]?.flow,
                 inbound: associations[pair.inbound]?.flow
             ),
+            compression: compression(of: pair),
             drops: drops(of: pair),
             ageSeconds: child?.age.inSeconds ?? 0,
             rekeyInSeconds: child?.rekeyIn?.inSeconds
+        )
+    }
+
+    private func status(
+        of pair: ChildSAPair,
+        _ manual: ManualAssociation
+    ) -> Management.ChildSAStatus {
+        let description = manual.description
+        return Management.ChildSAStatus(
+            inboundSPI: pair.inboundSPI.description,
+            outboundSPI: pair.outboundSPI.description,
+            algorithms: description.suite,
+            udpEncapsulation: description.isEncapsulated,
+            traits: (description.isAuthenticationOnly ? ["AH"] : []) + description.traits,
+            isOutbound: pair.isOutboundActive,
+            localSelectors: description.localSelectors.map(\.description),
+            remoteSelectors: description.remoteSelectors.map(\.description),
+            inbound: count(pair.inbound),
+            outbound: count(pair.outbound),
+            largestPacket: associations[pair.outbound]?.tunnelMTU,
+            pathMTU: associations[pair.outbound]?.linkMTU,
+            compression: compression(of: pair),
+            drops: drops(of: pair),
+            ageSeconds: (now - manual.installedAt).inSeconds,
+            rekeyInSeconds: nil
         )
     }
 
@@ -213,6 +242,18 @@ struct StatusReport {
     private func count(_ identifier: SAIdentifier) -> TrafficCount {
         associations[identifier].map { TrafficCount(packets: $0.packets, bytes: $0.octets) }
             ?? TrafficCount()
+    }
+
+    /// Nil where no packet can be compressed.
+    private func compression(of pair: ChildSAPair) -> CompressionStatus? {
+        guard let outbound = associations[pair.outbound], outbound.compresses else { return nil }
+        let inbound = associations[pair.inbound]
+        return CompressionStatus(
+            sent: outbound.compressed.packets,
+            received: inbound?.compressed.packets ?? 0,
+            savedSending: outbound.compressed.savedOctets,
+            savedReceiving: inbound?.compressed.savedOctets ?? 0
+        )
     }
 
     /// Those that the packet path counts for each SA, of those that occurred.

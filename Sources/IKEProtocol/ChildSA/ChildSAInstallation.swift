@@ -65,6 +65,8 @@ package struct ChildSAInstallation: Sendable {
     package var aggregation: Aggregation?
     /// Whether this end began the exchange that made the pair.
     package var isInitiator = false
+    /// Whether nothing was negotiated: SPIs and keys are the configuration's (RFC 4301 §4.5.1).
+    package var isManual = false
 
     package init(
         connection: String,

@@ -30,6 +30,12 @@ package struct CompressionAssociation: Hashable, Sendable {
     package var inboundCPI: UInt16
     /// Packets from us carry this one.
     package var outboundCPI: UInt16
+
+    package init(transform: UInt8, inboundCPI: UInt16, outboundCPI: UInt16) {
+        self.transform = transform
+        self.inboundCPI = inboundCPI
+        self.outboundCPI = outboundCPI
+    }
 }
 
 /// What the notifies beside an SA payload make of a Child SA (RFC 7296 §1.3.1).

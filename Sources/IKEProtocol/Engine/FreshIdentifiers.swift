@@ -29,7 +29,7 @@ extension IKEEngine {
                     slot: slot ?? 0
                 )
             }
-            if !spi.isReserved, sas.isFree(spi) {
+            if !spi.isReserved, sas.isFree(spi), !takenSPIs.contains(spi) {
                 sas.assignChild(spi, to: sa)
                 return spi
             }

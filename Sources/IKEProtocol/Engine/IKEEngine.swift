@@ -15,6 +15,8 @@ package final class IKEEngine {
     var random: any RandomSource
     /// Nil: any SPI does.
     package var spiSteering: SPISteering?
+    /// Inbound SPIs of SAs that are none of the engine's; no Child SA gets one.
+    package var takenSPIs: Set<SPI> = []
     package internal(set) var counters = EngineCounters()
 
     var connections: [IKEConnection] = [] {
@@ -136,6 +138,9 @@ package final class IKEEngine {
     /// IKE SAs, however far they have come, and those of them that have proven nothing yet.
     package var saCount: Int { sas.count }
     package var halfOpenCount: Int { sas.halfOpenCount }
+
+    /// Whether the engine has given an inbound SPI to a Child SA that is in place or on its way.
+    package func hasChosen(_ spi: SPI) -> Bool { !sas.isFree(spi) }
 
     /// Whether an IKE SA of the connection is up or on its way.
     package func isReaching(_ connection: String) -> Bool {

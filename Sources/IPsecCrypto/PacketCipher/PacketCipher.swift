@@ -21,12 +21,17 @@ package import IPsecPrimitives
 
     /// Throws `invalidKeyLength` unless the keys fit the suite, `backEndUnavailable` if this
     /// machine does not have `backEnd`.
+    ///
+    /// - Parameter ivSeed: random octets for keys that serve again after a restart, when the sequence
+    ///   numbers begin anew: without them, the unpredictable IVs of CBC (RFC 3602 §3) would be those of
+    ///   before, and who listens could see where packets begin alike.
     package init(
         suite: CipherSuite,
         keys: ESPKeys,
         isExtendedSequence: Bool,
         direction: Direction,
-        backEnd: PacketCipherBackEnd = .automatic
+        backEnd: PacketCipherBackEnd = .automatic,
+        ivSeed: SecretBytes? = nil
     ) throws(CryptoError) {
         guard PacketCipherBackEnd.available.contains(backEnd) else {
             throw .backEndUnavailable
@@ -37,7 +42,8 @@ package import IPsecPrimitives
             encryptionKey: keys.encryption,
             integrityKey: keys.integrity,
             seals: direction == .seal,
-            isExtendedSequence: isExtendedSequence
+            isExtendedSequence: isExtendedSequence,
+            ivSeed: ivSeed
         ) { parameters in
             if backEnd == .multiBuffer, unsafe cygnet_multi_buffer_does(&parameters) == 0 {
                 chosen = .openSSL
@@ -61,7 +67,8 @@ package import IPsecPrimitives
         keys: ESPKeys,
         isExtendedSequence: Bool,
         direction: Direction,
-        backEnd: PacketCipherBackEnd = .automatic
+        backEnd: PacketCipherBackEnd = .automatic,
+        ivSeed: SecretBytes? = nil
     ) throws(CryptoError) {
         guard let suite = CipherSuite(encryption: encryption, integrity: integrity) else {
             throw .unsupportedAlgorithm
@@ -71,7 +78,8 @@ package import IPsecPrimitives
             keys: keys,
             isExtendedSequence: isExtendedSequence,
             direction: direction,
-            backEnd: backEnd
+            backEnd: backEnd,
+            ivSeed: ivSeed
         )
     }
 

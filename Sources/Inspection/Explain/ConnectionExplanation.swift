@@ -10,13 +10,33 @@ struct ConnectionExplanation {
     }
 
     var lines: [String] {
+        connection.isManual ? manualLines : negotiatedLines
+    }
+
+    private var manualLines: [String] {
+        let near = connection.localAddress.value?.description ?? "nowhere"
+        var lines = [
+            "Connection \(connection.name) (line \(connection.location.line)), manual keys",
+            "  here  \(near)",
+            "  there \(connection.remoteAddressText)",
+            "  nothing is negotiated and no key is ever replaced; who records packets can send them "
+                + "again",
+            "  ESP \(encapsulation)",
+        ]
+        for tunnel in connection.tunnels {
+            lines += TunnelExplanation(tunnel, peerIsKnown: true).lines
+        }
+        return lines
+    }
+
+    private var negotiatedLines: [String] {
         let near = connection.localAddress.value.map { "at \($0)" } ?? "at whichever address fits"
         let far = "at \(connection.remoteAddressText)"
         var lines = [
             "Connection \(connection.name) (line \(connection.location.line))",
             "  here  \(connection.localIdentity.value), \(near)",
             "  there \(peer), \(far)",
-            "  both prove who they are by the secret in \(connection.secretFile.value)",
+            "  both prove who they are by the secret in \(connection.secretFile?.value ?? "no file")",
             "  ESP \(encapsulation)",
             "  \(liveness)",
             "  the IKE SA lives \(connection.lifetime.value.configurationText); offered and "
@@ -69,13 +89,30 @@ struct TunnelExplanation {
     }
 
     var lines: [String] {
-        [
+        if let manual = tunnel.manualKeys { return lines(manual) }
+        return [
             "  Tunnel \(tunnel.name) (line \(tunnel.location.line))",
             "    \(start)",
         ] + carriage + TrafficExplanation.lines(tunnel.traffic, "it").map { "    \($0)" } + [
             "    its keys live \(limits); offered and accepted for it:"
         ] + tunnel.espProposals.map { "      \($0.value)" }
             + tunnel.carriage.ahProposals.map { "      AH \($0.value)" }
+    }
+
+    private func lines(_ manual: ManualKeyConfiguration) -> [String] {
+        let proposals =
+            tunnel.espProposals.map { "\($0.value)" }
+            + tunnel.carriage.ahProposals.map { "AH \($0.value)" }
+        let ends = byteAndPacketLimits.joined(separator: " or ")
+        return [
+            "  Tunnel \(tunnel.name) (line \(tunnel.location.line))",
+            "    its SAs are there as long as the gateway runs",
+        ] + carriage + [
+            "    \(proposals.joined()), SPIs \(manual.inbound.spi.value) in and "
+                + "\(manual.outbound.spi.value) out",
+            "    keys in " + manual.inbound.keyFiles.map(\.value).joined(separator: ", "),
+            "    keys out " + manual.outbound.keyFiles.map(\.value).joined(separator: ", "),
+        ] + (ends.isEmpty ? [] : ["    after \(ends) nothing passes any more"])
     }
 
     /// What is not ordinary.
@@ -139,9 +176,13 @@ struct TunnelExplanation {
     }
 
     private var limits: String {
-        var limits = [tunnel.lifetime.value.configurationText]
-        if let bytes = tunnel.lifetimeBytes.value { limits.append("\(bytes) bytes") }
-        if let packets = tunnel.lifetimePackets.value { limits.append("\(packets) packets") }
+        let limits = [tunnel.lifetime.value.configurationText] + byteAndPacketLimits
         return limits.count == 1 ? limits[0] : limits.joined(separator: " or ")
+    }
+    private var byteAndPacketLimits: [String] {
+        [
+            tunnel.lifetimeBytes.value.map { "\($0) bytes" },
+            tunnel.lifetimePackets.value.map { "\($0) packets" },
+        ].compactMap(\.self)
     }
 }

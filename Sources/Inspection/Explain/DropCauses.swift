@@ -19,6 +19,7 @@ extension DropExplanation {
                 .authenticationFailed, .badPadding, .dummy, .unexpectedNextHeader,
                 .selectorMismatch, .congestionMark:
                 DropExplanation.inbound(word, reason)
+            case .decompressionFailed: DropExplanation.decompression(word)
             case .trainQueueFull, .trainMissing, .malformedTrain, .trainIncomplete, .trainLate:
                 DropExplanation.train(word, reason)
             }
@@ -39,8 +40,8 @@ extension DropExplanation {
                 word,
                 .either,
                 "the SA's lifetime in bytes or packets is over, and no successor was there in time",
-                "raise lifetime-bytes or lifetime-packets of the tunnel, and see in the log why the "
-                    + "rekey came late"
+                "raise lifetime-bytes or lifetime-packets, and see in the log why the rekey came late; "
+                    + "manual keys have no successor: write new ones at both ends"
             )
         case .malformedInner:
             DropExplanation(
@@ -187,6 +188,17 @@ extension DropExplanation {
             default: ("", "")
             }
         return DropExplanation(word, .outbound, cause, remedy)
+    }
+
+    private static func decompression(_ word: String) -> DropExplanation {
+        DropExplanation(
+            word,
+            .inbound,
+            "what came compressed (IPComp) names another compression than was agreed on, is no whole "
+                + "stream of DEFLATE, or would become more than an IP packet holds",
+            "look at the peer: it compresses wrongly, or means to do harm; `compression: off` does "
+                + "without"
+        )
     }
 
     private static func inbound(_ word: String, _ reason: DropReason) -> DropExplanation {

@@ -164,6 +164,13 @@ package struct StatusText {
                 lines.append("      packets of up to \(largest) bytes, \(path) on the way")
             }
             lines += sa.trafficFlow.map { TrafficFlowText($0).lines } ?? []
+            if let compression = sa.compression {
+                lines.append(
+                    "      compressed: \(compression.sent) packets out, "
+                        + "\(StatusText.size(compression.savedSending)) saved; \(compression.received) in, "
+                        + "\(StatusText.size(compression.savedReceiving)) saved"
+                )
+            }
             if let drops = sa.drops, !drops.isEmpty {
                 let counts = drops.map { "\($0.packets) \($0.reason)" }
                 lines.append("      dropped " + counts.joined(separator: ", "))

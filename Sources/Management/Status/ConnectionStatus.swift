@@ -8,6 +8,8 @@ package struct ConnectionStatus: Codable, Equatable, Sendable {
         case established
         /// The IKE SA is being deleted.
         case closing
+        /// Its keys are manual: there is no IKE SA, and none is wanted.
+        case manual
     }
 
     package var name: String

@@ -108,6 +108,8 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
     package var pathMTU: Int?
     /// Absent where nothing is done against the analysis of traffic.
     package var trafficFlow: TrafficFlowStatus?
+    /// What compression did (RFC 3173); absent where none was agreed on.
+    package var compression: CompressionStatus?
     /// Packets of these SAs that went no further, by reason; absent where there were none.
     package var drops: [DropCount]?
     package var ageSeconds: Double
@@ -128,6 +130,7 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         largestPacket: Int? = nil,
         pathMTU: Int? = nil,
         trafficFlow: TrafficFlowStatus? = nil,
+        compression: CompressionStatus? = nil,
         drops: [DropCount]? = nil,
         ageSeconds: Double,
         rekeyInSeconds: Double?
@@ -145,8 +148,26 @@ package struct ChildSAStatus: Codable, Equatable, Sendable {
         self.largestPacket = largestPacket
         self.pathMTU = pathMTU
         self.trafficFlow = trafficFlow
+        self.compression = compression
         self.drops = drops
         self.ageSeconds = ageSeconds
         self.rekeyInSeconds = rekeyInSeconds
+    }
+}
+
+/// What IPComp did on a pair of SAs. Packets that it would not have made smaller went as they were.
+package struct CompressionStatus: Codable, Equatable, Sendable {
+    /// Packets that went, and came, compressed.
+    package var sent: UInt64
+    package var received: UInt64
+    /// Bytes that were not sent, and did not have to come, for that.
+    package var savedSending: UInt64
+    package var savedReceiving: UInt64
+
+    package init(sent: UInt64, received: UInt64, savedSending: UInt64, savedReceiving: UInt64) {
+        self.sent = sent
+        self.received = received
+        self.savedSending = savedSending
+        self.savedReceiving = savedReceiving
     }
 }

@@ -18,8 +18,9 @@ extension OutboundProcessor {
         let place = unsafe batch.append(
             octets: octets,
             bodyLength: body,
-            sequenceHigh: association.pointee.isExtended
-                ? UInt32(truncatingIfNeeded: sequence >> 32) : 0,
+            // Zero where numbers have 32 bits, unless they have begun again: the ICV leaves it out then,
+            // and IVs do not repeat.
+            sequenceHigh: UInt32(truncatingIfNeeded: sequence >> 32),
             slot: outer.slot,
             pathGeneration: association.pointee.pathGeneration,
             trafficClass: outer.trafficClass,

@@ -165,6 +165,14 @@ extension InboundProcessor {
     ) {
         let isV4 = nextHeader == OutboundProcessor.nextHeaderV4
         guard isV4 || nextHeader == OutboundProcessor.nextHeaderV6 else {
+            if nextHeader == CompressionHeader.ipProtocol {
+                return unsafe deliverCompressed(
+                    inner,
+                    available: available,
+                    outerTrafficClass: outerTrafficClass,
+                    association
+                )
+            }
             let isDummy = nextHeader == InboundProcessor.nextHeaderNone
             return drops.count(isDummy ? .dummy : .unexpectedNextHeader)
         }

@@ -58,6 +58,10 @@ package import IPsecPrimitives
     var openedAt: UInt64 = 0
     var unknownLimit = RateLimit(perSecond: 4)
     var traces = TraceNotes()
+    /// There once an SA with compression is.
+    var decompression: PacketDeflate?
+    /// Octets of the last packet that was made from a compressed one.
+    var decompressedLength = 0
     /// Of policies whose packets have a device for themselves.
     private var deviceOfPolicy: [UInt32: UInt16] = [:]
     /// SPIs of what will be received.
@@ -107,6 +111,7 @@ package import IPsecPrimitives
         unsafe control.deallocate()
         unsafe scratch.deallocate()
         unsafe announced.deallocate()
+        decompression?.release()
     }
 
     /// Whether one more buffer of up to 64 KiB fits this batch.
@@ -195,6 +200,9 @@ extension InboundProcessor {
         else { return events.post(.commandFailed(identifier, .duplicate)) }
         guard let slot = associations.freeSlot else {
             return events.post(.commandFailed(identifier, .tooManySAs))
+        }
+        if parameters.compressionIndex != nil, decompression == nil {
+            decompression = PacketDeflate()
         }
         var association = InboundSA(parameters)
         association.device = deviceOfPolicy[association.policy] ?? DeviceNumber.shared.rawValue

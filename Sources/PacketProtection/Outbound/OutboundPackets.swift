@@ -34,6 +34,13 @@ extension OutboundProcessor {
                 | (dontFragment ? 1 << 24 : 0) | UInt64(UInt32(truncatingIfNeeded: prefix)) << 32
         }
 
+        /// The same around something else.
+        func carrying(_ nextHeader: UInt8) -> Outer {
+            var result = self
+            result.fields = fields & ~0xFF | UInt64(nextHeader)
+            return result
+        }
+
         var nextHeader: UInt8 { UInt8(truncatingIfNeeded: fields) }
         var trafficClass: UInt8 { UInt8(truncatingIfNeeded: fields >> 8) }
         var hopLimit: UInt8 { UInt8(truncatingIfNeeded: fields >> 16) }
@@ -328,7 +335,8 @@ extension OutboundProcessor {
         _ outer: Outer,
         at now: UInt64
     ) -> UnsafeMutableRawPointer? {
-        if unsafe associations.elements[outer.slot].isBegunApart {
+        if isCompressing { flushCompression() }
+        if unsafe !associations.elements[outer.slot].isPlain {
             return unsafe beginApart(length, outer, at: now)
         }
         return unsafe beginEncapsulated(length, outer, at: now)

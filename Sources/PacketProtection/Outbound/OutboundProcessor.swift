@@ -40,6 +40,10 @@ package import IPsecPrimitives
     var plan = TrafficPlan()
     /// Whether anything may have to wait for its turn.
     package private(set) var isShaping = false
+    /// There once an SA with compression is.
+    var compression: CompressionStage?
+    /// Whether a packet lies there.
+    var isCompressing = false
     let crowd: Int
     private let maximumAge: UInt64
 
@@ -82,6 +86,7 @@ package import IPsecPrimitives
         for slot in associations.slotsInUse { unsafe associations.elements[slot].release() }
         unsafe readArea.deallocate()
         unsafe scratch.deallocate()
+        compression?.release()
     }
 
     /// Where the next read of the TUN device goes: a virtio_net_hdr of 10 octets and a packet.
@@ -180,6 +185,7 @@ package import IPsecPrimitives
     /// Seals the batch; `runs` and `deviceWrites` are then complete.
     package mutating func seal(at now: Instant) {
         if staged.count > 0 { processStaged(at: now.nanoseconds) }
+        if isCompressing { flushCompression() }
         let lost = unsafe batch.seal(associations.elements)
         if lost > 0 { drops.count(.sealFailed, lost) }
     }
@@ -248,7 +254,7 @@ package import IPsecPrimitives
 extension OutboundProcessor {
     /// Carries out a command; those of the other direction alone are ignored.
     package mutating func apply(_ command: PacketPathCommand, at now: Instant) {
-        if staged.count > 0 || !batch.isSealed { seal(at: now) }
+        if staged.count > 0 || isCompressing || !batch.isSealed { seal(at: now) }
         switch command {
         case .installOutbound(let parameters): install(parameters, at: now)
         case .installInbound: return
@@ -279,6 +285,9 @@ extension OutboundProcessor {
         }
         guard let slot = associations.freeSlot else {
             return events.post(.commandFailed(identifier, .tooManySAs))
+        }
+        if parameters.compressionIndex != nil, compression == nil {
+            compression = CompressionStage()
         }
         var association = OutboundSA(parameters)
         // The slot may have belonged to another: a socket address kept for it must not live on.

@@ -56,6 +56,8 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyabl
     case dummy
     /// Next header neither IPv4 nor IPv6.
     case unexpectedNextHeader
+    /// IPComp by a CPI that is not the SA's, no whole stream of DEFLATE, or more than an IP packet holds.
+    case decompressionFailed
     case selectorMismatch
     /// RFC 6040 §4.2: congestion experienced outside, no ECN inside.
     case congestionMark

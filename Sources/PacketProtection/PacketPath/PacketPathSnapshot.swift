@@ -59,6 +59,9 @@ package struct SASnapshot: Hashable, Sendable {
     package var replayDrops: UInt64 = 0
     package var authenticationFailures: UInt64 = 0
     package var selectorMismatches: UInt64 = 0
+    /// Whether packets may be compressed, and what that did.
+    package var compresses = false
+    package var compressed = CompressionCount()
     /// The largest inner packet in octets, outbound.
     package var tunnelMTU = 0
     /// The largest outer packet in octets that its path carries, as far as is known; outbound.

@@ -11,7 +11,9 @@ internal import CPacketCipher
     private let words: UnsafeMutablePointer<UInt64>
     private let wordMask: UInt64
     private let size: UInt64
-    /// The highest number that was authenticated.
+    /// Whether numbers are held against the window at all.
+    private let isKept: Bool
+    /// The highest number that was authenticated; where none is held against the window, the last.
     package private(set) var highest: UInt64
 
     /// Precondition: `size` lies in `sizes`. `deallocate` gives the memory back.
@@ -23,11 +25,25 @@ internal import CPacketCipher
         unsafe words.initialize(repeating: highest == 0 ? 0 : .max, count: count)
         wordMask = UInt64(count - 1)
         self.size = UInt64(size)
+        isKept = true
         self.highest = highest
         if highest > 0 {
             let block = highest >> 6
             unsafe words[Int(block & wordMask)] = .max >> (63 - (highest & 63))
         }
+    }
+
+    /// RFC 4303 §3.4.3: of an SA without anti-replay, "no inbound checks are performed on the Sequence
+    /// Number". Such an SA has 32-bit numbers (RFC 4303 §2.2.1).
+    package static var open: ReplayWindow { ReplayWindow() }
+
+    private init() {
+        unsafe words = .allocate(capacity: 1)
+        unsafe words.initialize(to: 0)
+        wordMask = 0
+        size = 1
+        isKept = false
+        highest = 0
     }
 
     package func deallocate() { unsafe words.deallocate() }
@@ -41,7 +57,7 @@ internal import CPacketCipher
     /// Whether the number may be new: not left of the window and not seen.
     @inline(__always)
     package func mayAccept(_ number: UInt64) -> Bool {
-        if number > highest { return true }
+        if number > highest || !isKept { return true }
         // RFC 4303 §3.3.3: the first packet has the number 1.
         if number == 0 || highest &- number >= size { return false }
         let word = unsafe words[Int((number >> 6) & wordMask)]
@@ -51,6 +67,10 @@ internal import CPacketCipher
     /// Marks an authenticated number as seen; false when it was, or is left of the window.
     @inline(__always)
     package mutating func accept(_ number: UInt64) -> Bool {
+        guard isKept else {
+            highest = number
+            return true
+        }
         let block = number >> 6
         if number > highest {
             let current = highest >> 6

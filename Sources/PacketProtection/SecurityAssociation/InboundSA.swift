@@ -28,6 +28,9 @@ internal import IPsecPrimitives
     let carriesLaterFragments: Bool
     /// Of an SA by which a train comes; nil for any other.
     let unpacker: UnsafeMutablePointer<AggregateUnpacker>?
+    /// The CPI that we chose (RFC 3173 §3.3); 0 where nothing may come compressed.
+    let compressionIndex: UInt16
+    var compressed = CompressionCount()
     /// Number of the device that its packets are written to.
     var device: UInt16 = 0
     var octets: UInt64 = 0
@@ -42,13 +45,15 @@ internal import IPsecPrimitives
     var reportedPeer: Endpoint
 
     init(_ parameters: InboundSAParameters) {
-        window = ReplayWindow(
-            size: min(
-                max(parameters.replayWindow, ReplayWindow.sizes.lowerBound),
-                ReplayWindow.sizes.upperBound
-            ),
-            highest: parameters.initialSequence
-        )
+        window =
+            parameters.refusesReplays
+            ? ReplayWindow(
+                size: min(
+                    max(parameters.replayWindow, ReplayWindow.sizes.lowerBound),
+                    ReplayWindow.sizes.upperBound
+                ),
+                highest: parameters.initialSequence
+            ) : .open
         transform = HeldTransform(parameters.transform)
         carriage = parameters.carriage
         ends = TransportEnds(parameters)
@@ -62,6 +67,7 @@ internal import IPsecPrimitives
         identifier = parameters.identifier.rawValue
         policy = parameters.policy.rawValue
         carriesLaterFragments = parameters.carriesLaterFragments
+        compressionIndex = parameters.compressionIndex ?? 0
         let isOpaque = parameters.selectors.contains {
             $0.local.ports.isOpaque || $0.remote.ports.isOpaque
         }
@@ -149,6 +155,8 @@ internal import IPsecPrimitives
             counts.paddingOctets = unsafe unpacker.pointee.paddingOctets
             result.flow = counts
         }
+        result.compresses = compressionIndex != 0
+        result.compressed = compressed
         return result
     }
 }

@@ -19,10 +19,14 @@ internal import IPsecPrimitives
     let ivLength: Int
     let icvLength: Int
     let blockMask: Int
+    /// The CPI that the peer chose (RFC 3173 §3.3); 0 where nothing is compressed.
+    let compressionIndex: UInt16
+    var trials = CompressionTrials()
+    var compressed = CompressionCount()
+    /// Whether packets are put into ESP as they are.
+    let isPlain: Bool
     /// Octets of AH; 0 for ESP.
     var authenticationLength: Int { shape.authentication }
-    /// Whether a packet needs more than ESP around it.
-    let isBegunApart: Bool
     /// Nil where nothing is done against the analysis of traffic.
     let flow: UnsafeMutablePointer<TrafficFlow>?
     /// From the beginning of ESP or AH to what is behind it.
@@ -52,7 +56,8 @@ internal import IPsecPrimitives
         transform = HeldTransform(parameters.transform)
         carriage = parameters.carriage
         sequence = parameters.initialSequence
-        sequenceLimit = parameters.isExtendedSequence ? .max : UInt64(UInt32.max)
+        sequenceLimit =
+            parameters.isExtendedSequence || parameters.numbersCycle ? .max : UInt64(UInt32.max)
         // Early enough for any rekey: an eighth of the numbers is left.
         sequenceSoft = sequenceLimit - sequenceLimit / 8
         lifetime = parameters.lifetime
@@ -68,10 +73,8 @@ internal import IPsecPrimitives
             let memory = UnsafeMutablePointer<TrafficFlow>.allocate(capacity: 1)
             unsafe memory.initialize(to: plan)
             unsafe flow = memory
-            isBegunApart = true
         } else {
             unsafe flow = nil
-            isBegunApart = shape.authentication != 0
         }
         dontFragment = parameters.dontFragment
         switch parameters.dscp {
@@ -83,6 +86,8 @@ internal import IPsecPrimitives
             fixedDSCP = value & 63
         }
         isExtended = parameters.isExtendedSequence
+        compressionIndex = parameters.compressionIndex ?? 0
+        isPlain = unsafe shape.authentication == 0 && compressionIndex == 0 && flow == nil
         carriesLaterFragments = parameters.carriesLaterFragments
         path = parameters.path
         linkMTU = parameters.linkMTU
@@ -176,12 +181,14 @@ internal import IPsecPrimitives
             path: path,
             packets: packets,
             octets: octets,
-            sequence: sequence,
+            sequence: isExtended ? sequence : sequence & UInt64(UInt32.max),
             lastUse: packets == 0 ? nil : Instant(nanoseconds: lastUse)
         )
         result.tunnelMTU = tunnelMTU
         result.linkMTU = linkMTU
         result.flow = unsafe flow?.pointee.counts
+        result.compresses = compressionIndex != 0
+        result.compressed = compressed
         return result
     }
 }

@@ -64,6 +64,11 @@ package struct OutboundSAParameters: Sendable {
     package var lifetime = SALifetime.unlimited
     /// Number of the last packet sent so far; 0 for a new SA.
     package var initialSequence: UInt64 = 0
+    /// Whether numbers begin again from zero when they are used up: where the receiver does not hold
+    /// them against a window (RFC 4303 §3.3.3). Without it, the SA ends with its last number.
+    package var numbersCycle = false
+    /// The CPI of packets that are compressed by DEFLATE, not 0; nil: none are (RFC 3173).
+    package var compressionIndex: UInt16?
     package var dontFragment = DontFragmentPolicy.copy
     /// Whether IPv4 packets that are too long and may be fragmented are protected whole, and what
     /// they become is fragmented (RFC 4301 §8.2.1, case 2).
@@ -127,6 +132,11 @@ package struct InboundSAParameters: Sendable {
     package var carriesLaterFragments = false
     /// Packets that the replay window covers, `ReplayWindow.sizes`.
     package var replayWindow = 1024
+    /// False where the sender's numbers begin anew when it restarts, as those of manual keys do
+    /// (RFC 4303 §3.3.3); then the numbers have 32 bits.
+    package var refusesReplays = true
+    /// The CPI by which packets may come that are compressed by DEFLATE, not 0; nil: none (RFC 3173).
+    package var compressionIndex: UInt16?
     /// The highest number received so far; 0 for a new SA.
     package var initialSequence: UInt64 = 0
     /// Whether an authenticated packet from a new place moves the peer (RFC 7296 §2.23): true

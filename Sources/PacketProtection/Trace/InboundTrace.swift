@@ -292,6 +292,10 @@ extension InboundProcessor {
         }
         let inner = unsafe esp + (TunnelMTU.headerLength + association.pointee.ivLength)
         let padding = Int(unsafe inner.read8(body - 2))
+        if unsafe inner.read8(body - 1) == CompressionHeader.ipProtocol {
+            guard isWhole, let result = unsafe decompression?.result else { return unsafe nothing }
+            return unsafe UnsafeRawBufferPointer(start: result, count: decompressedLength)
+        }
         return unsafe UnsafeRawBufferPointer(start: inner, count: max(body - 2 - padding, 0))
     }
 }

@@ -137,6 +137,7 @@ extension OutboundProcessor {
         at now: Instant
     ) {
         if staged.count > 0 { processStaged(at: now.nanoseconds) }
+        if isCompressing { flushCompression() }
         // What leaves is captured as it leaves.
         if traces.isCapturing { seal(at: now) }
         record.reason = traces.reason(drops)

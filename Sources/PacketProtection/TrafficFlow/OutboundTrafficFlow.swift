@@ -10,11 +10,17 @@ extension OutboundProcessor {
         at now: UInt64
     ) -> UnsafeMutableRawPointer? {
         let association = unsafe associations.elements + outer.slot
-        guard let flow = unsafe association.pointee.flow else {
+        let flow = unsafe association.pointee.flow
+        if let flow = unsafe flow, unsafe flow.pointee.trainParameters != nil {
+            return unsafe beginWaiting(length, flow, at: now)
+        }
+        if unsafe association.pointee.authenticationLength != 0 {
             return unsafe beginAuthenticated(length, outer, at: now)
         }
-        if unsafe flow.pointee.trainParameters != nil {
-            return unsafe beginWaiting(length, flow, at: now)
+        // What is padded is not compressed: its length would no longer stand in its own header.
+        guard let flow = unsafe flow, unsafe flow.pointee.paddedOctets > 0 else {
+            return unsafe association.pointee.compressionIndex != 0
+                ? beginCompressed(length, outer, at: now) : beginEncapsulated(length, outer, at: now)
         }
         let padded = unsafe max(length, flow.pointee.paddedOctets)
         guard let target = unsafe beginEncapsulated(padded, outer, at: now) else { return nil }

@@ -14,6 +14,16 @@ extension InboundProcessor {
         _ association: UnsafeMutablePointer<InboundSA>
     ) {
         guard nextHeader != InboundProcessor.nextHeaderNone else { return drops.count(.dummy) }
+        if nextHeader == CompressionHeader.ipProtocol,
+            unsafe association.pointee.compressionIndex != 0
+        {
+            return unsafe deliverTransportCompressed(
+                payload,
+                available: available,
+                buffer,
+                association
+            )
+        }
         let isV4 = buffer.local.address.version == .v4
         let header = isV4 ? 20 : 40
         guard available <= InboundProcessor.largestPacket &- header else {

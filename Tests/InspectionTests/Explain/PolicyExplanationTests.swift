@@ -9,6 +9,45 @@ struct PolicyExplanationTests {
         return try #require(result.configuration)
     }
 
+    @Test func manualKeysAreExplained() throws {
+        let configuration = try configuration(
+            """
+            connections:
+              radar:
+                keys: manual
+                local: 192.0.2.1
+                remote: 192.0.2.2
+                tunnels:
+                  net:
+                    local: 10.1.0.0/16
+                    remote: 10.2.0.0/16
+                    mode: tunnel
+                    ah-proposals: sha256
+                    lifetime-packets: 5000
+                    in: {spi: 0x1000, integrity-key-file: /k/in}
+                    out: {spi: 0x1001, integrity-key-file: /k/out}
+            """
+        )
+        #expect(
+            PolicyExplanation(configuration).text.contains(
+                """
+                Connection radar (line 2), manual keys
+                  here  192.0.2.1
+                  there 192.0.2.2
+                  nothing is negotiated and no key is ever replaced; who records packets can send \
+                them again
+                  ESP always travels as IP protocol 50: no NAT may be between
+                  Tunnel net (line 7)
+                    its SAs are there as long as the gateway runs
+                    AH sha256-noesn, SPIs 0x00001000 in and 0x00001001 out
+                    keys in /k/in
+                    keys out /k/out
+                    after 5000 packets nothing passes any more
+                """
+            )
+        )
+    }
+
     @Test func everyKindOfPolicyIsExplained() throws {
         let configuration = try configuration(
             """

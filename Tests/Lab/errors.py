@@ -31,10 +31,11 @@ class Told:
             else (socket.AF_INET6, socket.SOCK_RAW, 58)))
         self.socket.settimeout(0.1)
 
-    def errors(self, seconds=0.5):
-        """(who sent it, type, source and target port of the quoted packet) of what came."""
+    def errors(self, seconds=0.5, enough=None):
+        """(who sent it, type, source and target port of the quoted packet) of what came in the time, or
+        until it is enough."""
         found, until = [], time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until and len(found) != enough:
             try:
                 octets, sender = self.socket.recvfrom(2000)
             except TimeoutError:

@@ -178,7 +178,7 @@ struct TrafficTests {
         Expected(
             text(nil, connection: "{rate: 1Gbit}", tunnel: "traffic: {rate: 1Mbit}"),
             14,
-            29,
+            25,
             "it is not clear which limit counts",
             hint: "or at each tunnel"
         ),
@@ -228,7 +228,7 @@ struct TrafficTests {
     }
 
     @Test func pairsOfSeveralWorkers() {
-        let lines = "resources: 2\n                traffic: {rate: 1Mbit}"
+        let lines = "resources: 2\n        traffic: {rate: 1Mbit}"
         let result = read(TrafficTests.text(nil, tunnel: lines, workers: "2"))
         #expect(result.errors.contains { $0.message.contains("belong to several workers") })
         #expect(read(TrafficTests.text(nil, tunnel: lines)).configuration != nil)

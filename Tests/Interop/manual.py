@@ -150,18 +150,20 @@ class Association:
                         f"reqid {REQUEST + 1} mode {self.mode} comp deflate")
         return command
 
-    def template(self, ends):
+    def template(self, ends, direction):
         def one(protocol, reqid, mode, level="required"):
             return (f"tmpl src {ends[0]} dst {ends[1]} proto {protocol} reqid {reqid} mode {mode} "
                     f"level {level}")
         if not self.compression:
             return one(self.protocol, REQUEST, self.mode)
-        return (one("comp", REQUEST + 1, self.mode, "use") + " "
+        # What comes may have been too short for compression.
+        level = "use" if direction == "in" else "required"
+        return (one("comp", REQUEST + 1, self.mode, level) + " "
                 + one(self.protocol, REQUEST, "transport"))
 
     def policies(self):
         return [
-            f"ip xfrm policy add dir {direction} src {source} dst {target} {self.template(ends)}"
+            f"ip xfrm policy add dir {direction} src {source} dst {target} {self.template(ends, direction)}"
             for direction, source, target, ends in (
                 ("out", self.target, self.source, (self.other, self.own)),
                 ("in", self.source, self.target, (self.own, self.other)))]
@@ -170,8 +172,8 @@ class Association:
     def in_kernel(self, more=""):
         """Keys the kernel for the time of the block; `more` is for the SA that it sends by."""
         guest = self.lab.guest
-        guest.run(" && ".join([self.state("out"), self.state("in", more), *self.policies()]))
         try:
+            guest.run(" && ".join([self.state("out"), self.state("in", more), *self.policies()]))
             yield
         finally:
             guest.run("ip xfrm policy flush; ip xfrm state flush")
@@ -234,8 +236,8 @@ def compresses(lab, mode, outer, inner):
     counts = [int(count) for count in re.findall(r"(\d+)\(packets\)", compressed)]
     expect(sum(1 for count in counts if count >= 4) >= 2, f"the kernel counts {compressed}")
     counted = lab.left.established()[0]["compression"]
-    expect(counted["sent"] >= 4 and counted["received"] >= 4 and counted["savedSending"] > 3000
-           and counted["savedReceiving"] > 3000, f"the status says {counted}")
+    expect(counted["sent"] >= 4 and counted["received"] >= 4 and counted["savedSending"] > 2000
+           and counted["savedReceiving"] > 2000, f"the status says {counted}")
     expect("decompressionFailed" not in lab.left.drops(), f"{lab.left.drops()}")
 
 

@@ -86,7 +86,7 @@ internal import Testing
         let frames = far.receive(runs)
         #expect(frames.count == 1)
         #expect(frames.first.map { Array($0.suffix(payload.count)) } == payload)
-        #expect(far.inbound.snapshot().associations[0].compressed.packets == 21)
+        #expect(far.inbound.snapshot().associations[0].compressed.packets == 20)
     }
 
     /// The kernel fragments by itself; what is left to the packet path is fragmented before.

@@ -48,6 +48,8 @@ struct TrafficScheduler: ~Copyable {
         let rules: TrafficClassifier.RuleSet
         var bucket: TokenBucket?
         var isBlocked = false
+        /// Classes in which something waits.
+        var busyCount = 0
         /// The class whose turn it is, by priority, counted from `firstQueue`.
         var cursors = InlineArray<8, UInt8>(repeating: 0)
     }
@@ -79,6 +81,7 @@ struct TrafficScheduler: ~Copyable {
         }
         guard segments > 0 else { return }
         wake(at: now)
+        if queues[queue].isEmpty { begin(queue, at: now) }
         let place = unsafe pool.store(frame, byteCount: byteCount)
         frames[place] = QueuedFrame(
             byteCount: Int32(byteCount),
@@ -93,6 +96,18 @@ struct TrafficScheduler: ~Copyable {
             since: now
         )
         append(place, to: queue)
+    }
+
+    /// Takes note that something will wait where nothing did: what rates saved up until now is a burst,
+    /// and from now on they are waited for.
+    private mutating func begin(_ queue: Int, at now: UInt64) {
+        let shaper = Int(queues[queue].shaper)
+        queues[queue].ceiling?.fill(at: now)
+        if shapers[shaper].busyCount == 0 { shapers[shaper].bucket?.fill(at: now) }
+        shapers[shaper].busyCount &+= 1
+        if queues[queue].deficit <= 0 {
+            queues[queue].deficit &+= shapers[shaper].quantum &* queues[queue].weight
+        }
     }
 
     /// How many segments of a frame there is room for.
@@ -151,6 +166,7 @@ struct TrafficScheduler: ~Copyable {
                 let queue = pick(shaper, level)
                 guard queue >= 0 else {
                     leave(turn, level)
+                    turns[turn].deficit = min(turns[turn].deficit, 0)
                     continue
                 }
                 return depart(queue, turn, at: now)
@@ -262,6 +278,7 @@ struct TrafficScheduler: ~Copyable {
             // Who has nothing to send saves nothing up, and what was taken too much stays owed.
             queues[queue].deficit = min(queues[queue].deficit, 0)
             queues[queue].control.queueIsEmpty()
+            shapers[Int(queues[queue].shaper)].busyCount &-= 1
         }
         return true
     }
@@ -272,7 +289,7 @@ struct TrafficScheduler: ~Copyable {
         turns[turn].deficit &-= octets
         gateway?.take(octets: octets)
         if var ceiling = queues[queue].ceiling {
-            ceiling.fill(at: now)
+            ceiling.fill(at: now, isAwaited: true)
             ceiling.take(octets: octets)
             queues[queue].ceiling = ceiling
             if !ceiling.gives {
@@ -281,7 +298,7 @@ struct TrafficScheduler: ~Copyable {
             }
         }
         guard var bucket = shapers[shaper].bucket else { return }
-        bucket.fill(at: now)
+        bucket.fill(at: now, isAwaited: true)
         bucket.take(octets: octets)
         shapers[shaper].bucket = bucket
         if !bucket.gives { block(shaper, until: bucket.nextTime) }
@@ -329,6 +346,10 @@ struct TrafficScheduler: ~Copyable {
         let turn = shaper &* TrafficScheduler.levels &+ level
         guard !turns[turn].isIn else { return }
         turns[turn].isIn = true
+        // Who comes has a turn in this round.
+        if turns[turn].deficit <= 0 {
+            turns[turn].deficit &+= quantum &* shapers[shaper].weight
+        }
         let head = heads[level]
         guard head >= 0 else {
             turns[turn].next = Int32(turn)
@@ -354,7 +375,6 @@ struct TrafficScheduler: ~Copyable {
             turns[Int(node.next)].previous = node.previous
             if heads[level] == Int32(turn) { heads[level] = node.next }
         }
-        turns[turn].deficit = min(turns[turn].deficit, 0)
     }
 }
 
@@ -394,7 +414,10 @@ extension TrafficScheduler {
             }
             if let place, isSame { takeOver(old, to: place, at: now) }
         }
-        for queue in queues.indices where !queues[queue].isEmpty { enter(queue) }
+        for queue in queues.indices where !queues[queue].isEmpty {
+            shapers[Int(queues[queue].shaper)].busyCount += 1
+            enter(queue)
+        }
     }
 
     private mutating func prepare() {

@@ -99,13 +99,18 @@ enum SocketSetup {
         return FileDescriptor(owning: number)
     }
 
-    /// Local addresses, traffic class, TTL and queued errors are wanted with each datagram.
+    /// Local addresses, traffic class and TTL are wanted with each datagram.
+    ///
+    /// - Parameter queuesErrors: whether what routers and hosts say of datagrams is queued. Whoever has
+    ///   it queued has to take it off: until then the socket is always ready.
     static func prepare(
         _ number: Int32,
         version: IPVersion,
         name: String,
-        mark: PacketMark?
+        mark: PacketMark?,
+        queuesErrors: Bool = true
     ) throws(SystemCallFailure) {
+        let queuing: Int32 = queuesErrors ? 1 : 0
         let options: [(level: Int32, name: Int32, value: Int32)] =
             switch version {
             case .v4:
@@ -113,14 +118,14 @@ enum SocketSetup {
                     (SocketConstant.ip, SocketConstant.ipPacketInformation, 1),
                     (SocketConstant.ip, SocketConstant.ipReceiveTrafficClass, 1),
                     (SocketConstant.ip, SocketConstant.ipReceiveTTL, 1),
-                    (SocketConstant.ip, SocketConstant.ipReceiveErrors, 1),
+                    (SocketConstant.ip, SocketConstant.ipReceiveErrors, queuing),
                 ]
             case .v6:
                 [
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceivePacketInformation, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceiveTrafficClass, 1),
                     (SocketConstant.ipv6, SocketConstant.ipv6ReceiveHopLimit, 1),
-                    (SocketConstant.ipv6, SocketConstant.ipv6ReceiveErrors, 1),
+                    (SocketConstant.ipv6, SocketConstant.ipv6ReceiveErrors, queuing),
                 ]
             }
         for option in options {

@@ -8,7 +8,8 @@ package import IPsecPrimitives
 package final class UDPSocket: Sendable {
     package struct Options: Sendable {
         package var mark: PacketMark? = .own
-        /// Receive coalesced segments and ask for large buffers: the packet path's sockets.
+        /// Receive coalesced segments, queue errors and ask for large buffers: the packet path's
+        /// sockets.
         package var isForPackets = false
         /// Bytes asked for in each direction when `isForPackets`.
         package var bufferBytes = 16 << 20
@@ -45,7 +46,13 @@ package final class UDPSocket: Sendable {
     ) throws(SystemCallFailure) {
         let version = endpoint.address.version
         file = try SocketSetup.open(version: version, ipProtocol: 0, name: "udp")
-        try SocketSetup.prepare(file.number, version: version, name: "udp", mark: options.mark)
+        try SocketSetup.prepare(
+            file.number,
+            version: version,
+            name: "udp",
+            mark: options.mark,
+            queuesErrors: options.isForPackets
+        )
         if version == .v6 {
             // IPv4 has a socket of its own.
             cygnet_set_option(file.number, SocketConstant.ipv6, SocketConstant.ipv6Only, 1)

@@ -59,8 +59,14 @@ extension IKEEngine {
                 if let rival = candidate(of: sa) {
                     adopt(rival, of: sa, state, at: now)
                 } else {
-                    end(sa, state, because: .deletedByPeer, at: now)
-                    abandonReplacement(of: sa, at: now)
+                    let current = state.orderedChildren.filter { $0.stage == .current }
+                    let handedOver = end(sa, state, because: .deletedByPeer, at: now)
+                    abandonReplacement(
+                        of: sa,
+                        isSuperseded: !current.isEmpty
+                            && current.allSatisfy { handedOver.contains($0.inboundSPI) },
+                        at: now
+                    )
                 }
             case .candidate, .replaced, .redundant: break
             }

@@ -46,10 +46,15 @@ extension IKEEngine {
 
     /// The peer has closed the IKE SA that another was to replace: whoever wants the tunnel asks
     /// for it.
-    func abandonReplacement(of old: IKESA, at now: Instant) {
+    ///
+    /// - Parameter isSuperseded: another IKE SA does all that it did, for the peer has begun one as well.
+    ///   Where our proof is on its way, the peer may have ours too, and close its own for it: both
+    ///   ends decide alike which one stays, once they are there.
+    func abandonReplacement(of old: IKESA, isSuperseded: Bool, at now: Instant) {
         for sa in replacements(for: old) where sa.retires.contains(old.localSPI) {
             sa.retires.removeAll { $0 == old.localSPI }
             switch sa.state {
+            case .authenticating where isSuperseded: break
             case .initiating, .exchangingKeys, .authenticating:
                 close(sa, because: .deletedByPeer, at: now)
             case .halfOpen, .established, .closing, .closed: break

@@ -41,6 +41,44 @@ struct FullSATests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test(
+        "of two IKE SAs that replace a full one, one stays, whichever end's proof is on its way",
+        arguments: 1...16
+    )
+    func bothReplace(seed: UInt64) throws {
+        var settings = EngineSettings()
+        settings.childLimit = 1
+        let dialogue = Dialogue(settings: settings, seed: seed * 100)
+        dialogue.initiate()
+        let near = try #require(dialogue.left.active["net"])
+        let far = try #require(dialogue.right.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: near, limit: .soft), at: dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        // The left end, refused, has begun another one; the right end does so half a step later.
+        dialogue.handle(.childLifetimeReached(inboundSPI: far, limit: .soft), at: dialogue.right)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        // With the answer to the right end's first message comes the end of the old one.
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        // What the left end asks in the right end's IKE SA overtakes the answer that completes it.
+        dialogue.left.outbox.reverse()
+        dialogue.settle()
+        // By whichever an end sends meanwhile, the other has it.
+        for (here, there) in [(dialogue.left, dialogue.right), (dialogue.right, dialogue.left)] {
+            let child = try #require(here.activeChild("net"))
+            #expect(there.present.contains(child.outboundSPI))
+        }
+        dialogue.advance(by: .seconds(120))
+        #expect(dialogue.agree())
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.right.establishedIKESAs.count == 1)
+        #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
+    }
+
     @Test("what is replaced goes as soon as the peer has heard of it")
     func replacedGoesSoon() throws {
         let dialogue = dialogue()

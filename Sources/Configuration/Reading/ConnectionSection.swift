@@ -4,9 +4,9 @@ internal import IPsecPrimitives
 struct ConnectionSection {
     static let keys =
         [
-            "keys", "local", "remote", "secret-file", "ike-proposals", "allow-weak", "encapsulation",
-            "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss", "traffic",
-            "tunnels",
+            "keys", "local", "remote", "secret-file", "ike-proposals", "allow-weak",
+            "encapsulation", "liveness", "retransmission", "ike-lifetime", "keepalive", "on-loss",
+            "traffic", "tunnels",
         ] + conductKeys + establishmentKeys + pathKeys + internalAddressKeys
     static let retransmissionKeys = ["initial", "factor", "tries"]
 

@@ -20,7 +20,8 @@ extension OutboundProcessor {
         // What is padded is not compressed: its length would no longer stand in its own header.
         guard let flow = unsafe flow, unsafe flow.pointee.paddedOctets > 0 else {
             return unsafe association.pointee.compressionIndex != 0
-                ? beginCompressed(length, outer, at: now) : beginEncapsulated(length, outer, at: now)
+                ? beginCompressed(length, outer, at: now)
+                : beginEncapsulated(length, outer, at: now)
         }
         let padded = unsafe max(length, flow.pointee.paddedOctets)
         guard let target = unsafe beginEncapsulated(padded, outer, at: now) else { return nil }

@@ -88,6 +88,7 @@ def untouched(lab):
             with open(lab.left.file, "a") as file:
                 file.write("policies:\n  - bypass: {remote: 10.99.0.0/16}\n  - protect: peer/net\n")
             reload(lab.left)
+            wait_until(lambda: flow.sent > 20, "packets before and after the reload")
         finally:
             flow.stop()
         expect(flow.sent > 20 and not flow.missing, f"{flow.missing} of {flow.sent} lost")

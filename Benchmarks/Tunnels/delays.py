@@ -9,10 +9,11 @@ from Tests.Lab.processes import Failure, status_of
 COUNT = 400
 
 
-def delays(network):
-    """Median and 99th percentile of the time of a ping, in microseconds."""
+def delays(network, *words):
+    """Median and 99th percentile of the time of a ping, in microseconds; `words` are ping's own."""
     _, output = status_of(*network.left.command(
-        "ping", "-n", "-c", str(COUNT), "-i", "0.002", "-I", LEFT.inner[4], RIGHT.inner[4]))
+        "ping", "-n", "-c", str(COUNT), "-i", "0.002", *words, "-I", LEFT.inner[4],
+        RIGHT.inner[4]))
     times = sorted(float(value) * 1000 for value in re.findall(r"time=([\d.]+)", output))
     if len(times) < COUNT * 0.99:
         raise Failure(f"{len(times)} of {COUNT} pings answered")

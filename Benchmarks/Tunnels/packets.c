@@ -1,11 +1,12 @@
-// Counted UDP datagrams at a steady rate, for the benchmark of small packets:
-//   packets send ADDRESS PORT PACKETS-A-SECOND SECONDS OCTETS
+// Counted UDP datagrams at a steady rate, for the benchmarks of small packets and of priorities:
+//   packets send ADDRESS PORT PACKETS-A-SECOND SECONDS OCTETS [SEGMENTS]
 //   packets receive ADDRESS PORT SECONDS
-// The sender is one thread that calls sendmmsg, without segmentation offload. Each prints how many
-// datagrams it sent or received. The receiver stops when it is told to (SIGTERM) or after SECONDS.
+// The sender is one thread that calls sendmmsg, without segmentation offload; with SEGMENTS it hands
+// so many datagrams at once to the kernel (UDP_SEGMENT). Each prints how many it sent or received. The receiver stops when it is told to (SIGTERM) or after SECONDS.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/udp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, LONGEST = 1500, BUFFER = 16 << 20 };
+enum { BATCH = 64, LONGEST = 1500, LONGEST_WHOLE = 65507, BUFFER = 16 << 20 };
 
 static volatile sig_atomic_t is_stopping;
 
@@ -73,19 +74,20 @@ static char octets[BATCH * LONGEST];
 static struct mmsghdr messages[BATCH];
 static struct iovec pieces[BATCH];
 
-static void send_all(int file, double rate, double seconds) {
+// Sends `batch` messages a call, of `each` datagrams.
+static void send_all(int file, double rate, double seconds, int batch, long each) {
     double begun = now();
     long sent = 0;
     while (!is_stopping && now() - begun < seconds) {
         long due = (long)((now() - begun) * rate) - sent;
-        if (due < BATCH) {
+        if (due < batch * each) {
             // Half a batch late at most, and no busy waiting: the gateways share the processors.
-            sleep_until(begun + (double)(sent + BATCH) / rate);
+            sleep_until(begun + (double)(sent + batch * each) / rate);
             continue;
         }
-        int count = sendmmsg(file, messages, BATCH, 0);
+        int count = sendmmsg(file, messages, (unsigned)batch, 0);
         if (count > 0) {
-            sent += count;
+            sent += count * each;
         } else if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
             fail("sendmmsg");
         }
@@ -111,7 +113,7 @@ int main(int count, char **words) {
     struct sockaddr_storage where;
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGTERM, &action, NULL);
-    if (count == 7 && strcmp(words[1], "send") == 0) {
+    if ((count == 7 || count == 8) && strcmp(words[1], "send") == 0) {
         long length = atol(words[6]);
         if (length < 1 || length > LONGEST) {
             fprintf(stderr, "packets: 1 to %d octets\n", LONGEST);
@@ -121,8 +123,19 @@ int main(int count, char **words) {
         if (file < 0 || connect(file, (struct sockaddr *)&where, sizeof where) != 0) {
             fail("connect");
         }
-        prepare(messages, pieces, octets, (size_t)length);
-        send_all(file, atof(words[4]), atof(words[5]));
+        long segments = count == 8 ? atol(words[7]) : 1;
+        if (segments < 1 || segments * length > LONGEST_WHOLE) {
+            fprintf(stderr, "packets: segments of %d octets in all\n", LONGEST_WHOLE);
+            return 2;
+        }
+        prepare(messages, pieces, octets, (size_t)(segments * length));
+        if (segments > 1) {
+            int size = (int)length;
+            if (setsockopt(file, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size) != 0) {
+                fail("UDP_SEGMENT");
+            }
+        }
+        send_all(file, atof(words[4]), atof(words[5]), segments > 1 ? 1 : BATCH, segments);
     } else if (count == 5 && strcmp(words[1], "receive") == 0) {
         int file = open_socket(words[2], words[3], &where);
         if (file < 0 || bind(file, (struct sockaddr *)&where, sizeof where) != 0) {
@@ -131,7 +144,7 @@ int main(int count, char **words) {
         prepare(messages, pieces, octets, LONGEST);
         receive_all(file, atof(words[4]));
     } else {
-        fprintf(stderr, "usage: packets send ADDRESS PORT RATE SECONDS OCTETS\n"
+        fprintf(stderr, "usage: packets send ADDRESS PORT RATE SECONDS OCTETS [SEGMENTS]\n"
                         "       packets receive ADDRESS PORT SECONDS\n");
         return 2;
     }

@@ -7,6 +7,7 @@ from Benchmarks.Tunnels.courses import BASE, COURSES
 from Benchmarks.Tunnels.delays import delays
 from Benchmarks.Tunnels import pump
 from Benchmarks.Tunnels.pairs import Pair
+from Benchmarks.Tunnels.priority import priority
 from Benchmarks.Tunnels.small_packets import build, small_packets
 from Benchmarks.Tunnels.transfer import cut_before_link, transfer
 from Tests.Lab.capture import Capture
@@ -55,6 +56,7 @@ class Rounds:
                     self._measure(network, kind, program, is_first=number == 1)
                 for course in self.courses:
                     self._measure_course(network, course)
+                self._measure_priority(network, program)
                 self.say(f"round {number} of {self.options.rounds} took "
                          f"{time.monotonic() - begun:.0f} s")
         finally:
@@ -102,6 +104,14 @@ class Rounds:
             pair.stop()
             course.restore(network)
         self.say(f"  {course.name}: {self.values[course.name]['cygnet'][-1]:.2f} Gbit/s")
+
+    def _measure_priority(self, network, program):
+        median, late, bulk = priority(network, self.folder, program)
+        self.add("priority", "cygnet", median)
+        self.add("priority-99th", "cygnet", late)
+        self.add("priority-bulk", "cygnet", bulk)
+        self.say(f"  priority: ping {median:.0f} µs (99th percentile {late:.0f}) beside "
+                 f"{bulk:.2f} Gbit/s")
 
     def _check_the_wire(self, network):
         """A short transfer under a capture: only IKE and ESP, and no datagram above the MTU."""

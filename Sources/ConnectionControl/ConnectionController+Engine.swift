@@ -222,6 +222,22 @@ extension ConnectionController {
         effects.append(.report(report))
     }
 
+    /// Reports a failure of a tunnel that the engine knows nothing of.
+    func tell(
+        _ failure: NegotiationFailure,
+        of path: TunnelPath,
+        into effects: inout [ControlEffect]
+    ) {
+        tell(
+            IKEReport(
+                connection: path.connection,
+                child: path.tunnel,
+                event: .initiationFailed(failure)
+            ),
+            into: &effects
+        )
+    }
+
     /// Keeps what a report says about tunnels, and passes it on.
     func handle(_ report: IKEReport, at now: Instant, into effects: inout [ControlEffect]) {
         tell(report, into: &effects)

@@ -144,14 +144,7 @@ extension ConnectionController {
             remedy: "write new keys and SPIs at both ends, and reload"
         )
         connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
-        tell(
-            IKEReport(
-                connection: path.connection,
-                child: path.tunnel,
-                event: .initiationFailed(failure)
-            ),
-            into: &effects
-        )
+        tell(failure, of: path, into: &effects)
     }
 
     /// A manual pair that the packet path, or the cipher, does not take.
@@ -163,13 +156,6 @@ extension ConnectionController {
     ) {
         dropManualPair(of: path, into: &effects)
         connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
-        tell(
-            IKEReport(
-                connection: path.connection,
-                child: path.tunnel,
-                event: .initiationFailed(failure)
-            ),
-            into: &effects
-        )
+        tell(failure, of: path, into: &effects)
     }
 }

@@ -24,14 +24,7 @@ extension ConnectionController {
                 remedy: "wait for the peer, or give the connection a remote address"
             )
             failed(path, failure, at: now, into: &effects)
-            tell(
-                IKEReport(
-                    connection: path.connection,
-                    child: path.tunnel,
-                    event: .initiationFailed(failure)
-                ),
-                into: &effects
-            )
+            tell(failure, of: path, into: &effects)
             return
         }
         tunnels[path]?.isInitiating = true

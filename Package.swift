@@ -152,7 +152,7 @@ var targets: [Target] = [
     ),
 
     // One test target a module.
-    tests("IPsecPrimitivesTests", ["IPsecPrimitives"]),
+    tests("IPsecPrimitivesTests", ["IPsecPrimitives", "AllocationCounting"]),
     tests(
         "IPsecCryptoTests",
         ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher"],
@@ -238,6 +238,9 @@ func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 if Context.environment["CYGNET_FUZZ"] != nil {
+    let packetPath: [Target.Dependency] = [
+        "IPsecPrimitives", "IPsecCrypto", "PacketProtection", "FuzzPacketPath",
+    ]
     targets += [
         fuzz("Configuration", ["IPsecPrimitives", "Configuration"]),
         fuzz(
@@ -246,8 +249,22 @@ if Context.environment["CYGNET_FUZZ"] != nil {
                 "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKECredentials", "IKEProtocol",
             ]
         ),
-        fuzz("ESP", ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"]),
         fuzz("IKEMessage", ["IPsecPrimitives", "IKEMessages", "Inspection"]),
+        // What the fuzzers of the packet path share.
+        .target(
+            name: "FuzzPacketPath",
+            dependencies: [
+                "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection",
+            ],
+            path: "Fuzz/PacketPath",
+            swiftSettings: strict
+        ),
+        fuzz("AH", packetPath + [crypto]),
+        fuzz("Compression", packetPath + ["CPacketCompression", "CZlib"]),
+        fuzz("ESP", packetPath),
+        fuzz("Fragments", packetPath),
+        fuzz("ICMPErrors", packetPath),
+        fuzz("IPHeaders", packetPath),
     ]
 }
 
@@ -255,7 +272,10 @@ if Context.environment["CYGNET_BENCHMARKS"] != nil {
     targets.append(
         .executableTarget(
             name: "esp-benchmark",
-            dependencies: ["IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection"],
+            dependencies: [
+                "IPsecPrimitives", "IPsecCrypto", "CPacketCipher", "PacketProtection",
+                "AllocationCounting",
+            ],
             path: "Benchmarks/ESP",
             exclude: ["README.md"],
             swiftSettings: strict

@@ -24,12 +24,12 @@ struct BenchmarkTunnel {
     }
 
     private static let identifier = SAIdentifier(rawValue: 1)
-    private static let policy = PolicyIdentifier(rawValue: 1)
+    static let policy = PolicyIdentifier(rawValue: 1)
     static let spi: UInt32 = 0x6379_6721
     static let near = Endpoint(address: IPAddress("192.0.2.1")!, port: 4500)
     static let far = Endpoint(address: IPAddress("198.51.100.2")!, port: 4500)
 
-    func cipher(_ direction: PacketCipher.Direction) throws -> PacketCipher {
+    func cipher(_ direction: PacketCipher.Direction) throws(CryptoError) -> PacketCipher {
         try PacketCipher(
             suite: suite,
             keys: ESPKeys(
@@ -55,8 +55,28 @@ struct BenchmarkTunnel {
     /// Room for ESP around 1,420 octets with the longest trailer, so that nothing is refused.
     private static let linkMTU = 1600
 
-    func outboundProcessor(at now: Instant) throws -> OutboundProcessor {
-        var processor = OutboundProcessor(PacketPathConfiguration())
+    /// For as many threads as help, if any do.
+    private func transform(
+        _ direction: PacketCipher.Direction,
+        _ desk: CipherDesk?
+    ) throws -> PacketTransform {
+        guard let desk else { return .cipher(try cipher(direction)) }
+        return .spread(
+            try SpreadCipher(helpers: desk.helpers) { () throws(CryptoError) in
+                try cipher(direction)
+            }
+        )
+    }
+
+    private static func passages(_ desk: CipherDesk?) -> WorkerPassages {
+        WorkerPassages(place: .alone, rings: [nil], desk: desk)
+    }
+
+    func outboundProcessor(_ desk: CipherDesk?, at now: Instant) throws -> OutboundProcessor {
+        var processor = OutboundProcessor(
+            PacketPathConfiguration(),
+            passages: BenchmarkTunnel.passages(desk)
+        )
         var parameters = OutboundSAParameters(
             identifier: BenchmarkTunnel.identifier,
             policy: BenchmarkTunnel.policy,
@@ -67,7 +87,7 @@ struct BenchmarkTunnel {
                 local: BenchmarkTunnel.near,
                 remote: BenchmarkTunnel.far
             ),
-            cipher: try cipher(.seal),
+            transform: try transform(.seal, desk),
             isExtendedSequence: true
         )
         parameters.linkMTU = BenchmarkTunnel.linkMTU
@@ -92,8 +112,11 @@ struct BenchmarkTunnel {
         return processor
     }
 
-    func inboundProcessor(at now: Instant) throws -> InboundProcessor {
-        var processor = InboundProcessor(PacketPathConfiguration())
+    func inboundProcessor(_ desk: CipherDesk?, at now: Instant) throws -> InboundProcessor {
+        var processor = InboundProcessor(
+            PacketPathConfiguration(),
+            passages: BenchmarkTunnel.passages(desk)
+        )
         let parameters = InboundSAParameters(
             identifier: BenchmarkTunnel.identifier,
             policy: BenchmarkTunnel.policy,
@@ -106,7 +129,7 @@ struct BenchmarkTunnel {
                 local: BenchmarkTunnel.far,
                 remote: BenchmarkTunnel.near
             ),
-            cipher: try cipher(.open),
+            transform: try transform(.open, desk),
             isExtendedSequence: true
         )
         processor.apply(.installInbound(parameters), at: now)

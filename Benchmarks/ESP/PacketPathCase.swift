@@ -28,11 +28,15 @@ internal import PacketProtection
     private static let areaOctets = 1 << 17
     private static let batchesPerRound = 150
 
-    init(_ tunnel: BenchmarkTunnel, _ traffic: BenchmarkTraffic) throws {
+    init(
+        _ tunnel: BenchmarkTunnel,
+        _ traffic: BenchmarkTraffic,
+        _ desk: CipherDesk? = nil
+    ) throws {
         self.tunnel = tunnel
         self.traffic = traffic
-        outbound = try tunnel.outboundProcessor(at: now)
-        inbound = try tunnel.inboundProcessor(at: now)
+        outbound = try tunnel.outboundProcessor(desk, at: now)
+        inbound = try tunnel.inboundProcessor(desk, at: now)
         bareSeal = try tunnel.cipher(.seal)
         bareOpen = try tunnel.cipher(.open)
         unsafe received = .allocate(byteCount: PacketPathCase.areaOctets, alignment: 64)

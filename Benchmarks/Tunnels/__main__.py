@@ -50,6 +50,7 @@ def main():
         lines = list(measurements(rounds))
         if esp.is_built():
             lines += esp.beside_cipher()
+            lines += esp.allocations()
             lines += esp.instructions()
         else:
             say(f"skipped: ESP beside its cipher ({esp.PROGRAM} is not built)")

@@ -27,6 +27,13 @@ def beside_cipher():
     return [json.loads(line) for line in output.stdout.splitlines() if line.startswith("{")]
 
 
+def allocations():
+    """What the path asks the allocator for, once its tables are filled."""
+    output = subprocess.run([PROGRAM, "--json", "allocations"], stdout=subprocess.PIPE, text=True,
+                            check=True)
+    return [json.loads(line) for line in output.stdout.splitlines()]
+
+
 def instructions():
     """Instructions of the packet path's own code a packet, sealed and opened, by Valgrind: the
     same on every machine and under any load."""

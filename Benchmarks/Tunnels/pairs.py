@@ -1,13 +1,15 @@
 """Two gateways of one kind, between which something is measured."""
 
+import functools
 import os
 
-from Benchmarks.Tunnels.pump import Pump
+from Benchmarks.Tunnels.pump import DESIGNS, Pump
 from Tests.Lab.cygnet import Cygnet
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.strongswan import NamespacedStrongSwan
 
 KINDS = {"cygnet": Cygnet, "strongswan": NamespacedStrongSwan, "pump": Pump, "none": None}
+KINDS |= {f"pump-{design}": functools.partial(Pump, design=design) for design in DESIGNS}
 
 
 class Pair:
@@ -38,10 +40,10 @@ class Pair:
 
     def cpu_seconds(self):
         """User and system time that the gateways have used so far, all threads; 0 without any."""
-        return sum(_cpu_seconds(end.process.pid) for end in self.ends)
+        return sum(cpu_seconds_of(end.process.pid) for end in self.ends)
 
 
-def _cpu_seconds(pid):
+def cpu_seconds_of(pid):
     with open(f"/proc/{pid}/stat") as file:
         # Behind the command's name, which may hold spaces: utime and stime are fields 14 and 15.
         fields = file.read().rpartition(")")[2].split()

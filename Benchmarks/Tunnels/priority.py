@@ -7,9 +7,9 @@ from Benchmarks.Tunnels.courses import BASE
 from Benchmarks.Tunnels.delays import delays
 from Benchmarks.Tunnels.pairs import Pair
 from Benchmarks.Tunnels.transfer import cut_before_link
+from Tests.Lab.echo import ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import Background, Failure
-from Tests.Lab.traffic import ping
 
 MEGABIT = 1_000_000
 LIMIT, OFFERED = 1000, 2000

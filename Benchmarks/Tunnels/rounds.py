@@ -11,9 +11,9 @@ from Benchmarks.Tunnels.priority import priority
 from Benchmarks.Tunnels.small_packets import build, small_packets
 from Benchmarks.Tunnels.transfer import cut_before_link, transfer
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import ping
 from Tests.Lab.network import LEFT, RIGHT, Network
 from Tests.Lab.processes import expect
-from Tests.Lab.traffic import ping
 
 LINK_MTU = 1500
 KINDS = ["none", "strongswan"] + (["pump"] if pump.is_possible() else []) + ["cygnet"]

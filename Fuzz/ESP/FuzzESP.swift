@@ -1,5 +1,4 @@
-internal import IPsecPrimitives
-internal import PacketProtection
+internal import FuzzPacketPath
 
 /// What the first octet of an input asks for.
 private struct Form {
@@ -54,17 +53,4 @@ public func fuzzESP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     case .deviceReads: unsafe path.readDevice(pieces(content))
     }
     return 0
-}
-
-/// Cuts at lengths of two octets in network order, the last piece being what is left.
-private func pieces(_ bytes: ArraySlice<UInt8>) -> [[UInt8]] {
-    var rest = bytes
-    var result: [[UInt8]] = []
-    while rest.count >= 2, result.count < 64 {
-        let length = Int(rest[rest.startIndex]) << 8 | Int(rest[rest.startIndex + 1])
-        rest = rest.dropFirst(2)
-        result.append(Array(rest.prefix(length)))
-        rest = rest.dropFirst(length)
-    }
-    return result
 }

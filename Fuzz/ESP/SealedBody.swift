@@ -1,3 +1,4 @@
+internal import FuzzPacketPath
 internal import IPsecCrypto
 
 /// The plaintext of one ESP packet as the input gives it.
@@ -18,9 +19,8 @@ struct SealedBody {
         let block = tunnel.suite.blockLength
         if help & 1 != 0 {
             let isV4 = (bytes.first ?? 0) >> 4 == 4
-            let padding = (block - (bytes.count + 2) % block) % block
-            bytes += (0..<padding).map { UInt8($0 + 1) }
-            bytes += [UInt8(padding), tunnel.isTrain ? 144 : isV4 ? 4 : 41]
+            let next: UInt8 = tunnel.isTrain ? 144 : isV4 ? 4 : 41
+            bytes = padded(bytes, nextHeader: next, block: block)
         } else {
             bytes += Array(repeating: 0, count: (block - bytes.count % block) % block)
             if bytes.isEmpty { bytes = Array(repeating: 0, count: block) }
@@ -31,7 +31,7 @@ struct SealedBody {
         guard bytes.count >= 40 else { return }
         let isV4 = bytes[0] >> 4 == 4
         let header = isV4 ? Int(bytes[0] & 15) * 4 : 40
-        let total = isV4 ? number(2) : 40 + number(4)
+        let total = isV4 ? bytes.number16(2) : 40 + bytes.number16(4)
         guard header >= 20, total >= header + 20, total <= bytes.count else { return }
         if isV4 { store(bytes[..<header], at: 10) }
         guard bytes[isV4 ? 9 : 6] == 6 else { return }
@@ -43,17 +43,14 @@ struct SealedBody {
         )
     }
 
-    private func number(_ offset: Int) -> Int { Int(bytes[offset]) << 8 | Int(bytes[offset + 1]) }
-
     /// Corrects the checksum at `offset` so that `octets`, which hold it, sum up (RFC 1624 §3).
     private mutating func store(_ octets: ArraySlice<UInt8>, at offset: Int) {
         var sum = 0
         for (index, octet) in octets.enumerated() {
             sum += index % 2 == 0 ? Int(octet) << 8 : Int(octet)
         }
-        sum += 0xffff - number(offset)
+        sum += 0xffff - bytes.number16(offset)
         while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
-        bytes[offset] = UInt8((0xffff - sum) >> 8)
-        bytes[offset + 1] = UInt8((0xffff - sum) & 255)
+        bytes.store16(0xffff - sum, offset)
     }
 }

@@ -74,6 +74,7 @@ extension ConnectionController {
             tunnel: record.configuration,
             policy: record.policy,
             backEnd: packetCipherBackEnd,
+            cipherThreads: cipherThreads,
             softMargin: UInt64(random.next32() % 10),
             ivSeed: ivSeed
         )
@@ -88,6 +89,7 @@ extension ConnectionController {
             isOutboundActive: child.isUsedOutboundAtOnce
         )
         pair.isManual = child.isManual
+        pair.reclassified = reclassified(by: pair.traffic, child.replaces)
         do throws(CryptoError) {
             if child.isCarried {
                 let inbound = try mapping.inbound(child, identifier: pair.inbound)
@@ -122,7 +124,7 @@ extension ConnectionController {
         pathMTUs.insert(pair.inboundSPI, to: pair.remoteAddress)
         if !child.isManual { startSearch(to: pair.remoteAddress, at: now) }
         tunnels[path]?.pairs.append(pair.inboundSPI)
-        if child.isUsedOutboundAtOnce { markActive(pair.inboundSPI) }
+        if child.isUsedOutboundAtOnce { use(pair, into: &effects) }
         counters.schedule(from: now, every: readingInterval)
         cameUp(path, at: now, into: &effects)
         noteNewPair(child, path, at: now, into: &effects)
@@ -146,8 +148,26 @@ extension ConnectionController {
 
     private func activate(_ inboundSPI: SPI, into effects: inout [ControlEffect]) {
         guard let pair = pairs[inboundSPI] else { return }
-        markActive(inboundSPI)
         effects.append(.packetPath(.activateOutbound(pair.outbound)))
+        use(pair, into: &effects)
+    }
+
+    /// The outbound SA of a pair that is replaced by one for other DSCPs.
+    private func reclassified(by traffic: PairTraffic, _ replaced: SPI?) -> SAIdentifier? {
+        guard let old = replaced.flatMap({ pairs[$0] }),
+            old.traffic.codePoints != traffic.codePoints
+        else { return nil }
+        return old.outbound
+    }
+
+    /// New packets leave by a pair. Those of the DSCPs of the one before would go on by that one as
+    /// long as it is there, and the peer forgets it at a time of its own; where both are for the same,
+    /// they prefer the one used last.
+    private func use(_ pair: ChildSAPair, into effects: inout [ControlEffect]) {
+        markActive(pair.inboundSPI)
+        guard let old = pair.reclassified else { return }
+        pairs[pair.inboundSPI]?.reclassified = nil
+        effects.append(.packetPath(.removeSA(old)))
     }
 
     private func markActive(_ inboundSPI: SPI) {
@@ -170,6 +190,7 @@ extension ConnectionController {
             if tunnels[pair.tunnel]?.keepsResources == true {
                 timers.set(.resources(pair.tunnel), at: now + .seconds(1))
             }
+            expectClasses(pair.tunnel, within: .seconds(1), at: now)
             return
         }
         wentDown(pair.tunnel, at: now)
@@ -188,6 +209,8 @@ extension ConnectionController {
         record.extending = nil
         record.keepsResources = false
         timers.cancel(.resources(path))
+        record.classes = ClassPairs()
+        timers.cancel(.classes(path))
         if now - record.upSince >= ConnectionController.steadiness {
             record.failures = 0
         } else if !record.isHeldDown {
@@ -259,7 +282,9 @@ extension ConnectionController {
             connections[connection]?.transport.answered()
         case .resourcesExhausted:
             if let child = report.child {
-                resourcesAreExhausted(TunnelPath(connection: connection, tunnel: child))
+                let path = TunnelPath(connection: connection, tunnel: child)
+                resourcesAreExhausted(path)
+                classesAreRefused(path)
             }
         case .refused(let failure):
             connections[connection]?.failure = RecordedFailure(failure: failure, at: now)

@@ -59,6 +59,7 @@ extension ConnectionController {
     ) {
         guard child.replaces == nil else { return }
         tunnels[path]?.extending = nil
+        noteClasses(child, path, at: now)
         // Who made the fallback sees to the others, so that the two ends do not make them twice.
         if child.resource?.isFallback == true, child.isInitiator {
             tunnels[path]?.keepsResources = true

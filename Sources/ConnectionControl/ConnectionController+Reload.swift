@@ -49,7 +49,7 @@ extension ConnectionController {
         let policies = numbering.number(configuration)
         if change.changesPolicies { effects.append(.packetPath(.replacePolicies(policies))) }
         setTraffic(into: &effects)
-        let wanted = adoptTunnels(change, insteadOf: old, into: &effects)
+        let wanted = adoptTunnels(change, insteadOf: old, at: now, into: &effects)
         dropChangedManualPairs(since: old, oldKeys, into: &effects)
         absorb(
             engine.setConnections(
@@ -79,6 +79,7 @@ extension ConnectionController {
     private func adoptTunnels(
         _ change: ConfigurationChange,
         insteadOf old: GatewayConfiguration,
+        at now: Instant,
         into effects: inout [ControlEffect]
     ) -> [TunnelPath] {
         let paths = Set(orderedPaths)
@@ -99,7 +100,8 @@ extension ConnectionController {
                 // The answer would be for another peer, maybe; who still wants it asks again.
                 if hasChanged { connections[connection.name]?.search = PeerSearch() }
             }
-            for tunnel in connection.tunnels where adopt(tunnel, hasChanged: hasChanged) {
+            for tunnel in connection.tunnels
+            where adopt(tunnel, hasChanged: hasChanged, at: now) {
                 wanted.append(tunnel.path)
             }
         }
@@ -107,7 +109,11 @@ extension ConnectionController {
     }
 
     /// - Returns: whether the tunnel ought to be up now, if it is not.
-    private func adopt(_ tunnel: TunnelConfiguration, hasChanged: Bool) -> Bool {
+    private func adopt(
+        _ tunnel: TunnelConfiguration,
+        hasChanged: Bool,
+        at now: Instant
+    ) -> Bool {
         let path = tunnel.path
         let startsAtBoot = tunnel.start.value == .atBoot
         guard let old = tunnels[path]?.configuration else {
@@ -119,6 +125,11 @@ extension ConnectionController {
             tunnels[path]?.keepsResources == true
         {
             timers.set(.resources(path), at: .origin)
+        }
+        if tunnel.carriage.codePointSets != old.carriage.codePointSets {
+            tunnels[path]?.classes.reset()
+            // Pairs of other classes become pairs of these by rekeying, which comes first.
+            expectClasses(path, within: .seconds(3), at: now)
         }
         guard hasChanged, let record = tunnels[path] else { return false }
         if tunnel.start != old.start || tunnel.onLoss != old.onLoss {
@@ -139,6 +150,7 @@ extension ConnectionController {
             // What IKE would have begun again is the configuration's now.
             timers.cancel(.retry(path))
             timers.cancel(.resources(path))
+            timers.cancel(.classes(path))
             return false
         }
         let isNewlyWanted = startsAtBoot && old.start.value != .atBoot
@@ -151,6 +163,7 @@ extension ConnectionController {
     private func forget(_ path: TunnelPath, into effects: inout [ControlEffect]) {
         timers.cancel(.retry(path))
         timers.cancel(.resources(path))
+        timers.cancel(.classes(path))
         for (token, outcome) in requests.failed(path, .unconfigured(path)) {
             effects.append(.requestEnded(token, outcome))
         }

@@ -119,6 +119,7 @@ extension ConnectionController {
         for path in wanted {
             tunnels[path]?.isHeldDown = true
             tunnels[path]?.isAskedForAgain = false
+            tunnels[path]?.classes.isEnding = true
             timers.cancel(.retry(path))
             connections[connection]?.search.waiting.removeAll { $0.path == path }
             for (waiting, outcome) in requests.failed(path, .ended(path)) {

@@ -15,6 +15,8 @@ package final class ConnectionController {
     package internal(set) var configuration: GatewayConfiguration
     let engine: IKEEngine
     let packetCipherBackEnd: PacketCipherBackEnd
+    /// Threads of the packet path that help with the ciphers of SAs that are spread; set before `start`.
+    package var cipherThreads = 0
     var random: any RandomSource
     var credentials = CredentialStore()
     var manualKeys = ManualKeys()
@@ -249,6 +251,7 @@ package final class ConnectionController {
             switch timer {
             case .retry(let path): initiate(path, packet: nil, at: now, into: &effects)
             case .resources(let path): fillResources(path, at: now, into: &effects)
+            case .classes(let path): fillClasses(path, at: now, into: &effects)
             case .name(let host): lookUpAgain(host, into: &effects)
             case .pathMTU(let remote): doubtPathMTU(to: remote, into: &effects)
             case .probePath(let remote): searchPath(to: remote, at: now, into: &effects)

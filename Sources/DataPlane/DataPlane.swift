@@ -10,6 +10,7 @@ package import PacketProtection
 package final class DataPlane {
     let channels: [WorkerChannel]
     private let eventWakeUp: EventDescriptor
+    private let crew: CipherCrew?
     private var routing: CommandRouting
     private var snapshots: SnapshotGathering
     /// Traces have names that are never used again.
@@ -44,6 +45,9 @@ package final class DataPlane {
         }
         eventWakeUp = wakeUp
         self.channels = channels
+        crew =
+            configuration.cipherThreads > 0
+            ? try CipherCrew(threads: configuration.cipherThreads, workers: channels.count) : nil
         routing = CommandRouting(workers: channels.count)
         snapshots = SnapshotGathering(workers: channels.count)
     }
@@ -52,6 +56,7 @@ package final class DataPlane {
         _ configuration: DataPlaneConfiguration
     ) throws(SystemCallFailure) {
         let exchange = channels.count > 1 ? WorkerExchange(channels) : nil
+        try crew?.start()
         for (index, channel) in channels.enumerated() {
             try channel.start(
                 WorkerSetup(
@@ -60,7 +65,8 @@ package final class DataPlane {
                     events: channel.events,
                     counters: channel.counters,
                     place: WorkerPlace(index: index, of: channels.count),
-                    exchange: exchange
+                    exchange: exchange,
+                    desk: crew?.desks[index]
                 )
             )
         }
@@ -133,10 +139,18 @@ package final class DataPlane {
     }
 
     /// The same of each worker.
-    package func workerSnapshots() -> [DataPlaneSnapshot] { channels.map(\.counters.snapshot) }
+    package func workerSnapshots() -> [DataPlaneSnapshot] {
+        channels.enumerated().map { index, channel in
+            var snapshot = channel.counters.snapshot
+            snapshot.packetsHelped = UInt64(crew?.desks[index].packetsHelped ?? 0)
+            return snapshot
+        }
+    }
 
     /// Ends the workers and waits for them; what waits in queues is dropped. May be called again.
     package func stop() {
         for channel in channels { channel.stop() }
+        // No worker lays out anything any more.
+        crew?.stop()
     }
 }

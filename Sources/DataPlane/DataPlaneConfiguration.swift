@@ -33,6 +33,8 @@ package struct DataPlaneConfiguration: Sendable {
     /// Numbers of the processors that the workers are kept on, by their order; none: the system
     /// chooses.
     package var processors: [Int] = []
+    /// Threads that help the workers with the ciphers of SAs that are spread, 0 to 63.
+    package var cipherThreads = 0
     package var packetPath: PacketPathConfiguration
     /// Whether what routers say of a path's MTU counts; what the system's own links carry does.
     package var learnsPathMTU = true

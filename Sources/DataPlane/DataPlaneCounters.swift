@@ -26,6 +26,8 @@ package struct DataPlaneSnapshot: Hashable, Sendable {
     package var handedOver: UInt64 = 0
     /// Packets that another worker read or received.
     package var takenOver: UInt64 = 0
+    /// Packets that other threads have sealed or opened for this worker.
+    package var packetsHelped: UInt64 = 0
     /// Reads of TCP connections, and ESP packets along them.
     package var streamReads: UInt64 = 0
     package var streamPacketsReceived: UInt64 = 0
@@ -52,6 +54,7 @@ package struct DataPlaneSnapshot: Hashable, Sendable {
         networkErrors += other.networkErrors
         handedOver += other.handedOver
         takenOver += other.takenOver
+        packetsHelped += other.packetsHelped
         streamReads += other.streamReads
         streamPacketsReceived += other.streamPacketsReceived
         streamPacketsSent += other.streamPacketsSent

@@ -30,6 +30,7 @@ struct ExplainPacketCommand: ParsableCommand {
               cygnet explain packet 10.1.0.5 10.2.0.9 --protocol icmp --icmp-type 8 -c a.yaml
               cygnet explain packet 10.1.0.5 10.2.0.9 --json | jq .leaving.tunnel
               cygnet explain packet 10.1.0.5 10.2.0.9 --running
+              cygnet explain packet 10.1.0.5 10.2.0.9 --dscp ef --running
 
             Exits with 0 when there is an answer, whatever it is, with 1 when the configuration \
             cannot be used or the gateway does not answer, with 64 when there is no such packet.
@@ -54,11 +55,22 @@ struct ExplainPacketCommand: ParsableCommand {
     @Option(help: "The destination port; without it, and with another port given, 50000.")
     var destinationPort: UInt16?
 
-    @Option(name: .customLong("icmp-type"), help: "The type of an ICMP message, such as 8.")
+    @Option(
+        name: .customLong("icmp-type"),
+        help: "The type of an ICMP message or a Mobility Header, such as 8."
+    )
     var icmpType: UInt8?
 
     @Option(name: .customLong("icmp-code"), help: "The code of an ICMP message; 0 without it.")
     var icmpCode: UInt8?
+
+    @Option(
+        help: """
+            The DSCP, by name (ef, af41, cs1 …) or number; 0 without it. Where a tunnel has SAs by \
+            DSCP, it chooses among them.
+            """
+    )
+    var dscp: String?
 
     @OptionGroup var configuration: ConfigurationOption
 
@@ -108,7 +120,8 @@ struct ExplainPacketCommand: ParsableCommand {
                 sourcePort: sourcePort,
                 destinationPort: destinationPort,
                 icmpType: icmpType,
-                icmpCode: icmpCode
+                icmpCode: icmpCode,
+                codePoint: codePoint(dscp)
             )
         } catch {
             CommandOutput.complain(error.text)
@@ -125,6 +138,17 @@ struct ExplainPacketCommand: ParsableCommand {
             )
         }
         return address
+    }
+
+    private func codePoint(_ text: String?) throws(PacketQuestion.Objection) -> UInt8 {
+        guard let text else { return 0 }
+        guard let value = CodePoint.value(of: text) else {
+            throw PacketQuestion.Objection(
+                text: "\"\(text)\" is no DSCP",
+                hint: "write a number from 0 to 63, or a name such as ef, af41 or cs1"
+            )
+        }
+        return value
     }
 
     private func number(_ text: String?) throws(PacketQuestion.Objection) -> UInt8? {

@@ -8,10 +8,12 @@ struct CarriageTests {
     private func result(
         _ lines: [String],
         connectionLines: [String] = [],
+        gatewayLines: [String] = [],
         ability: PacketPathAbility = .everything
     ) -> ConfigurationResult {
+        let gateway = gatewayLines.isEmpty ? [] : ["gateway:"] + gatewayLines.map { "  \($0)" }
         let text =
-            [
+            gateway + [
                 "connections:", "  site:", "    local: {address: 192.0.2.1, id: a.example}",
                 "    remote: {address: 192.0.2.2, id: b.example}", "    secret-file: site.secret",
             ] + connectionLines.map { "    \($0)" } + ["    tunnels:", "      net:"]
@@ -29,7 +31,8 @@ struct CarriageTests {
         let read = result(
             networks + [
                 "ah-proposals: [sha512-x25519, sha256-noesn]",
-                "tfc-padding: refuse", "later-fragments: true", "sa-per-pair: true",
+                "tfc-padding: refuse", "later-fragments: true",
+                "sa-per: [remote-address, remote-port]",
                 "fragmentation: after",
             ]
         )
@@ -43,7 +46,8 @@ struct CarriageTests {
         )
         #expect(tunnel.carriage.ahProposals.allSatisfy { $0.value.securityProtocol == .ah })
         #expect(tunnel.carriage.padding.value == .refuse)
-        #expect(tunnel.carriage.laterFragments.value && tunnel.carriage.isPerPair.value)
+        #expect(tunnel.carriage.laterFragments.value)
+        #expect(tunnel.carriage.populated.value == [.remoteAddress, .ipProtocol, .remotePort])
         #expect(tunnel.carriage.fragmentation.value == .after)
     }
 
@@ -153,6 +157,26 @@ struct CarriageTests {
         #expect(read.diagnostics == [])
     }
 
+    @Test(
+        "an SA is spread where threads are there for it",
+        arguments: [
+            ("cipher-threads: 2", ["spread: true"], nil),
+            ("cipher-threads: 0", ["spread: true"], "no threads are there to help"),
+            ("workers: 1", ["spread: true"], "no threads are there to help"),
+            ("cipher-threads: 2", ["spread: true", "ah-proposals: sha256"], "goes by AH"),
+            ("cipher-threads: 2", ["spread: false"], "no tunnel is spread"),
+            ("cipher-threads: 0", ["spread: false"], nil),
+        ] as [(String, [String], String?)]
+    )
+    func spread(gateway: String, lines: [String], warning: String?) throws {
+        let read = result(networks + lines, gatewayLines: [gateway])
+        #expect(read.errors == [])
+        #expect(read.diagnostics.count == (warning == nil ? 0 : 1), "\(read.diagnostics)")
+        if let warning { #expect(read.diagnostics.first?.message.contains(warning) == true) }
+        let tunnel = try #require(read.configuration?.connections.first?.tunnels.first)
+        #expect(tunnel.carriage.isSpread.value == lines.contains("spread: true"))
+    }
+
     @Test func transportModeNeedsTheEnds() {
         let read = result(networks + ["mode: transport"])
         #expect(read.errors.count == 2)
@@ -162,8 +186,9 @@ struct CarriageTests {
     @Test(
         "what makes no sense is an error",
         arguments: [
-            (["sa-per-pair: true", "start: at-boot"], [String](), "no packet to name a pair"),
-            (["sa-per-pair: true", "resources: 2"], [], "several SAs of the same traffic"),
+            (["sa-per: local-address", "start: at-boot"], [String](), "no packet to name one"),
+            (["sa-per: [protocol]", "resources: 2"], [], "several SAs of the same traffic"),
+            (["sa-per: port"], [], "port"), (["sa-per-pair: true"], [], "sa-per-pair"),
             (["ah-proposals: sha256"], ["encapsulation: udp"], "AH cannot travel in UDP"),
             (["ah-proposals: aes128gcm16"], [], "is no proposal for AH"),
             (["ah-proposals: x25519"], [], "has no integrity algorithm"),

@@ -106,6 +106,7 @@ extension DiagnosticTests {
             hint: "leave workers out"
         ),
         Expected(Sample.top("gateway: {worker-cpus: 1024}"), 10, 24, "1024", hint: "0 to 1023"),
+        Expected(Sample.top("gateway: {cipher-threads: 64}"), 10, 27, "64", hint: "0 to 63"),
         Expected(Sample.top("gateway: {mtu: tiny}"), 10, 16, "not a whole", hint: "or auto"),
     ]
 

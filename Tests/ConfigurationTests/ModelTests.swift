@@ -109,6 +109,7 @@ struct ModelTests {
               packet-cipher: openssl
               workers: 2
               worker-cpus: [3, 1]
+              cipher-threads: 3
               listen: {addresses: ["2001:db8::1", 192.0.2.1], ike-port: 1500, nat-port: 5500}
               cookie-threshold: 4
               half-open-limit: 8
@@ -130,7 +131,10 @@ struct ModelTests {
             """
         )
         let result = read(text)
-        #expect(result.diagnostics == [])
+        #expect(
+            result.diagnostics.map(\.message)
+                == ["cipher-threads have nothing to do: no tunnel is spread"]
+        )
         let configuration = try #require(result.configuration)
         var expected = GatewaySettings(location: configuration.settings.location)
         expected.interfaceName = "tunnel7"
@@ -139,6 +143,7 @@ struct ModelTests {
         expected.logLevel = .debug
         expected.packetCipher = .openSSL
         (expected.workers, expected.workerProcessors) = (2, [3, 1])
+        expected.cipherThreads = 3
         expected.listenAddresses = ["2001:db8::1", "192.0.2.1"].compactMap { IPAddress($0) }
         (expected.ikePort, expected.natPort) = (1500, 5500)
         (expected.cookieThreshold, expected.halfOpenLimit, expected.heldPackets) = (4, 8, 0)
@@ -278,5 +283,16 @@ struct ModelTests {
         let yaml = Sample.tenLines.replacing("10.1.0.0/16", with: "\"\(text)\"")
         let tunnel = try #require(read(yaml).configuration?.connections.first?.tunnels.first)
         #expect(tunnel.local.map(\.value.description) == [text])
+    }
+
+    /// RFC 4301 §4.4.1.1; RFC 6275 knows them of IPv6 alone.
+    @Test(arguments: ["2001:db8::/32[mobility-header/5]", "2001:db8::/32[mobility-header/5-6]"])
+    func typesOfMobilityHeadersReadAsTheyPrint(text: String) throws {
+        let yaml = Sample.tenLines.replacing("10.1.0.0/16", with: "\"\(text)\"")
+        let both = yaml.replacing("10.2.0.0/16", with: "fd00:2::/48")
+        let tunnel = try #require(read(both).configuration?.connections.first?.tunnels.first)
+        #expect(tunnel.local.map(\.value.description) == [text])
+        let other = both.replacing("2001:db8::/32", with: "10.1.0.0/16")
+        #expect(read(other).errors.first?.hint.contains("IPv6") == true)
     }
 }

@@ -75,7 +75,7 @@ struct TrafficFlowTests {
             (["ip-tfs: {rate: 1Mbit}", "pad-to: mtu"], "does not go with ip-tfs"),
             (["ip-tfs: {rate: 1Mbit}", "dummy-packets: 3"], "does not go with ip-tfs"),
             (["ip-tfs: {rate: 1Mbit}", "resources: 2"], "one SA carries the train"),
-            (["ip-tfs: {rate: 1Mbit}", "sa-per-pair: true"], "a train of its own"),
+            (["ip-tfs: {rate: 1Mbit}", "sa-per: local-port"], "a train of its own"),
             (["ip-tfs: {rate: 1Mbit}", "ah-proposals: sha256"], "where AH may carry"),
             (["pad-to: mtu", "ah-proposals: sha256"], "where AH may carry"),
             (["ip-tfs: {rate: 1Mbit}", "compression: deflate"], "does not go with ip-tfs"),

@@ -38,8 +38,12 @@ struct TunnelTests {
         }
         let server = try right.namespace.start("iperf3 -s -1")
         defer { server.stop() }
+        // As many flows as give every worker some, however the kernel shares them out.
+        let flows = workers == 1 ? 4 : 24
         let transfer = try Retry.until(seconds: 5) {
-            let text = try left.namespace.run("iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 1 -P 4 -J")
+            let text = try left.namespace.run(
+                "iperf3 -c 10.2.0.1 -B 10.1.0.1 -t 1 -P \(flows) -J"
+            )
             // It exits with 0 even when the server is not there yet.
             if text.contains("\"error\"") { throw ShellFailure(command: "iperf3", output: text) }
             return text

@@ -66,6 +66,29 @@ internal import Testing
         #expect(system.bytes(32) != system.bytes(32))
     }
 
+    @Test func numbersAreTheNextBytes() {
+        var bytes = SeededRandomSource(seed: 7)
+        var numbers = SeededRandomSource(seed: 7)
+        let octets = bytes.bytes(12)
+        #expect(numbers.next64() == octets[..<8].reduce(0) { $0 << 8 | UInt64($1) })
+        #expect(numbers.next32() == octets[8...].reduce(0) { $0 << 8 | UInt32($1) })
+        #expect(numbers.bytes(4) == bytes.bytes(4))
+    }
+
+    @Test func noPooledByteComesTwice() {
+        let source = PooledRandomSource()
+        // Across several fillings of the pool, in shares of all kinds.
+        var numbers: Set<UInt64> = []
+        for _ in 0..<200 {
+            numbers.insert(source.next64())
+            numbers.insert(UInt64(source.next32()) << 32 | UInt64(source.next32()))
+            numbers.insert(source.bytes(8).reduce(0) { $0 << 8 | UInt64($1) })
+        }
+        #expect(numbers.count == 600)
+        #expect(source.bytes(64).count == 64)
+        #expect(source.bytes(1000).contains { $0 != 0 })
+    }
+
     @Test func proposalsSpeakTheWordsOfTheConfiguration() {
         let proposal = Proposal(
             securityProtocol: .ike,

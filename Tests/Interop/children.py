@@ -3,9 +3,9 @@
 from Tests.Interop.collisions import settled, spend
 from Tests.Interop.common import addresses, connect, ping_both_ways
 from Tests.Interop.exchanges import ike_spis, spis
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 GROUPS = ("x25519", "ecp256", "ecp384", "modp2048", "modp3072", "modp4096")
@@ -27,6 +27,7 @@ def register(table):
     table.add("children/ike-rekeyed-with-three", rekey_ike)
     table.add("children/all-at-boot", at_boot)
     table.add("children/each-on-traffic", on_traffic)
+    table.add("children/by-dscp", by_dscp)
     for group in GROUPS:
         table.add(f"pfs/{group}/by-peer", pfs, group=group, side="peer")
         table.add(f"pfs/{group}/by-cygnet", pfs, group=group, side="cygnet")
@@ -191,3 +192,32 @@ def other_group(lab, side):
     wait_until(lambda: spis(lab) and not spis(lab) & before, "the new child")
     expect(lab.right.established()[-1].get("dh-group") == "ECP_256", "another group")
     ping_both_ways(lab, ours)
+
+
+def by_dscp(lab):
+    """A peer that knows nothing of classes takes Child SAs of the same selectors, and packets by all."""
+    lab.needs_cygnet()
+    tunnel = Tunnel()
+    lab.right.apply(tunnel, LEFT)
+    lab.left.apply(tunnel, RIGHT, tunnel=("sa-per-dscp: [ef, af41]",))
+    lab.left.initiate()
+    settled(lab, 3)
+    for _ in range(2):
+        before = carried(lab)
+        for traffic_class in (0, 46 << 2, 34 << 2):
+            expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], count=5,
+                        traffic_class=traffic_class)
+        after = carried(lab)
+        expect(all(after[spi] - before[spi] == 5 for spi in after),
+               f"not five packets by each: {before} became {after}")
+        spis_before = spis(lab)
+        lab.right.rekey_child("net")
+        wait_until(lambda: len(spis(lab) - spis_before) >= 1, "the new child")
+        settled(lab, 3)
+        ping_both_ways(lab, tunnel)
+
+
+def carried(lab):
+    """Packets sent so far by each pair."""
+    return {child["inboundSPI"]: child["outbound"]["packets"] for child in lab.left.established()
+            if child["isOutbound"]}

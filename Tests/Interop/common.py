@@ -2,10 +2,10 @@
 
 import contextlib
 
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import wait_until
 from Tests.Lab.suites import expect_agreed
-from Tests.Lab.traffic import expect_ping
 
 
 def connect(lab, tunnel, initiator="left", peer=None):

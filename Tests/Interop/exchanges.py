@@ -4,9 +4,10 @@ import time
 
 from Tests.Interop.common import connect, ping_both_ways
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import Flow, expect_ping, ping
+from Tests.Lab.traffic import Flow
 from Tests.Lab.tunnel import Tunnel
 
 # In seconds: the shortest that the configuration takes.

@@ -8,9 +8,9 @@ import re
 
 from Tests.Interop.kernel import transfer
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import GUEST, LEFT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 # In the configuration's words: the kernel's name, octets of key, bits of ICV.
@@ -182,11 +182,10 @@ class Association:
 
     def pings(self, size=56, count=2):
         expect_ping(self.lab.network.left, self.source, self.target, count, size=size,
-                    extra=("-M", "dont"))
+                    may_be_cut=True)
 
     def guest_pings(self, size=56, count=2):
-        self.lab.guest.run(f"ping -n -c {count} -i 0.05 -W 1 -s {size} -M dont "
-                           f"-I {self.target} {self.source}")
+        self.lab.guest.ping(self.target, self.source, count, size, "-M dont")
 
     def kernel_counts(self):
         """Packets by SPI, as the kernel counts."""
@@ -254,7 +253,7 @@ def path_shrinks(lab, outer, inner):
         """Pings in packets of 1380 octets, which pass as they are at first."""
         size = 1380 - (28 if inner == 4 else 48)
         return ping(lab.network.left, association.source, association.target, count=2, size=size,
-                    wait=0.3, extra=("-M", "do"))
+                    wait=0.3, may_be_cut=False)
 
     with association.in_kernel():
         expect(large() == 2 and path_mtu() == 1500, f"at first {path_mtu()}")
@@ -263,7 +262,7 @@ def path_shrinks(lab, outer, inner):
             wait_until(lambda: large() == 0 and path_mtu() == 1380, "the router's word")
             expect(large() == 0, "a packet passed that nothing carries")
             expect_ping(lab.network.left, association.source, association.target, size=1200,
-                        extra=("-M", "do"))
+                        may_be_cut=False)
             association.pings(size=2000)
         finally:
             lab.network.router.ip("link", "set", "lan", "mtu", "1500")

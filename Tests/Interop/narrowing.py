@@ -2,9 +2,10 @@
 nobody gets more than both allow (RFC 7296 §2.9)."""
 
 from Tests.Interop.common import addresses, ping_both_ways
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import Flow, expect_ping, ping
+from Tests.Lab.traffic import Flow
 from Tests.Lab.tunnel import Tunnel
 
 OURS = "10.1.0.0/24"
@@ -33,6 +34,7 @@ def register(table):
         table.add(f"narrow/both-sides/{role}", both_sides, initiator=initiator)
         table.add(f"narrow/ipv6/{role}", ipv6, initiator=initiator)
     table.add("narrow/what-is-left-out-does-not-pass", left_out)
+    table.add("narrow/an-sa-for-each-port", each_port)
 
 
 def agree(lab, initiator, ours, theirs):
@@ -95,6 +97,26 @@ def ports(lab, initiator):
     wait_until(lambda: flow.received > 20, "datagrams to the port arrive")
     flow.stop()
     expect(flow.missing == 0, f"{flow.missing} of {flow.sent} lost")
+
+
+def each_port(lab):
+    """Selectors that come from the packet (RFC 4301 §4.4.1): the peer's policy is for all ports, and each
+    port that is used gets a child of its own, by which its packets go."""
+    lab.needs_cygnet()
+    tunnel = Tunnel(left_networks=(OURS,), right_networks=("10.2.0.0/24",), start="traffic")
+    lab.left.apply(tunnel, RIGHT, tunnel=("sa-per: remote-port",))
+    lab.right.apply(tunnel, LEFT)
+    flows = [Flow(lab.network.left, LEFT.inner[4], lab.network.right, RIGHT.inner[4], rate=100,
+                  port=port).start() for port in (7000, 7002)]
+    try:
+        wait_until(lambda: all(flow.received > 20 for flow in flows), "both flows arrive", 15)
+    finally:
+        for flow in flows:
+            flow.stop()
+    agreed = sorted(child["remoteSelectors"] for child in lab.left.established())
+    expect(agreed == [["10.2.0.0/24[udp/7001]"], ["10.2.0.0/24[udp/7003]"]], f"agreed on {agreed}")
+    expect(all(child["outbound"]["packets"] > 20 for child in lab.left.established()),
+           f"carried by one alone: {lab.left.established()}")
 
 
 def left_out(lab):

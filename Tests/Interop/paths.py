@@ -2,9 +2,9 @@
 
 from Tests.Interop.common import connect, ping_both_ways
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT, ROUTER_LEFT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 

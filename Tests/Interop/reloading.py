@@ -5,9 +5,9 @@ import time
 
 from Tests.Interop.common import addresses, ping_both_ways
 from Tests.Interop.exchanges import Counted, ike_spis, spis
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 TWO_SUITES = Tunnel(ike="aes256gcm16-prfsha256-x25519-ecp256", esp="aes256gcm16-aes128gcm16")

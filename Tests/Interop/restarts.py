@@ -6,9 +6,10 @@ import time
 from Tests.Interop.common import ping_both_ways
 from Tests.Interop.collisions import settled
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import ping
 from Tests.Lab.network import LEFT, RIGHT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import Flow, ping
+from Tests.Lab.traffic import Flow
 from Tests.Lab.tunnel import Tunnel
 
 # What the issue is about, in seconds.

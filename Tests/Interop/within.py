@@ -8,10 +8,10 @@ import re
 import socket
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.errors import INNER_ROUTER, LOST, Told, router_inside
 from Tests.Lab.network import GUEST, INSIDE, LEFT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 PORT = 9996
@@ -99,7 +99,7 @@ def outer_fragments(lab, encapsulation):
     lab.network.left.ip("link", "set", "cygnet0", "mtu", "4000")
     with Capture(lab.network.left, "wan") as capture:
         expect_ping(lab.network.left, LEFT.inner[4], GUEST.inner[4], size=3000,
-                    extra=("-M", "dont"))
+                    may_be_cut=True)
     outgoing = capture.of("fragment", outgoing=True)
     expect(len(outgoing) >= 4, f"{len(outgoing)} fragments left: {capture.counts()}")
     protocol = 50 if encapsulation == "esp" else 17

@@ -81,6 +81,12 @@ class Guest:
             raise Failure(f"guest: {command}: status {answer['status']}\n{answer['output']}")
         return answer["output"]
 
+    def ping(self, source, target, count=2, size=56, options=""):
+        """Sends echo requests one after another; each must be answered. A `ping` that had an answer
+        before would give up on its last after an instant, on a busy machine too early."""
+        self.run(f"for each in $(seq {count}); do "
+                 f"ping -n -c 1 -W 5 -s {size} {options} -I {source} {target} || exit 1; done")
+
     def close(self):
         self.process.stop(signal.SIGKILL)
         # User-mode Linux leaves helper threads behind when it is killed: they share its group.

@@ -1,28 +1,9 @@
 """Traffic through a tunnel, counted at both ends."""
 
-import re
 import socket
 import struct
 import threading
 import time
-
-from Tests.Lab.processes import Failure, expect, status_of
-
-
-def ping(namespace, source, target, count=2, size=56, wait=1.0, extra=()):
-    """Sends echo requests from `source` and returns how many answers came."""
-    _, output = status_of(*namespace.command(
-        "ping", "-n", "-c", str(count), "-i", "0.05", "-W", str(wait), "-s", str(size),
-        "-I", source, *extra, target))
-    found = re.search(r"(\d+) received", output)
-    if not found:
-        raise Failure(f"ping says: {output}")
-    return int(found.group(1))
-
-
-def expect_ping(namespace, source, target, count=2, **options):
-    received = ping(namespace, source, target, count, **options)
-    expect(received == count, f"ping {source} → {target}: {received} of {count} answered")
 
 
 class Flow:

@@ -119,6 +119,20 @@ struct GuardRulesetTests {
         }
     }
 
+    /// RFC 6275 §6.1.1: the type is the third octet.
+    @Test func typesOfMobilityHeadersAreOneSelector() throws {
+        let update = PortRange(5 << 8)
+        let plan = GuardPlan(policies: [
+            try policy(.protect, "fd00:1::/48", "fd00:2::/48", 135, localPorts: update)
+        ])
+        for direction in ["outbound", "inbound"] {
+            let rules = chain(direction, of: plan.ruleset())
+            #expect(rules[0].contains("meta l4proto 135 @th,16,8 5-5 "))
+        }
+        let errors = chain("errors_v6_outbound", of: plan.ruleset())
+        #expect(errors.contains { $0.contains("0-65535 . ") || $0.contains(". 1280-1535") })
+    }
+
     @Test func opaquePortsMatchFragmentsOnly() throws {
         let plan = GuardPlan(policies: [
             try policy(.bypass, "10.1.0.0/16", "10.2.0.0/16", 17, remotePorts: .opaque)
@@ -134,14 +148,41 @@ struct GuardRulesetTests {
             localAddresses: [try #require(IPAddress("192.0.2.1"))]
         )
         let own = chain("own", of: plan.ruleset())
-        #expect(own.first == "ip daddr { 192.0.2.1 } udp dport { 500, 4500 } accept")
-        #expect(own.allSatisfy { $0.hasPrefix("ip daddr { 192.0.2.1 }") })
+        #expect(!own.isEmpty && own.allSatisfy { $0.hasPrefix("ip daddr { 192.0.2.1 }") })
+        #expect(
+            chain("input", of: plan.ruleset())[2...3] == [
+                "udp dport { 500, 4500 } ip daddr { 192.0.2.1 } accept",
+                "meta l4proto { 50, 51 } ip daddr { 192.0.2.1 } accept",
+            ]
+        )
+    }
+
+    /// Whatever the policies are, nothing is asked of a datagram of a tunnel before it is let in but
+    /// where it came from and whether it is an error.
+    @Test func datagramsOfTunnelsAreJudgedEarly() throws {
+        let plan = GuardPlan(policies: [try policy(.protect, "10.1.0.0/16", "10.2.0.0/16")])
+        for name in ["prerouting", "input"] {
+            let rules = chain(name, of: plan.ruleset())
+            let trusted = try #require(rules.firstIndex { $0.hasPrefix("iifname {") })
+            #expect(
+                rules[(trusted + 1)...].prefix(3) == [
+                    "udp dport { 500, 4500 } fib daddr type local accept",
+                    "meta l4proto { 50, 51 } fib daddr type local accept",
+                    "jump link",
+                ]
+            )
+            #expect(!rules[..<trusted].contains { $0.contains("link") || $0.contains("own") })
+        }
     }
 
     /// The kernel looks behind AH no more than behind a fragment that is not the first.
     @Test func fragmentsOfAHOverIPv6AreOurOwn() {
-        let own = chain("own", of: GuardPlan(policies: []).ruleset())
-        #expect(own.contains { $0.contains("ipv6") && $0.contains("l4proto { 50, 51 } accept") })
+        let ruleset = GuardPlan(policies: []).ruleset()
+        let own = chain("own", of: ruleset)
+        #expect(
+            chain("prerouting", of: ruleset)
+                .contains("meta l4proto { 50, 51 } fib daddr type local accept")
+        )
         #expect(own.contains { $0.hasSuffix("frag frag-off != 0 frag nexthdr 51 accept") })
     }
 

@@ -56,7 +56,8 @@ enum SampleStatus {
                 sent: TrafficCount(packets: 5, bytes: 6),
                 received: TrafficCount(packets: 7, bytes: 8),
                 handedOver: 9,
-                takenOver: 10
+                takenOver: 10,
+                helped: 12
             )
         ]
     )

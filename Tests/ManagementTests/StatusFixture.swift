@@ -144,6 +144,7 @@ extension SampleStatus {
           "workers" : [
             {
               "handedOver" : 9,
+              "helped" : 12,
               "number" : 0,
               "processor" : 3,
               "read" : {

@@ -1,7 +1,12 @@
 """The copy of the project in which faults are planted."""
 
+import json
+import os
+import re
 import shutil
+import signal
 import subprocess
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -10,13 +15,13 @@ SOURCES = ("Package.swift", "Sources")
 
 
 class Tree:
-    """A clone of the committed state, with a build directory that is kept between mutants."""
+    """A clone of a committed state, with a build directory that is kept between mutants."""
 
-    def __init__(self) -> None:
+    def __init__(self, commit: str) -> None:
         self.path = FOLDER / "tree"
-        self.commit = _output(["git", "rev-parse", "HEAD"], ROOT)
+        self.commit = _output(["git", "rev-parse", "--verify", f"{commit}^{{commit}}"], ROOT)
         # What results belong to: neither this page nor a further test makes them stale.
-        self.sources = _output(["git", "log", "-1", "--format=%H", "--", *SOURCES], ROOT)
+        self.sources = _output(["git", "log", "-1", "--format=%H", self.commit, "--", *SOURCES], ROOT)
 
     def prepare(self) -> None:
         if not (self.path / ".git").exists():
@@ -35,23 +40,50 @@ class Tree:
         result = _apply(self.path, patch)
         return None if result.returncode == 0 else result.stderr.strip()
 
-    def run(self, command: list[str], seconds: int) -> tuple[int, str]:
-        """Exit status and output; 124 when it took longer than it may."""
-        try:
-            result = subprocess.run(
-                command,
-                cwd=self.path,
-                text=True,
-                errors="replace",
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-            )
-        except subprocess.TimeoutExpired as expired:
-            output = expired.stdout or b""
-            text = output if isinstance(output, str) else output.decode(errors="replace")
-            return 124, text
-        return result.returncode, result.stdout
+    def run(
+        self, command: list[str], seconds: int, until: str | None = None
+    ) -> tuple[int, str]:
+        """Exit status and output; 124 when it took longer than it may. Ends with the first line that
+        matches `until`."""
+        process = subprocess.Popen(
+            command, cwd=self.path, text=True, errors="replace", start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(seconds, stop)
+        timer.start()
+        lines = []
+        for line in process.stdout or []:
+            lines.append(line)
+            if until and re.search(until, line):
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        status = process.wait()
+        timer.cancel()
+        return 124 if late.is_set() else status, "".join(lines)
+
+    def tests_of(self, modules: set[str]) -> list[str]:
+        """Those targets of tests that have to do with any of the modules."""
+        package = json.loads(_output(["swift", "package", "dump-package"], self.path))
+        leans_on = {
+            target["name"]: {
+                (kind.get("byName") or kind.get("target") or [""])[0]
+                for kind in target["dependencies"]
+            }
+            for target in package["targets"]
+        }
+        reached = set(modules)
+        while more := {name for name, below in leans_on.items() if below & reached} - reached:
+            reached |= more
+        return sorted(
+            target["name"] for target in package["targets"]
+            if target["type"] == "test" and target["name"] in reached
+        )
 
 
 def applies(patch: Path) -> bool:

@@ -6,11 +6,12 @@ import struct
 import time
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.frames import Wire, protocol_packet, udp_packet
 from Tests.Lab.ike import header, request
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import Flow, expect_ping
+from Tests.Lab.traffic import Flow
 from Tests.Lab.tunnel import Tunnel
 
 SEED = 4303

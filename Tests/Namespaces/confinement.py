@@ -2,9 +2,9 @@
 
 import os
 
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 CAP_NET_ADMIN, CAP_NET_RAW = 12, 13

@@ -6,9 +6,10 @@ import ipaddress
 import random
 import socket
 import struct
+import threading
 import time
 
-from Tests.Lab.capture import Capture
+from Tests.Lab.capture import UNPROTECTED, Capture
 from Tests.Lab.errors import INNER_ROUTER, LOST, Told, raw_sender, router_inside
 from Tests.Lab.frames import Wire, icmp_error, protocol_packet, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT
@@ -30,6 +31,7 @@ def register(table):
                 ("discarded-by-default", discarded_by_default), ("forged-outside", forged)):
             table.add(f"guard/errors/{name}/ipv{version}", action, version=version)
         table.add(f"guard/errors/many-policies/ipv{version}", many_policies, version=version)
+        table.add(f"guard/errors/replaced/ipv{version}", replaced, version=version)
     table.add("guard/errors/redirects", redirects)
     table.add("guard/errors/own-redirect", own_redirect)
 
@@ -196,6 +198,38 @@ def without_the_daemon(lab, version):
     expect(not sent_error(lab, version), "an error left in clear without the rules")
     lab.left.guard("lift")
     expect(len(sent_error(lab, version)) == 5, "nothing left although the guard is lifted")
+
+
+def replaced(lab, version):
+    """While the guard is put in its own place again and again, errors without end find no moment in
+    which its sets are not filled yet."""
+    lab.left.write(Tunnel(inner=(4, 6)), RIGHT)
+    lab.left.guard("set")
+    quoted = udp_packet(RIGHT.inner[version], INSIDE[version], 1234, PORT, b"secret")
+    error = icmp_error(INNER_ROUTER[version], RIGHT.inner[version], quoted)
+    is_running, sent = True, 0
+
+    def send_without_end(sender):
+        nonlocal sent
+        while is_running:
+            sender.sendto(error, (RIGHT.inner[version], 0))
+            sent += 1
+
+    with Capture(lab.network.left, "wan", UNPROTECTED) as capture, \
+            raw_sender(lab.inside(), version) as sender:
+        thread = threading.Thread(target=send_without_end, args=(sender,))
+        thread.start()
+        try:
+            for _ in range(60):
+                lab.left.guard("set")
+        finally:
+            is_running = False
+            thread.join()
+    expect(sent > 20000, f"{sent} errors in all prove little")
+    left = about(capture, version)
+    expect(not left, f"of {sent} errors left in clear {len(left)}, as {left[:3]}")
+    tables = lab.network.left.run("nft", "list", "tables")
+    expect("cygnet_guard_next" not in tables, f"the table that stood in is still there: {tables}")
 
 
 def marked_by_others(lab, version):

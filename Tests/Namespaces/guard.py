@@ -7,11 +7,11 @@ import threading
 import time
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.errors import INNER_ROUTER, raw_sender
 from Tests.Lab.frames import Wire, icmp_error, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 BOTH = Tunnel(inner=(4, 6))

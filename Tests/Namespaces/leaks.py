@@ -12,10 +12,10 @@ import threading
 import time
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import ping
 from Tests.Lab.frames import Wire, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_LEFT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import ping
 from Tests.Lab.tunnel import Tunnel
 from Tests.Namespaces.guard import Sending, leaked
 

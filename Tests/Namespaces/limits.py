@@ -7,9 +7,9 @@ import socket
 import threading
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import INSIDE, LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 TCP_MAXSEG = 2
@@ -46,13 +46,13 @@ def too_big(lab, version):
     headers = 28 if version == 4 else 48
     # strongSwan's own device has an MTU of 1400.
     size = min(mtu, 1400) - headers
-    expect_ping(inside, INSIDE[version], RIGHT.inner[version], size=size, extra=("-M", "do"))
+    expect_ping(inside, INSIDE[version], RIGHT.inner[version], size=size, may_be_cut=False)
 
 
 def fragments(lab):
     """Without the don't-fragment bit, IPv4 is cut rather than refused."""
     connected(lab)
-    expect_ping(lab.inside(), INSIDE[4], RIGHT.inner[4], size=4000, extra=("-M", "dont"))
+    expect_ping(lab.inside(), INSIDE[4], RIGHT.inner[4], size=4000, may_be_cut=True)
 
 
 def receive_file(listener, result):

@@ -5,9 +5,10 @@ import os
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, run, status_of, wait_until
-from Tests.Lab.traffic import Flow, expect_ping, ping
+from Tests.Lab.traffic import Flow
 
 
 def register(table):

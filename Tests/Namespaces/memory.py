@@ -3,9 +3,9 @@
 import re
 import time
 
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import SECRET, Tunnel
 
 # Groups of charon's log that write every key, by what it is.

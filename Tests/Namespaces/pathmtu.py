@@ -5,9 +5,9 @@ import os
 import re
 
 from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import INSIDE, LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 from Tests.Namespaces.limits import send_file
 
@@ -75,7 +75,7 @@ def shrinks(lab):
         told = re.search(r"mtu[ =](\d+)", output)
         expect(told and 1300 < int(told.group(1)) < 1400, f"hosts inside hear: {output}")
         expect_ping(lab.inside(), INSIDE[4], RIGHT.inner[4], size=int(told.group(1)) - 28,
-                    extra=("-M", "do"))
+                    may_be_cut=False)
         result, digest = send_file(lab, 4, lab.inside(), INSIDE[4], 1 << 20)
         expect(result.get("digest") == digest, f"the file arrived changed: {result}")
 
@@ -86,7 +86,7 @@ def ignored(lab):
     with narrow_link(lab, 1400):
         large_pings(lab)
         expect(path_mtu(lab) == 1500, f"somebody was believed: {path_mtu(lab)}")
-    expect_ping(lab.inside(), INSIDE[4], RIGHT.inner[4], size=1380, extra=("-M", "do"))
+    expect_ping(lab.inside(), INSIDE[4], RIGHT.inner[4], size=1380, may_be_cut=False)
 
 
 def black_hole(lab):

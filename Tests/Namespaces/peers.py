@@ -2,10 +2,10 @@
 
 import time
 
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.names import NameServer
 from Tests.Lab.network import LEFT, RIGHT, ROUTER_LEFT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 BRIEF = ["retransmission: {initial: 300ms, factor: 1.2, tries: 3}"]

@@ -1,9 +1,9 @@
 """`cygnet rekey`: new keys by hand, with strongSwan at the other end."""
 
 from Tests.Lab.cygnet import CONNECTION, TUNNEL
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 

@@ -7,9 +7,9 @@ import signal
 import time
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 from Tests.Namespaces.guard import BOTH, Sending, expect_none_leaked
 

@@ -3,9 +3,9 @@
 import os
 
 from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 
 BRIEF = ["retransmission: {initial: 300ms, factor: 1.2, tries: 3}"]

@@ -10,10 +10,10 @@ import time
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.namespaces import Namespace
 from Tests.Lab.network import GUEST, INSIDE, LEFT, RIGHT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, run, status_of, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import SECRET
 
 # What both peers lead to, as two ways into one cloud do.
@@ -500,7 +500,7 @@ def multicast(lab):
         expect("fe80::" in text, f"no link-local address: {text}")
         other = made.ends[1].namespace.ip("-6", "-o", "addr", "show", "dev", "back0", "scope", "link")
         address = other.split("inet6 ")[1].split("/")[0]
-        expect_ping(made.left.namespace, "swan1", f"{address}%swan1")
+        expect_ping(made.left.namespace, "swan1", address)
 
 
 def narrower_peer(lab):

@@ -9,9 +9,10 @@ import time
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.cases import Skip
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import Flow, expect_ping, ping
+from Tests.Lab.traffic import Flow
 from Tests.Namespaces.transports import PORT, QUICK, begin, streams, transport, two_gateways, without_udp
 
 ALONE = ["transport: tcp", QUICK[-1]]
@@ -89,7 +90,7 @@ def carries(lab):
     with by_tcp(lab) as right:
         with Capture(lab.network.left, "wan", BESIDE) as capture:
             both_ways(lab, count=10)
-            both_ways(lab, size=1300, extra=("-M", "do"))
+            both_ways(lab, size=1300, may_be_cut=False)
             both_ways(lab, size=8000)
             there = transfer(lab.network.left, LEFT.inner[4], lab.network.right, RIGHT.inner[4], 64 << 20)
             back = transfer(lab.network.right, RIGHT.inner[4], lab.network.left, LEFT.inner[4], 64 << 20)

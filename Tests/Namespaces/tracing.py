@@ -9,9 +9,9 @@ import signal
 import time
 
 from Tests.Lab.cases import Skip
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import Background, expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 BOTH = Tunnel(inner=(4, 6))
@@ -154,7 +154,7 @@ def too_big(lab):
     lab.left.initiate()
     yield
     ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], count=1, size=1372, wait=0.2,
-         extra=("-M", "do"))
+         may_be_cut=False)
 
 
 def unknown_spi(lab):
@@ -368,7 +368,8 @@ def several(lab):
         expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4])
         for trace in traces:
             wait_until(lambda: len(trace.entries) == 4, "four packets")
-        expect(len({json.dumps(trace.entries) for trace in traces}) == 1, "they differ")
+        seen = sorted({json.dumps(trace.entries) for trace in traces})
+        expect(len(seen) == 1, "they differ:\n" + "\n".join(seen))
         traces[0].process.stop(signal.SIGKILL)
         wait_until(lambda: status_of(*fifth)[0] == 0, "a place", 5)
     wait_until(lambda: lab.left.read_log().count("a trace of packets ends")

@@ -9,9 +9,10 @@ import time
 
 from Tests.Lab.aggregation import NEXT_HEADER, Reader, unsealed
 from Tests.Lab.capture import Capture
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, wait_until
-from Tests.Lab.traffic import Flow, expect_ping
+from Tests.Lab.traffic import Flow
 from Tests.Lab.tunnel import Tunnel
 from Tests.Namespaces.carriages import transfer, two_gateways
 

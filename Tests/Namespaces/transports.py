@@ -5,9 +5,9 @@ import os
 import time
 
 from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping, ping
 from Tests.Lab.tunnel import Tunnel
 
 QUICK = ["transport: auto", "udp-retry: 10s",

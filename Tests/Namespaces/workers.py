@@ -9,10 +9,10 @@ import time
 
 from Tests.Lab.capture import Capture
 from Tests.Lab.cygnet import Cygnet
+from Tests.Lab.echo import expect_ping
 from Tests.Lab.frames import Wire, udp_packet
 from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
-from Tests.Lab.traffic import expect_ping
 from Tests.Lab.tunnel import Tunnel
 from Tests.Namespaces.carriages import transfer
 
@@ -43,6 +43,10 @@ def register(table):
         kind = "ah" if len(lines) > 1 else "esp"
         table.add(f"workers/{kind}-transport", transport,
                   tunnel=tunnel.but(esp=None) if kind == "ah" else tunnel, lines=lines)
+    for workers in (1, 2):
+        for name, suite in (("gcm", None), ("cbc", "aes128-sha256")):
+            table.add(f"workers/spread/{name}-of-{workers}", spread, workers=workers,
+                      tunnel=Tunnel(start="boot", **({"esp": suite} if suite else {})))
     table.add("workers/routed", routed)
     table.add("workers/pinned", pinned)
 
@@ -222,6 +226,26 @@ def resources(lab, tunnel):
             for child in gateway.established():
                 expect(child["outbound"]["packets"] > 0, f"a pair that sent nothing: {child}")
         expect_shared(lab.left, other)
+        expect_nothing_dropped(lab.left, other)
+
+
+def spread(lab, tunnel, workers):
+    """One SA whose packets other threads help to seal and open, while it is replaced: all arrives, and
+    nothing so late that the window does not have it any more."""
+    with two_gateways(lab, tunnel, lines=("spread: true",), workers=workers,
+                      gateway=("cipher-threads: 2",)) as other:
+        wait_until(lambda: lab.left.established() and other.established(), "the tunnel")
+        before = {child["inboundSPI"] for child in lab.left.established()}
+        for _ in range(4):
+            transfer(lab, LEFT.inner[4], RIGHT.inner[4], octets=4 << 20)
+            status, text = status_of(*lab.left._command("rekey", "peer"))
+            expect(status == 0, f"rekey: {text}")
+        expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4])
+        after = {child["inboundSPI"] for child in lab.left.established()}
+        expect(after - before, "keys were not replaced")
+        for gateway in (lab.left, other):
+            helped = sum(worker["helped"] for worker in workers_of(gateway))
+            expect(helped > 0, f"nobody helped: {workers_of(gateway)}")
         expect_nothing_dropped(lab.left, other)
 
 

@@ -207,7 +207,11 @@ internal import Testing
             #expect(receive(changed) == [], "octet \(index)")
         }
         var changed = datagram
-        for index in mutable where index != 6 { changed[index] ^= 0x04 }
+        // Flags and offset may change too, but not to those of a fragment.
+        for index in mutable where index != 6 && (index != 7 || of.version == .v6) {
+            changed[index] ^= 0x04
+        }
+        if of.version == .v4 { changed[6] ^= 0x40 }
         #expect(receive(changed).count == 1)
     }
 
@@ -297,6 +301,70 @@ internal import Testing
         let after = near.send([frame])
         #expect(after[0].datagrams[0][41] == 32 / 4 - 2)
         #expect(far.receive(after) == [frame])
+    }
+
+    /// RFC 4302 §3.4.1: what appears to be a fragment must be discarded. The ICV covers neither its
+    /// flags nor its offset.
+    @Test func fragmentsAreRefusedAlthoughAuthentic() throws {
+        for (carriage, field) in [(PacketCarriage.ahTransport, 0x2000), (.ahTunnel, 185)] {
+            let of = Case(carriage: carriage, version: .v4, isExtended: false)
+            let tunnel = of.tunnel()
+            let (near, far) = try tunnel.gateways()
+            let (source, destination) = of.hosts(tunnel)
+            let frame = TestPackets.plain(
+                TestPackets.udp(from: source, to: destination, payload: pattern(40))
+            )
+            var runs = near.send([frame])
+            let whole = runs[0].datagrams[0]
+            runs[0].datagrams[0].replaceSubrange(6..<8, with: TestPackets.bytes16(field))
+            #expect(far.receive(runs) == [])
+            #expect(far.inboundDrops(.malformedAH) == 1)
+            runs[0].datagrams[0] = whole
+            #expect(far.receive(runs).count == 1)
+        }
+    }
+
+    /// RFC 4301 §4.4.1.1: policy treats AH as a next layer protocol, over either IP version, and
+    /// does not look behind it.
+    @Test func policyDoesNotLookBehindAHInside() throws {
+        for version in [IPVersion.v4, .v6] {
+            let (source, destination) = TestHosts.pair(version)
+            var tunnel = TestTunnel()
+            let everything = TrafficSelector.everything(version)
+            tunnel.selectors = [UInt8(51), 17].map { number in
+                let selector = TrafficSelector(
+                    first: everything.first,
+                    last: everything.last,
+                    ipProtocol: number
+                )!
+                return SelectorPair(local: selector, remote: selector)
+            }
+            let udp = TestPackets.udp(from: source, to: destination, payload: pattern(40))
+            let header = version == .v4 ? 20 : 40
+            let packet = TestPackets.ip(
+                from: source.address,
+                to: destination.address,
+                ipProtocol: 51,
+                payload: [17, 4] + pattern(22) + udp[header...]
+            )
+            for (index, isCarried) in [true, false].enumerated() {
+                let pairs = [tunnel.selectors[index]]
+                let near = TestGateway()
+                near.apply(
+                    .replacePolicies([
+                        PolicyEntry(
+                            identifier: TestTunnel.policy,
+                            action: .protect,
+                            selectors: pairs
+                        )
+                    ])
+                )
+                var sending = try tunnel.outbound()
+                sending.selectors = pairs
+                near.apply(.installOutbound(sending))
+                #expect(near.send([TestPackets.plain(packet)]).isEmpty != isCarried)
+            }
+        }
     }
 
     @Test func hostileHeadersAreRefused() throws {

@@ -91,6 +91,27 @@ internal import Testing
         #expect(near.outboundDrops(.policyBypass) == 0)
     }
 
+    /// RFC 4301 §4.4.2.2: "Use of PFP=1 with an OPAQUE value is an error".
+    @Test func noPortsArePopulatedFromWhatShowsNone() throws {
+        let near = TestGateway()
+        var entry = PolicyEntry(
+            identifier: TestTunnel.policy,
+            action: .protect,
+            selectors: TestTunnel().selectors
+        )
+        let (first, later) = (Self.fragments()[0], Self.fragments()[1])
+        for needsPorts in [false, true] {
+            entry.needsPorts = needsPorts
+            near.apply(.replacePolicies([entry]))
+            _ = near.outbound.takeEvents()
+            #expect(near.send([later]).isEmpty)
+            #expect(near.outbound.takeEvents().isEmpty == needsPorts)
+            #expect(near.outboundDrops(.fragmentWithoutPorts) == (needsPorts ? 1 : 0))
+        }
+        #expect(near.send([first]).isEmpty)
+        #expect(near.outbound.takeEvents().count == 1)
+    }
+
     @Test func withoutTheAgreementTheyAreDroppedAndNamed() throws {
         let (near, far, _) = try Self.gateways(carriesLaterFragments: false)
         let fragments = Self.fragments()
@@ -104,6 +125,73 @@ internal import Testing
         #expect(strict.receive(careless.send(fragments)) == [fragments[0]])
         #expect(strict.inboundDrops(.fragmentWithoutPorts) == 3)
         #expect(strict.inbound.snapshot().associations[0].selectorMismatches == 3)
+    }
+
+    /// RFC 4301 §7.3: without the agreement an end "MUST NOT send such fragments", not those either
+    /// that it would make itself; the packet goes whole, and what it becomes is fragmented.
+    @Test func withoutTheAgreementNoPacketIsCut() throws {
+        let (source, destination) = TestHosts.pair(.v4)
+        let long = TestPackets.plain(
+            TestPackets.udp(
+                from: source,
+                to: Endpoint(address: destination.address, port: 443),
+                payload: pattern(4000),
+                dontFragment: false
+            )
+        )
+        let (near, far, sending) = try Self.gateways(carriesLaterFragments: false)
+        let runs = near.send([long])
+        #expect(runs.map(\.dontFragment) == [false])
+        #expect(far.receive(runs) == [long])
+        // Nor where the outer header says that nobody may cut it.
+        near.apply(.removeSA(sending.identifier))
+        var strict = sending
+        strict.transform = try TestTunnel().outbound().transform
+        strict.dontFragment = .set
+        near.apply(.installOutbound(strict))
+        #expect(near.send([long]) == [])
+        #expect(near.outboundDrops(.fragmentWithoutPorts) == 1)
+        let (willing, other, _) = try Self.gateways(carriesLaterFragments: true)
+        #expect(other.receive(willing.send([long])).count == 3)
+    }
+
+    /// RFC 8200 §4.5: a first fragment without its upper-layer header should be discarded. By an SA
+    /// for packets whose ports cannot be seen it would bring any port behind it.
+    @Test func aFirstFragmentThatHidesItsPortsIsNone() throws {
+        let (source, destination) = TestHosts.pair(.v6)
+        var opaque = TestTunnel()
+        opaque.selectors = Self.selectors(.v6, local: .opaque, remote: .opaque)
+        let (near, far) = try opaque.gateways()
+        near.apply(
+            .replacePolicies([
+                PolicyEntry(
+                    identifier: TestTunnel.policy,
+                    action: .protect,
+                    selectors: opaque.selectors
+                )
+            ])
+        )
+        let options: [UInt8] = [17, 15] + Array(repeating: 0, count: 126)
+        func fragment(_ field: Int, next: UInt8, _ content: [UInt8]) -> [UInt8] {
+            TestPackets.plain(
+                TestPackets.ip(
+                    from: source.address,
+                    to: destination.address,
+                    ipProtocol: 44,
+                    payload: [next, 0] + TestPackets.bytes16(field) + [0, 0, 0, 9] + content
+                )
+            )
+        }
+        // Nobody looks at the next header of a later fragment.
+        let later = fragment(128, next: 17, pattern(80))
+        #expect(far.receive(near.send([fragment(1, next: 60, options), later])) == [later])
+        #expect(near.outboundDrops(.malformedInner) == 1)
+        // Generic encapsulation has no ports to hide.
+        var encapsulated = TestTunnel()
+        encapsulated.selectors = Self.selectors(.v6, 47, remote: .any)
+        let (willing, other) = try encapsulated.gateways()
+        let first = fragment(1, next: 47, pattern(8))
+        #expect(other.receive(willing.send([first])) == [first])
     }
 
     @Test func theReceiverHoldsThemAgainstTheFirst() throws {

@@ -236,4 +236,34 @@ internal import Testing
         ])
         #expect(gateway.outboundDrops(.malformedInner) == 2)
     }
+
+    /// RFC 4301 §4.4.1.1, RFC 6275 §6.1.1: the type is the third octet.
+    @Test func typesOfMobilityHeadersAreSeen() {
+        let gateway = TestGateway()
+        let update = TrafficSelector(
+            prefix: IPPrefix("fd00::/16")!,
+            ipProtocol: 135,
+            ports: PortRange(5 << 8)
+        )!
+        gateway.apply(
+            .replacePolicies([
+                PolicyEntry(
+                    identifier: TestTunnel.policy,
+                    action: .discard,
+                    selectors: [SelectorPair(local: update, remote: update)]
+                )
+            ])
+        )
+        let expected: [UInt8: DropReason] = [5: .policyDiscard, 6: .noPolicy]
+        for (type, reason) in expected {
+            let packet = TestPackets.ip(
+                from: TestHosts.nearV6.address,
+                to: TestHosts.farV6.address,
+                ipProtocol: 135,
+                payload: [59, 0, type, 0, 0, 0, 0, 0]
+            )
+            gateway.send([TestPackets.plain(packet)])
+            #expect(gateway.outboundDrops(reason) == 1)
+        }
+    }
 }

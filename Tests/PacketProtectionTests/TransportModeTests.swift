@@ -140,6 +140,32 @@ internal import Testing
         #expect(far.receive(runs).map { $0.suffix(1472) } == [packet.suffix(1472)])
     }
 
+    /// Identifications come again: what was begun in transport mode and never ended takes no
+    /// fragment of a packet that goes by a tunnel now.
+    @Test func whatWasBegunLongAgoTakesNoFragments() throws {
+        let transport = TestTunnel(encapsulation: .esp, carriage: .espTransport)
+        let (near, _) = try transport.gateways()
+        let (source, destination) = transport.ends
+        let fragments = TestPackets.fragments(
+            of: TestPackets.udp(
+                from: source,
+                to: destination,
+                payload: pattern(4000),
+                dontFragment: false
+            ),
+            octets: 1200
+        ).map(TestPackets.plain)
+        #expect(near.send([fragments[0]]) == [])
+        var tunnel = TestTunnel(encapsulation: .esp)
+        tunnel.identifier = 2
+        let far = TestGateway()
+        far.apply(.installInbound(try tunnel.inbound()))
+        near.apply(.removeSA(SAIdentifier(rawValue: 1)))
+        near.apply(.installOutbound(try tunnel.outbound()))
+        near.now = near.now + .seconds(3)
+        #expect(far.receive(near.send(fragments)) == fragments)
+    }
+
     @Test(arguments: [IPVersion.v4, .v6])
     func fragmentsOfThisHostAreProtectedAsOne(version: IPVersion) throws {
         let tunnel = Carriage(version: version, encapsulation: .esp).tunnel()

@@ -8,4 +8,25 @@ struct SeedTests {
         let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
         #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
     }
+
+    // In each, an end is taken for a peer of another connection, and sent along its chain.
+    @Test("who is sent on is known to the check", arguments: [170_003_084, 170_003_221])
+    func redirectsAlongAChain(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
+
+    // The address in a REDIRECT that nothing protects is another when it arrives, and the nonce is not.
+    @Test("where damage sends an end is known to the check", arguments: [410_012_341])
+    func damagedRedirect(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
+
+    // One end falls silent just when two rekeyings have crossed.
+    @Test("a crossing need not be settled while nothing gets through", arguments: [410_013_001])
+    func crossingCutOff(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
 }

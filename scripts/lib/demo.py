@@ -11,9 +11,9 @@ import time
 
 from Tests.Lab.capture import UNPROTECTED, Capture
 from Tests.Lab.cygnet import ROOT, executable
+from Tests.Lab.echo import ping
 from Tests.Lab.namespaces import Namespace
 from Tests.Lab.processes import Background, Failure, expect, run, wait_until
-from Tests.Lab.traffic import ping
 
 EXAMPLE = os.path.join(ROOT, "Examples", "site-to-site")
 # What the two example configurations say: outer address, and an inner host of each version.

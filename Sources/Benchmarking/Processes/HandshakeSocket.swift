@@ -57,18 +57,21 @@ final class HandshakeSocket {
 
     private func receive() {
         // A bound, so that whoever watches gets a turn.
-        for _ in 0..<64 {
-            guard let datagram = socket.receive(into: room) else { return }
-            handle(
-                .datagram(
-                    IKEDatagram(
-                        bytes: datagram.bytes,
-                        local: datagram.local,
-                        remote: datagram.remote
-                    )
-                ),
-                at: BootClock.now()
-            )
+        for _ in 0..<8 {
+            let (datagrams, isMore) = socket.receive(into: room)
+            for datagram in datagrams {
+                handle(
+                    .datagram(
+                        IKEDatagram(
+                            bytes: datagram.bytes,
+                            local: datagram.local,
+                            remote: datagram.remote
+                        )
+                    ),
+                    at: BootClock.now()
+                )
+            }
+            if !isMore { return }
         }
     }
 }

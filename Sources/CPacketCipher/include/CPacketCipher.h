@@ -106,6 +106,15 @@ static inline void cygnet_prefetch(const void *start, size_t octets) {
     }
 }
 
+/// Lets the processor's other half have its way while this one looks at one place again and again.
+static inline void cygnet_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /// Fills in IV, ciphertext, ICV and status of each job. SPI, sequence number and body must be in
 /// place, and with `keeps_iv`, which is for test vectors, the IV as well.
 void cygnet_packet_cipher_seal(

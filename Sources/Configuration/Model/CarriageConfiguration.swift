@@ -34,10 +34,14 @@ package struct CarriageConfiguration: Equatable, Sendable {
     /// §7).
     package var laterFragments: Located<Bool>
     package var fragmentation: Located<Fragmentation>
-    /// A Child SA for each pair of addresses.
-    package var isPerPair: Located<Bool>
+    /// What an SA takes from its packet: each value has a Child SA of its own.
+    package var populated: Located<PopulatedSelectors>
     /// Child SAs of the same traffic (RFC 9611).
     package var resources: Located<Int>
+    /// Whether several threads work on the packets of one SA.
+    package var isSpread: Located<Bool>
+    /// Packets with these DSCPs have Child SAs of their own, one a set; no value is in two of them.
+    package var codePointSets: Located<[CodePointSet]>
     package var padTo: Located<PaddingLength>
     /// Packets without content, sent where nothing else is; nil: none.
     package var dummiesPerSecond: Located<Int?>
@@ -50,8 +54,10 @@ package struct CarriageConfiguration: Equatable, Sendable {
         padding = Located(.accept, at: location)
         laterFragments = Located(false, at: location)
         fragmentation = Located(.before, at: location)
-        isPerPair = Located(false, at: location)
+        populated = Located([], at: location)
         resources = Located(1, at: location)
+        isSpread = Located(false, at: location)
+        codePointSets = Located([], at: location)
         padTo = Located(.off, at: location)
         dummiesPerSecond = Located(nil, at: location)
     }

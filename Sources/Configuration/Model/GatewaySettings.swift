@@ -36,7 +36,12 @@ package struct GatewaySettings: Equatable, Sendable {
     /// Numbers of the processors that the workers are kept on, one for each; empty: the system chooses.
     package var workerProcessors: [Int] = []
 
+    /// Threads that help the workers with the ciphers of tunnels that say `spread`, `cipherThreadLimit`
+    /// at most.
+    package var cipherThreads = 0
+
     package static let workerLimit = 64
+    package static let cipherThreadLimit = 63
 
     /// Local addresses to answer on; empty means every address.
     package var listenAddresses: [IPAddress] = []

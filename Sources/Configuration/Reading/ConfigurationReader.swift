@@ -63,6 +63,7 @@ struct ConfigurationReader {
         ManualKeyCheck.run(connections, problems)
         FirstKeyExchangeCheck.run(connections, problems)
         TrafficCheck.run(settings, connections, problems)
+        SpreadCheck.run(settings, connections, problems)
         CarriageCheck.run(connections, ability, problems)
         InterfaceCheck.run(settings, connections, policies, problems)
         if !problems.hasErrors {

@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 enum GatewaySection {
     static let keys = [
         "interface", "control-socket", "default-policy", "log-level", "packet-cipher", "listen",
-        "workers", "worker-cpus",
+        "workers", "worker-cpus", "cipher-threads",
         "cookie-threshold", "half-open-limit", "defence", "crash-detection", "held-packets",
         "replay-window", "trace-keys",
         "link-mtu", "path-mtu", "path-mtu-floor", "path-mtu-memory", "path-mtu-probe", "mtu",
@@ -223,6 +223,12 @@ extension GatewaySection {
                 NumberText.integer(0...1023)
             ) ?? []
         settings.workerProcessors = processors.map(\.value)
+        settings.cipherThreads =
+            reader.value(
+                "cipher-threads",
+                default: settings.cipherThreads,
+                NumberText.integer(0...GatewaySettings.cipherThreadLimit)
+            ).value
         let count = reader.value(
             "workers",
             default: processors.isEmpty ? settings.workers : nil,

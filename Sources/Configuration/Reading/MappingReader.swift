@@ -126,7 +126,16 @@ struct MappingReader {
         atMost limit: Int,
         _ parse: (String) throws(Complaint) -> Value
     ) -> [Located<Value>]? {
-        guard let node = values[key] else { return nil }
+        values[key].map { list($0, named: key, atMost: limit, parse) }
+    }
+
+    /// As above for a node that is part of what stands at `key`.
+    func list<Value: Sendable>(
+        _ node: YAMLNode,
+        named key: String,
+        atMost limit: Int,
+        _ parse: (String) throws(Complaint) -> Value
+    ) -> [Located<Value>] {
         guard case .sequence(let items) = node.content else {
             return scalar(node, named: key, parse).map { [$0] } ?? []
         }

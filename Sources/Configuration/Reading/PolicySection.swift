@@ -232,7 +232,7 @@ struct PolicySection {
             }
             let isOtherICMP =
                 (ipProtocol == 1 && selector.value.version == .v6)
-                || (ipProtocol == 58 && selector.value.version == .v4)
+                || ([58, 135].contains(ipProtocol) && selector.value.version == .v4)
             guard !isOtherICMP else { return nil }
             return TrafficSelector(
                 first: selector.value.first,

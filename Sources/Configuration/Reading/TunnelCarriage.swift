@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 extension TunnelSection {
     static let carriageKeys = [
         "mode", "ah-proposals", "compression", "tfc-padding", "later-fragments", "fragmentation",
-        "sa-per-pair", "resources",
+        "sa-per", "resources", "spread", "sa-per-dscp",
     ]
 
     func readCarriage(_ reader: MappingReader, into tunnel: inout TunnelConfiguration) {
@@ -38,10 +38,13 @@ extension TunnelSection {
             WordText.oneOf(CarriageConfiguration.Fragmentation.self)
         )
         checkFragmentation(carriage.fragmentation, tunnel)
-        carriage.isPerPair = reader.value("sa-per-pair", default: false, WordText.boolean)
+        carriage.populated = readPopulated(reader)
         carriage.resources = reader.value("resources", default: 1, NumberText.integer(1...64))
+        carriage.isSpread = reader.value("spread", default: false, WordText.boolean)
+        carriage.codePointSets = readCodePointSets(reader)
         tunnel.carriage = carriage
-        checkPairs(tunnel)
+        checkPopulated(tunnel)
+        checkCodePointSets(tunnel)
     }
 
     private func readCompression(
@@ -69,29 +72,5 @@ extension TunnelSection {
                 + "that",
             hint: "write `df: copy` or `df: clear`, or remove fragmentation"
         )
-    }
-
-    private func checkPairs(_ tunnel: TunnelConfiguration) {
-        guard tunnel.carriage.isPerPair.value else { return }
-        let location = tunnel.carriage.isPerPair.location
-        let isOnePair =
-            Set(tunnel.local.flatMap { [$0.value.first, $0.value.last] }).count == 1
-            && Set(tunnel.remote.flatMap { [$0.value.first, $0.value.last] }).count == 1
-        if tunnel.start.value == .atBoot, !isOnePair {
-            problems.error(
-                at: tunnel.start.location,
-                "tunnel \"\(tunnel.path)\" has an SA for each pair of addresses, and at boot there "
-                    + "is no packet to name a pair",
-                hint: "write `start: on-traffic`, or remove sa-per-pair"
-            )
-        }
-        if tunnel.carriage.resources.value > 1 {
-            problems.error(
-                at: location,
-                "tunnel \"\(tunnel.path)\" wants an SA for each pair of addresses and several SAs "
-                    + "of the same traffic",
-                hint: "remove sa-per-pair or resources"
-            )
-        }
     }
 }

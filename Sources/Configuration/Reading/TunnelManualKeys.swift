@@ -14,9 +14,10 @@ extension TunnelSection {
             "a peer that restarts begins again with the first sequence number (RFC 4303 §3.3.3)"
         ),
         ("tfc-padding", "it is negotiated; padding is taken anyway"),
-        ("sa-per-pair", "such SAs are negotiated"),
+        ("sa-per", "such SAs are negotiated"),
         ("ip-tfs", "both ends have to agree on it (RFC 9347 §5.1)"),
         ("resources", "such SAs are negotiated"),
+        ("sa-per-dscp", "such SAs are negotiated"),
     ]
 
     /// What `in` and `out` say; nothing of any of it where keys are negotiated.

@@ -129,11 +129,11 @@ extension TunnelSection {
                 "its packets go at one rate anyway"
             )
         }
-        if carriage.isPerPair.value {
+        if !carriage.populated.value.isEmpty {
             refuse(
-                "sa-per-pair",
-                at: carriage.isPerPair.location,
-                "each pair of addresses would begin a train of its own, which tells of the pair"
+                "sa-per",
+                at: carriage.populated.location,
+                "each \(carriage.populated.value) would begin a train of its own, which tells of it"
             )
         }
         if let compression = carriage.compression.first {
@@ -141,6 +141,13 @@ extension TunnelSection {
         }
         if carriage.resources.value > 1 {
             refuse("resources", at: carriage.resources.location, "one SA carries the train")
+        }
+        if !carriage.codePointSets.value.isEmpty {
+            refuse(
+                "sa-per-dscp",
+                at: carriage.codePointSets.location,
+                "each SA would have a train of its own, whose fill tells of the class"
+            )
         }
         if let size = train.packetSize.value, size > settings.linkMTU {
             problems.error(

@@ -57,12 +57,16 @@ enum SelectorText {
                 hint: "write it as in 10.1.0.0/16[tcp/443]"
             )
         }
-        let isICMPOfOtherVersion =
-            (ipProtocol == 1 && first.version == .v6) || (ipProtocol == 58 && first.version == .v4)
-        guard !isICMPOfOtherVersion else {
+        let isOfOtherVersion =
+            switch ipProtocol {
+            case 1: first.version == .v6
+            case 58, 135: first.version == .v4
+            default: false
+            }
+        guard !isOfOtherVersion else {
             throw Complaint(
                 "\(IPProtocolName.name(of: ipProtocol)) does not occur with \(first)",
-                hint: "write icmp with IPv4 addresses and icmpv6 with IPv6 addresses"
+                hint: "write icmp with IPv4 addresses, icmpv6 or mobility-header with IPv6 ones"
             )
         }
         return selector
@@ -110,21 +114,19 @@ enum SelectorText {
 
 /// Ports, and the types and codes of ICMP, which travel in their place (RFC 7296 §3.13.1).
 enum PortText {
-    /// `443`, `1000-2000`, `any`, `opaque`; for ICMP `8`, `8-10`, `8(0)`.
+    /// `443`, `1000-2000`, `any`, `opaque`; for ICMP `8`, `8-10`, `8(0)`, for a Mobility Header `5`, `5-6`.
     static func parse(_ text: String, _ ipProtocol: UInt8) throws(Complaint) -> PortRange {
         if text == "any" { return .any }
         if text == "opaque" { return .opaque }
-        let isICMP = ipProtocol == 1 || ipProtocol == 58
+        let kind = Kind(ipProtocol)
         let bounds = text.split(separator: "-", omittingEmptySubsequences: false)
-        let pairs = bounds.compactMap { isICMP ? typeAndCode($0) : port($0) }
+        let pairs = bounds.compactMap { kind.parse($0) }
         guard (1...2).contains(bounds.count), pairs.count == bounds.count, let first = pairs.first,
             let last = pairs.last
         else {
             throw Complaint(
-                "\"\(shown(text))\" is not \(isICMP ? "an ICMP type" : "a port")",
-                hint: isICMP
-                    ? "write a type from 0 to 255, with or without a code, as in 8 or 3(4)"
-                    : "write a port or a range of them, as in 443 or 1000-2000"
+                "\"\(shown(text))\" is not \(kind.name)",
+                hint: kind.hint
             )
         }
         guard let range = PortRange(first.lower, through: last.upper) else {
@@ -136,8 +138,53 @@ enum PortText {
         return range
     }
 
+    /// What stands in the place of ports.
+    private enum Kind {
+        case ports
+        case typesAndCodes
+        case types
+
+        init(_ ipProtocol: UInt8) {
+            switch ipProtocol {
+            case 1, 58: self = .typesAndCodes
+            case 135: self = .types
+            default: self = .ports
+            }
+        }
+
+        var name: String {
+            switch self {
+            case .ports: "a port"
+            case .typesAndCodes: "an ICMP type"
+            case .types: "a Mobility Header type"
+            }
+        }
+
+        var hint: String {
+            switch self {
+            case .ports: "write a port or a range of them, as in 443 or 1000-2000"
+            case .typesAndCodes:
+                "write a type from 0 to 255, with or without a code, as in 8 or 3(4)"
+            case .types: "write a type from 0 to 255, or a range of them, as in 5 or 5-6"
+            }
+        }
+
+        func parse(_ text: Substring) -> PortRange? {
+            switch self {
+            case .ports: port(text)
+            case .typesAndCodes: typeAndCode(text)
+            case .types: type(text)
+            }
+        }
+    }
+
     private static func port(_ text: Substring) -> PortRange? {
         isDigits(text) ? UInt16(text).map { PortRange($0) } : nil
+    }
+
+    /// RFC 7296 §3.13.1: the type in the upper octet, 0 in the lower.
+    private static func type(_ text: Substring) -> PortRange? {
+        isDigits(text) ? UInt8(text).map { PortRange(UInt16($0) << 8) } : nil
     }
 
     private static func typeAndCode(_ text: Substring) -> PortRange? {

@@ -111,8 +111,9 @@ extension ChildPolicy {
         self.compression = carriage.compression.map(\.value.transform)
         self.acceptsPadding = carriage.padding.value == .accept
         self.carriesLaterFragments = carriage.laterFragments.value
-        self.isPerPair = carriage.isPerPair.value
+        self.populated = carriage.populated.value
         self.resources = carriage.resources.value
+        self.codePointSets = carriage.codePointSets.value
         self.padsOutbound = carriage.padTo.value != .off
         self.aggregation = carriage.train.map {
             AggregationPolicy(

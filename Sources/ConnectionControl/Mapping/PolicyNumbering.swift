@@ -41,6 +41,10 @@ struct PolicyNumbering {
         policyOfTunnel = [:]
         placeOfTunnel = [:]
         placeOfPlain = [:]
+        let portTunnels = Set(
+            configuration.connections.flatMap(\.tunnels)
+                .filter(\.carriage.populated.value.needPorts).map(\.path)
+        )
         for (place, policy) in configuration.policies.enumerated() {
             let entry: Entry
             if case .protect(let path) = policy.action {
@@ -60,6 +64,7 @@ struct PolicyNumbering {
                 )
             )
             if case .tunnel(let path) = entry {
+                entries[place].needsPorts = portTunnels.contains(path)
                 policyOfTunnel[path] = identifier
                 placeOfTunnel[path] = place
             } else {
@@ -74,17 +79,17 @@ struct PolicyNumbering {
             let identifier = name(.tunnel(tunnel.path), old)
             policyOfTunnel[tunnel.path] = identifier
             guard let device = deviceOfTunnel[tunnel.path] else { continue }
-            entries.append(
-                PolicyEntry(
-                    identifier: identifier,
-                    action: .protect,
-                    selectors: SelectorPair.pairs(
-                        local: tunnel.local.map(\.value),
-                        remote: tunnel.remote.map(\.value)
-                    ),
-                    device: device
-                )
+            var entry = PolicyEntry(
+                identifier: identifier,
+                action: .protect,
+                selectors: SelectorPair.pairs(
+                    local: tunnel.local.map(\.value),
+                    remote: tunnel.remote.map(\.value)
+                ),
+                device: device
             )
+            entry.needsPorts = portTunnels.contains(tunnel.path)
+            entries.append(entry)
         }
         return entries
     }

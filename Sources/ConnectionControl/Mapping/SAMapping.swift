@@ -43,6 +43,8 @@ struct SAMapping {
     let tunnel: TunnelConfiguration
     let policy: PolicyIdentifier
     let backEnd: PacketCipherBackEnd
+    /// Threads that help with what is spread.
+    let cipherThreads: Int
     /// 0 to 9: how many hundredths of a limit are taken off for the soft one, beyond a twentieth,
     /// so that both ends do not ask for a successor at the same packet.
     let softMargin: UInt64
@@ -69,6 +71,7 @@ struct SAMapping {
         parameters.carriesLaterFragments = child.carriesLaterFragments
         parameters.isActive = child.isUsedOutboundAtOnce
         parameters.resource = child.resource?.slot ?? 0
+        parameters.codePoints = child.codePoints
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)
@@ -165,7 +168,7 @@ struct SAMapping {
                 )
             )
         }
-        return .cipher(
+        func make() throws(CryptoError) -> PacketCipher {
             try PacketCipher(
                 encryption: child.encryption,
                 integrity: child.integrity,
@@ -175,7 +178,9 @@ struct SAMapping {
                 backEnd: backEnd,
                 ivSeed: ivSeed
             )
-        )
+        }
+        guard tunnel.carriage.isSpread.value, cipherThreads > 0 else { return .cipher(try make()) }
+        return .spread(try SpreadCipher(helpers: cipherThreads, make: make))
     }
 
     private var lifetime: PacketProtection.SALifetime {

@@ -80,8 +80,10 @@ extension TunnelConfiguration {
         compare("tfc-padding", carriage.padding == old.carriage.padding)
         compare("later-fragments", carriage.laterFragments == old.carriage.laterFragments)
         compare("fragmentation", carriage.fragmentation == old.carriage.fragmentation)
-        compare("sa-per-pair", carriage.isPerPair == old.carriage.isPerPair)
+        compare("sa-per", carriage.populated == old.carriage.populated)
         compare("resources", carriage.resources == old.carriage.resources)
+        compare("spread", carriage.isSpread == old.carriage.isSpread)
+        compare("sa-per-dscp", carriage.codePointSets == old.carriage.codePointSets)
         compare("pad-to", carriage.padTo == old.carriage.padTo)
         compare("dummy-packets", carriage.dummiesPerSecond == old.carriage.dummiesPerSecond)
         compare("ip-tfs", carriage.train == old.carriage.train)
@@ -105,6 +107,8 @@ extension TunnelConfiguration {
             && carriage.padTo == old.carriage.padTo
             && carriage.dummiesPerSecond == old.carriage.dummiesPerSecond
             && carriage.train == old.carriage.train
+            && carriage.codePointSets == old.carriage.codePointSets
+            && carriage.isSpread == old.carriage.isSpread
     }
 }
 
@@ -162,6 +166,7 @@ extension GatewaySettings {
         let begun = "the packet path's threads, queues and sockets are made at the start"
         compare("workers", workers == old.workers, begun)
         compare("worker-cpus", workerProcessors == old.workerProcessors, begun)
+        compare("cipher-threads", cipherThreads == old.cipherThreads, begun)
         compare("held-packets", heldPackets == old.heldPackets, "their memory is set aside")
         compare("path-mtu", pathMTU == old.pathMTU, laid)
         compare("routing-table", routingTable == old.routingTable, laid)

@@ -7,6 +7,8 @@ enum ControlTimer: Hashable {
     case retry(TunnelPath)
     /// Pairs of the same traffic are missing.
     case resources(TunnelPath)
+    /// Pairs for some DSCPs alone may be missing.
+    case classes(TunnelPath)
     /// What a host name stands for may have changed.
     case name(String)
     /// What was believed of the path to a peer is to be doubted.

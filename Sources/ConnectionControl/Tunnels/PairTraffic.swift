@@ -8,11 +8,15 @@ struct PairTraffic: Hashable {
     let remote: [TrafficSelector]
     /// Its place among pairs of the same traffic (RFC 9611); nil where there is only one.
     let slot: Int?
+    /// Which packets leave by it, by their DSCP, where there are several of the same traffic; empty:
+    /// those that have none of their own.
+    let codePoints: CodePointSet
 
     init(_ child: ChildSAInstallation) {
         local = child.localSelectors
         remote = child.remoteSelectors
         slot = child.resource?.slot
+        codePoints = child.codePoints
     }
 
     func covers(_ packet: PacketTuple) -> Bool {
@@ -30,7 +34,7 @@ struct PairTraffic: Hashable {
 
     /// Whether nothing is left for `other` where this one is preferred.
     func replaces(_ other: PairTraffic) -> Bool {
-        slot == other.slot
+        slot == other.slot && codePoints == other.codePoints
             && other.local.allSatisfy { part in local.contains { $0.covers(part) } }
             && other.remote.allSatisfy { part in remote.contains { $0.covers(part) } }
     }

@@ -49,6 +49,8 @@ struct TunnelRecord {
     var refused = RefusedTraffic()
     /// This end sees to it that there are as many pairs of the same traffic as configured.
     var keepsResources = false
+    /// Of a tunnel with pairs for some DSCPs alone.
+    var classes = ClassPairs()
 
     init(configuration: TunnelConfiguration, policy: PolicyIdentifier) {
         self.configuration = configuration
@@ -75,6 +77,8 @@ package struct ChildSAPair: Hashable, Sendable {
     package var isOutboundActive: Bool
     /// Rank of its last activation among all pairs; 0: its outbound half was never used.
     var activation: UInt64 = 0
+    /// The outbound SA that it takes the place of, where that one is for other DSCPs.
+    var reclassified: SAIdentifier?
     /// Whether nothing but the configuration made it.
     var isManual = false
     /// When the last inbound packet was seen by a reading of the counters.

@@ -39,7 +39,7 @@ struct Worker: ~Copyable {
 
     init(_ setup: WorkerSetup, poll: SourcePoll) {
         self.setup = setup
-        let passages = setup.exchange?.passages(of: setup.place.index) ?? .alone
+        let passages = setup.passages
         outbound = OutboundProcessor(setup.configuration.packetPath, passages: passages)
         inbound = InboundProcessor(setup.configuration.packetPath, passages: passages)
         arrivals = setup.exchange?.arrivals(at: setup.place.index) ?? []

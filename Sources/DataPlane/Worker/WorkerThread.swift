@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxIO
 internal import PacketProtection
 internal import Synchronization
@@ -12,6 +11,8 @@ struct WorkerSetup: Sendable {
     var place = WorkerPlace.alone
     /// Nil where there is one worker.
     var exchange: WorkerExchange?
+    /// Where threads help with ciphers; nil where none do.
+    var desk: CipherDesk?
     var isStopping = StopFlag()
 }
 
@@ -24,63 +25,39 @@ final class StopFlag: Sendable {
     func set() { value.store(true, ordering: .releasing) }
 }
 
-/// A thread of its own for a worker, outside Swift's pool, which must not be blocked.
+/// A thread of its own for a worker.
 final class WorkerThread {
-    private var thread = pthread_t()
-    private var isRunning = false
+    private let thread: PacketThread
     private let isStopping: StopFlag
-
-    /// Carries the setup over to the new thread.
-    private final class Parcel {
-        let setup: WorkerSetup
-        let poll: SourcePoll
-
-        init(_ setup: WorkerSetup, _ poll: SourcePoll) {
-            self.setup = setup
-            self.poll = poll
-        }
-    }
 
     init(_ setup: WorkerSetup) throws(SystemCallFailure) {
         isStopping = setup.isStopping
-        let parcel = unsafe Unmanaged.passRetained(Parcel(setup, try SourcePoll(setup)))
-        let result = unsafe pthread_create(&thread, nil, WorkerThread.main, parcel.toOpaque())
-        guard result == 0 else {
-            unsafe parcel.release()
-            throw SystemCallFailure(
-                call: "pthread_create",
-                errorNumber: result,
-                remedy: "Raise the limit on tasks (ulimit -u, TasksMax=)."
-            )
+        let poll = try SourcePoll(setup)
+        thread = try PacketThread {
+            setup.pin()
+            var worker = Worker(setup, poll: poll)
+            worker.run()
         }
-        isRunning = true
     }
 
-    /// Asks the worker to end, by `wake` if it waits, and joins it.
+    /// Asks the worker to end, by `wake` if it waits, and joins it. May be called again.
     func stop(_ wake: () -> Void) {
-        guard isRunning else { return }
-        isRunning = false
         isStopping.set()
         wake()
-        _ = pthread_join(thread, nil)
+        thread.join()
     }
-
-    private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? =
-        { argument in
-            // Signals are control's.
-            var signals = sigset_t()
-            unsafe sigfillset(&signals)
-            unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-            guard let argument = unsafe argument else { return nil }
-            let parcel = unsafe Unmanaged<Parcel>.fromOpaque(argument).takeRetainedValue()
-            parcel.setup.pin()
-            var worker = Worker(parcel.setup, poll: parcel.poll)
-            worker.run()
-            return nil
-        }
 }
 
 extension WorkerSetup {
+    /// What leads to the other workers, and to those that help.
+    var passages: WorkerPassages {
+        WorkerPassages(
+            place: place,
+            rings: exchange?.rings(from: place.index) ?? [nil],
+            desk: desk
+        )
+    }
+
     /// Keeps the calling thread where the configuration wants it. What the machine has not was refused
     /// before; where that has changed since, the system chooses.
     func pin() {

@@ -35,11 +35,9 @@ final class WorkerExchange: Sendable {
         }
     }
 
-    func passages(of worker: Int) -> WorkerPassages {
-        WorkerPassages(
-            place: WorkerPlace(index: worker, of: count),
-            rings: (0..<count).map { rings[worker * count + $0] }
-        )
+    /// The rings by which a worker gives packets to the others, by their order.
+    func rings(from worker: Int) -> [HandOverRing?] {
+        (0..<count).map { rings[worker * count + $0] }
     }
 
     /// The way of sealed packets to the worker that has the TCP connections.

@@ -75,6 +75,7 @@ extension DataPlaneConfiguration {
         )
         furtherWorkers = sockets.furtherWorkers
         processors = workers.processors
+        cipherThreads = settings.cipherThreads
         learnsPathMTU = settings.pathMTU == .learn
     }
 }

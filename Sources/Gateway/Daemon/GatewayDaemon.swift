@@ -142,6 +142,7 @@ package final class GatewayDaemon {
         }
         if let ticketSealer { controller.useTicketSealer(ticketSealer) }
         controller.steerSPIs(workers: workers.count)
+        controller.cipherThreads = configuration.settings.cipherThreads
         handle(.localAddressesChanged(localAddresses))
         perform(
             controller.start(
@@ -291,18 +292,20 @@ package final class GatewayDaemon {
 
     private func receive(from socket: UDPSocket) {
         // Bounded, so that a flood on this socket cannot keep the loop to itself.
-        for _ in 0..<64 {
-            guard let datagram = socket.receive(into: room) else { return }
-            guard sockets.mayReceive(on: datagram.local) else { continue }
-            handle(
-                .datagram(
-                    IKEDatagram(
-                        bytes: datagram.bytes,
-                        local: datagram.local,
-                        remote: datagram.remote
+        for _ in 0..<8 {
+            let (datagrams, isMore) = socket.receive(into: room)
+            for datagram in datagrams where sockets.mayReceive(on: datagram.local) {
+                handle(
+                    .datagram(
+                        IKEDatagram(
+                            bytes: datagram.bytes,
+                            local: datagram.local,
+                            remote: datagram.remote
+                        )
                     )
                 )
-            )
+            }
+            if !isMore { return }
         }
     }
 

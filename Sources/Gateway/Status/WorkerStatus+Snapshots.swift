@@ -16,7 +16,8 @@ extension WorkerStatus {
                 sent: TrafficCount(packets: counts.datagramsSent, bytes: counts.octetsSent),
                 received: TrafficCount(packets: counts.receives, bytes: counts.octetsReceived),
                 handedOver: counts.handedOver,
-                takenOver: counts.takenOver
+                takenOver: counts.takenOver,
+                helped: counts.packetsHelped
             )
         }
     }

@@ -61,13 +61,14 @@ extension GatewayDaemon {
             )
             return management.reply(.failed(failure), to: token)
         }
-        let tuple = PacketTuple(
+        var tuple = PacketTuple(
             source: source,
             destination: destination,
             ipProtocol: query.protocol,
             sourcePort: query.sourcePort,
             destinationPort: query.destinationPort
         )
+        tuple.codePoint = min(query.dscp ?? 0, CodePoint.limit - 1)
         dataPlane.post(.ask(token: questions.open(token, tuple), tuple))
     }
 
@@ -117,7 +118,7 @@ extension GatewayDaemon {
             $0.identifier == association.identifier
         }
         let hasPorts = association.path.encapsulation != .esp
-        return PacketStanding.Association(
+        var standing = PacketStanding.Association(
             spi: "\(association.spi)",
             tunnel: controller.origin(of: association.policy)?.tunnel.map { "\($0)" },
             path: TraceEntry.Path(
@@ -134,5 +135,7 @@ extension GatewayDaemon {
                 DropCount(reason: "\($0.reason)", packets: $0.packets)
             }
         )
+        if !association.codePoints.isEmpty { standing.dscp = "\(association.codePoints)" }
+        return standing
     }
 }

@@ -16,6 +16,8 @@ struct RunningTraces {
     /// What each client was last told that it has not seen.
     var told: [RequestToken: [Int]] = [:]
     let timer: TimerDescriptor
+    /// One for all, so that they agree on when a packet passed.
+    var clockOffset = WallClockOffset()
     /// Nil where the configuration does not let anybody have keys.
     var keys: TraceKeys?
     /// The last pair whose keys a client was told, by its number; of clients that want keys.
@@ -85,12 +87,12 @@ extension GatewayDaemon {
 
     private func tellTraces() {
         guard !traces.traces.isEmpty else { return }
-        let now = BootClock.now()
-        traces.timer.arm(at: now + GatewayDaemon.traceInterval)
+        traces.timer.arm(at: BootClock.now() + GatewayDaemon.traceInterval)
+        traces.clockOffset.renew()
         let translation = TraceTranslation(
             controller: controller,
             devices: deviceNames,
-            clockOffset: WallClock.secondsSince1970() - Double(now.nanoseconds) / 1e9
+            clockOffset: traces.clockOffset.seconds
         )
         for (token, trace) in traces.traces {
             // What a client does not take waits in the ring, and what has no room there is counted.

@@ -43,8 +43,9 @@ struct TraceTranslation {
     private func packet(_ record: TraceRecord) -> TraceEntry.Packet? {
         guard record.hasInner else { return nil }
         let isICMP = record.ipProtocol == 1 || record.ipProtocol == 58
-        let ports = record.hasPorts && !isICMP
-        let message = record.hasPorts && isICMP
+        let hasTypes = isICMP || record.ipProtocol == 135
+        let ports = record.hasPorts && !hasTypes
+        let message = record.hasPorts && hasTypes
         return TraceEntry.Packet(
             source: "\(record.sourceAddress)",
             destination: "\(record.destinationAddress)",
@@ -52,7 +53,7 @@ struct TraceTranslation {
             sourcePort: ports ? record.sourcePort : nil,
             destinationPort: ports ? record.destinationPort : nil,
             icmpType: message ? UInt8(record.sourcePort >> 8) : nil,
-            icmpCode: message ? UInt8(truncatingIfNeeded: record.sourcePort) : nil,
+            icmpCode: message && isICMP ? UInt8(truncatingIfNeeded: record.sourcePort) : nil,
             isFragment: record.isFragment ? true : nil,
             dscp: record.trafficClass >> 2,
             octets: Int(record.innerOctets)

@@ -3,8 +3,8 @@ package import IPsecPrimitives
 /// The chain that payloads form, each naming the type of the next.
 package enum PayloadChain {
     private static let criticalFlag: UInt8 = 0x80
-    /// As many as most messages have at most; room for them is made at once.
-    private static let usualPayloads = 12
+    /// As many as most messages have at most; whoever makes a list makes room for them at once.
+    package static let usualPayloads = 12
 
     /// Cuts `bytes` into links without looking into their bodies.
     ///
@@ -85,15 +85,18 @@ package enum PayloadChain {
         followedBy last: PayloadType = .none,
         into writer: inout ByteWriter
     ) {
+        // A span lends its elements, where an array gives copies.
+        let payloads = payloads.span
         for index in payloads.indices {
             let next = index + 1 < payloads.count ? payloads[index + 1].type : last
             writer.write(next.rawValue)
             // RFC 7296 §3.2: the critical flag "MUST be set to zero for payload types defined in
             // this document".
             writer.write(UInt8(0))
-            writer.writeWithLength16(addingToLength: 2) {
-                payloads[index].writeBody(into: &$0)
-            }
+            let start = writer.count
+            writer.write(UInt16(0))
+            payloads[index].writeBody(into: &writer)
+            writer.patchUInt16(writer.count - start + 2, at: start)
         }
     }
 }

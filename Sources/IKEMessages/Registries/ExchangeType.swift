@@ -1,7 +1,9 @@
 /// What a message is part of (RFC 7296 §3.1; IANA "IKEv2 Exchange Types").
+@frozen @usableFromInline
 package struct ExchangeType: Registry {
-    package let rawValue: UInt8
+    @usableFromInline package let rawValue: UInt8
 
+    @inlinable
     package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
@@ -17,8 +19,8 @@ package struct ExchangeType: Registry {
     /// RFC 9370 §2.2.4.
     package static let ikeFollowUpKE = ExchangeType(rawValue: 44)
 
-    package static let kind = "exchange"
-    package static let names: [UInt8: String] = [
+    @usableFromInline package static let kind = "exchange"
+    @usableFromInline package static let names: [UInt8: String] = [
         34: "IKE_SA_INIT", 35: "IKE_AUTH", 36: "CREATE_CHILD_SA", 37: "INFORMATIONAL",
         38: "IKE_SESSION_RESUME", 39: "GSA_AUTH", 40: "GSA_REGISTRATION", 41: "GSA_REKEY",
         43: "IKE_INTERMEDIATE", 44: "IKE_FOLLOWUP_KE", 45: "GSA_INBAND_REKEY",

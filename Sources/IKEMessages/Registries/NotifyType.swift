@@ -1,7 +1,9 @@
 /// What a Notify payload says (RFC 7296 §3.10.1; IANA "IKEv2 Notify Message Types").
+@frozen @usableFromInline
 package struct NotifyType: Registry {
-    package let rawValue: UInt16
+    @usableFromInline package let rawValue: UInt16
 
+    @inlinable
     package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
@@ -9,7 +11,7 @@ package struct NotifyType: Registry {
     /// RFC 7296 §3.10.1: types below 16384 report errors, the others status.
     package var isError: Bool { rawValue < 16384 }
 
-    package static let kind = "notify"
+    @usableFromInline package static let kind = "notify"
 }
 
 // MARK: - Errors

@@ -1,5 +1,7 @@
 extension NotifyType {
-    package static let names: [UInt16: String] = errorNames.merging(statusNames) { first, _ in
+    @usableFromInline package static let names: [UInt16: String] = errorNames.merging(statusNames) {
+        first,
+        _ in
         first
     }
 

@@ -1,7 +1,9 @@
 /// What a payload is (RFC 7296 §3.2; IANA "IKEv2 Payload Types").
+@frozen @usableFromInline
 package struct PayloadType: Registry {
-    package let rawValue: UInt8
+    @usableFromInline package let rawValue: UInt8
 
+    @inlinable
     package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
@@ -29,8 +31,8 @@ package struct PayloadType: Registry {
     /// RFC 8019 §8.2.
     package static let puzzleSolution = PayloadType(rawValue: 54)
 
-    package static let kind = "payload"
-    package static let names: [UInt8: String] = [
+    @usableFromInline package static let kind = "payload"
+    @usableFromInline package static let names: [UInt8: String] = [
         0: "none", 33: "SA", 34: "KE", 35: "IDi", 36: "IDr", 37: "CERT", 38: "CERTREQ",
         39: "AUTH", 40: "Nonce", 41: "N", 42: "D", 43: "V", 44: "TSi", 45: "TSr", 46: "SK",
         47: "CP", 48: "EAP", 49: "GSPM", 50: "IDg", 51: "GSA", 52: "KD", 53: "SKF", 54: "PS",

@@ -1,4 +1,5 @@
 /// A registry of IANA: numbers, some of which have names. Numbers without one are kept as they are.
+@usableFromInline
 package protocol Registry: RawRepresentable, Hashable, Sendable, CustomStringConvertible
 where RawValue: FixedWidthInteger & Hashable {
     init(rawValue: RawValue)
@@ -9,7 +10,11 @@ where RawValue: FixedWidthInteger & Hashable {
 }
 
 extension Registry {
+    // Open to the optimiser of other modules, as that of `Numbered` is.
+    @inlinable
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+
     package var name: String? { Self.names[rawValue] }
 
-    package var description: String { name ?? "\(Self.kind) \(rawValue)" }
+    @usableFromInline package var description: String { name ?? "\(Self.kind) \(rawValue)" }
 }

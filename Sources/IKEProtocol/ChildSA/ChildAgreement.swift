@@ -46,7 +46,7 @@ extension IKEEngine {
         replacing spi: SPI? = nil
     ) -> ChildOffer {
         let old = spi.flatMap { sa.established?.children[$0] }
-        let traits = traitsOffer(policy, slot: initiation.resource, replaces: old, of: sa)
+        let traits = traitsOffer(policy, initiation, replaces: old, of: sa)
         let spi = reserveSPI(
             for: sa,
             child: policy,
@@ -104,7 +104,9 @@ extension IKEEngine {
         if old.traits.mode == .transport {
             return old.selectors(of: policy, at: sa.path) ?? old.selectors
         }
-        if policy.isPerPair || old.selectors.isBetweenTwoAddresses { return old.selectors }
+        if !policy.populated.isEmpty || old.selectors.isBetweenTwoAddresses {
+            return old.selectors
+        }
         return TrafficSelectorPair(
             local: old.selectors.local
                 + policy.localSelectors.filter { !old.selectors.local.contains($0) },
@@ -242,8 +244,11 @@ extension IKEEngine {
         )
         let answer = choice.answer(spi: inbound.bytes)
         // RFC 7296 §2.19: "the CP payload MUST be inserted before the SA payload".
-        var payloads: [Payload] = configuration.map { [.configuration($0)] } ?? []
-        payloads += notifies.map(Payload.notify) + [.securityAssociation(answer)]
+        var payloads: [Payload] = []
+        payloads.reserveCapacity(PayloadChain.usualPayloads)
+        if let configuration { payloads.append(.configuration(configuration)) }
+        for notify in notifies { payloads.append(.notify(notify)) }
+        payloads.append(.securityAssociation(answer))
         if purpose == .childSA { payloads.append(.nonce(NoncePayload(nonce: nonces.responder))) }
         if let keyExchange { payloads.append(.keyExchange(keyExchange.payload)) }
         payloads += traffic.choice.payloads

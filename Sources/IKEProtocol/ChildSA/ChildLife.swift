@@ -49,7 +49,7 @@ extension IKEEngine {
 
     func removeTimers(ofChild spi: SPI, of sa: IKESA) {
         for timer in [
-            SATimer.childRekey(spi), .childExpiry(spi), .childRemoval(spi),
+            SATimer.childRekey(spi), .childExpiry(spi), .childRemoval(spi), .childUse(spi),
             .retry(.rekeyChild(inboundSPI: spi)), .retry(.deleteChild(inboundSPI: spi)),
         ] {
             disarm(timer, of: sa)
@@ -172,6 +172,12 @@ extension IKEEngine {
         else { return }
         state.children[spi]?.isUsedOutbound = true
         effects.append(.useChildSAOutbound(inboundSPI: spi))
+    }
+
+    /// The peer has not used a child, and has had its time to get the answer that makes it.
+    func childIsSurelyThere(_ spi: SPI, of sa: IKESA) {
+        guard let state = sa.established else { return }
+        useOutbound(spi, of: state)
     }
 
     func childIsInUse(_ spi: SPI, at now: Instant) {

@@ -11,6 +11,8 @@ extension Established {
                 && child.carries(initiation.packet)
                 && (initiation.resource == nil
                     || initiation.resource == child.traits.resource?.slot)
+                && (initiation.codePoints == nil
+                    || initiation.codePoints == child.traits.codePoints)
         }
     }
 

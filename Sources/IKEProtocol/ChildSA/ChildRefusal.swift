@@ -29,6 +29,18 @@ extension ChildRefusal {
         )
     }
 
+    /// Strictly the notify asks for a pair of addresses (RFC 7296 §2.9), but there is no other way to ask
+    /// for a packet, whose protocol and ports then go first as well.
+    static func packetRequired(
+        _ policy: ChildPolicy,
+        _ offered: TrafficSelectorPair
+    ) -> ChildRefusal {
+        ChildRefusal(
+            .singlePairRequired,
+            TrafficSelectorMismatch.packetRequired(policy, offered)
+        )
+    }
+
     static func tooMany(_ connection: IKEConnection) -> ChildRefusal {
         ChildRefusal(
             .noAdditionalSAs,

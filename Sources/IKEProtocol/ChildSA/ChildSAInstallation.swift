@@ -61,6 +61,8 @@ package struct ChildSAInstallation: Sendable {
     package var carriesLaterFragments = false
     /// Set where several pairs of the same selectors are kept (RFC 9611).
     package var resource: ChildResource?
+    /// Which packets this end sends by it, by their DSCP; empty: those that have none of their own.
+    package var codePoints = CodePointSet()
     /// Set where packets go in AGGFRAG payloads (RFC 9347).
     package var aggregation: Aggregation?
     /// Whether this end began the exchange that made the pair.
@@ -133,6 +135,7 @@ extension ChildInstallationPlan {
         installation.peerAcceptsPadding = child.traits.peerAcceptsPadding
         installation.carriesLaterFragments = child.traits.carriesLaterFragments
         installation.resource = child.traits.resource
+        installation.codePoints = child.traits.codePoints
         installation.aggregation = child.traits.aggregation
         installation.isInitiator = child.isInitiator
         return installation

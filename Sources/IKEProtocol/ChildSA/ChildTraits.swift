@@ -50,6 +50,12 @@ struct ChildTraits: Hashable {
     var carriesLaterFragments = false
     /// Set where both ends keep several SAs of the same selectors (RFC 9611).
     var resource: ChildResource?
+    /// Which packets this end sends by it, by their DSCP, where there are several of the same
+    /// selectors (RFC 4301 §4.1); empty: those that have none of their own.
+    var codePoints = CodePointSet()
+    /// What the peer would send by it, where the peer has asked for it beside another of the same
+    /// selectors. So that it counts as one more, whatever this end makes of that.
+    var peerCodePoints: CodePointSet?
     /// Set where packets go in AGGFRAG payloads (RFC 9347).
     var aggregation: Aggregation?
     /// This end would pad packets, and the peer does not take it.
@@ -67,6 +73,7 @@ struct ChildTraits: Hashable {
         if aggregation != nil { words.append("IP-TFS") }
         if isPaddingRefused { words.append("padding refused by the peer") }
         if let resource { words.append("resource \(resource.slot)") }
+        if !codePoints.isEmpty { words.append("DSCP \(codePoints)") }
         return words
     }
 }
@@ -88,6 +95,9 @@ struct TraitsOffer {
     /// A CPI for each algorithm that we offer.
     var compression: [(transform: UInt8, cpi: UInt16)] = []
     var resourceSlot: Int?
+    /// Of the packets that this end will send by it; named to the peer where nothing is replaced.
+    var codePoints = CodePointSet()
+    var namesCodePoints = false
 }
 
 extension IKEEngine {
@@ -96,7 +106,7 @@ extension IKEEngine {
 
     func traitsOffer(
         _ policy: ChildPolicy,
-        slot: Int?,
+        _ initiation: IKEEvent.Initiation,
         replaces old: ChildSA?,
         of sa: IKESA
     ) -> TraitsOffer {
@@ -105,7 +115,13 @@ extension IKEEngine {
             offer.compression.append((transform, freshCPI(of: sa, except: offer.compression)))
         }
         // RFC 9611: the group is not named again in a rekeying.
-        if old == nil, policy.resources > 1 { offer.resourceSlot = slot ?? 0 }
+        if old == nil, policy.resources > 1 { offer.resourceSlot = initiation.resource ?? 0 }
+        if let old {
+            offer.codePoints = policy.codePoints(insteadOf: old.traits.codePoints)
+        } else if let wanted = initiation.codePoints {
+            offer.codePoints = wanted
+            offer.namesCodePoints = !wanted.isEmpty
+        }
         return offer
     }
 
@@ -162,6 +178,12 @@ extension IKEEngine {
         }
         if let old {
             traits.resource = old.traits.resource
+            traits.codePoints = policy.codePoints(insteadOf: old.traits.codePoints)
+            traits.peerCodePoints = old.traits.peerCodePoints
+        } else if let named = content.codePoints {
+            traits.peerCodePoints = named
+            traits.codePoints = policy.codePoints(insteadOf: named)
+            if !traits.codePoints.isEmpty { notifies.append(NotifyPayload(traits.codePoints)) }
         } else if let notify = content.notify(.saResourceInfo), policy.resources > 1 {
             let resource = ChildResource(
                 slot: try freeSlot(policy, state),
@@ -209,6 +231,7 @@ extension ChildPolicy {
         if !self.acceptsPadding { notifies.append(NotifyPayload(.espTFCPaddingNotSupported)) }
         if self.aggregation != nil { notifies.append(.useAggregation) }
         if self.carriesLaterFragments { notifies.append(NotifyPayload(.nonFirstFragmentsAlso)) }
+        if offer.namesCodePoints { notifies.append(NotifyPayload(offer.codePoints)) }
         if let slot = offer.resourceSlot {
             notifies.append(
                 NotifyPayload(
@@ -248,6 +271,8 @@ extension ChildPolicy {
             )
         }
         traits.resource = old?.traits.resource
+        traits.codePoints = offer.codePoints
+        traits.peerCodePoints = old?.traits.peerCodePoints
         if let slot = offer.resourceSlot, let notify = content.notify(.saResourceInfo) {
             traits.resource = ChildResource(slot: slot, peerData: notify.data)
         }

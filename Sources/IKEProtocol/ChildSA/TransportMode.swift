@@ -80,19 +80,24 @@ extension IKESA {
         among policies: [ChildPolicy]
     ) throws(ChildRefusal) -> TrafficChoice {
         let isTransportAsked = content.notify(.useTransportMode) != nil
+        var wantsPacket: ChildPolicy?
         if isTransportAsked, let original = offered.addresses {
             let seen = offered.substituted(along: path, nat)
-            if seen.addresses == path.addresses,
-                case .chosen(let choice) = TrafficSelectorNarrowing.choose(
+            if seen.addresses == path.addresses {
+                switch TrafficSelectorNarrowing.choose(
                     seen,
-                    among: policies.filter { $0.mode == .transport }
-                )
-            {
-                return TrafficChoice(
-                    choice: choice,
-                    mode: .transport,
-                    original: nat.isLocalTranslated || nat.isRemoteTranslated ? original : nil
-                )
+                    among: policies.filter({ $0.mode == .transport })
+                ) {
+                case .chosen(let choice):
+                    let isTranslated = nat.isLocalTranslated || nat.isRemoteTranslated
+                    return TrafficChoice(
+                        choice: choice,
+                        mode: .transport,
+                        original: isTranslated ? original : nil
+                    )
+                case .packetRequired(let policy): wantsPacket = policy
+                case .unacceptable: break
+                }
             }
         }
         switch TrafficSelectorNarrowing.choose(
@@ -101,12 +106,9 @@ extension IKESA {
         ) {
         case .chosen(let choice):
             return TrafficChoice(choice: choice, mode: .tunnel, original: nil)
-        case .singlePairRequired(let policy):
-            throw ChildRefusal(
-                .singlePairRequired,
-                TrafficSelectorMismatch.pairRequired(policy, offered)
-            )
+        case .packetRequired(let policy): throw ChildRefusal.packetRequired(policy, offered)
         case .unacceptable:
+            if let wantsPacket { throw ChildRefusal.packetRequired(wantsPacket, offered) }
             let transport = policies.filter { $0.mode == .transport }
             if !isTransportAsked,
                 let policy = transport.first(where: {

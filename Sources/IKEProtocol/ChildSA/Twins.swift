@@ -128,6 +128,7 @@ extension ChildSA {
         policy.name == other.policy.name && suite.securityProtocol == other.suite.securityProtocol
             && traits.mode == other.traits.mode
             && traits.resource?.slot == other.traits.resource?.slot
+            && traits.place == other.traits.place
             && Set(selectors.local) == Set(other.selectors.local)
             && Set(selectors.remote) == Set(other.selectors.remote)
     }

@@ -10,9 +10,9 @@ package struct ChildPolicy: SharedDescription, Hashable {
         package var proposals: [ConfiguredProposal]
         package var localSelectors: [TrafficSelector]
         package var remoteSelectors: [TrafficSelector]
-        /// Each pair of addresses gets a Child SA of its own (RFC 4301 §4.4.1.2: both addresses are
-        /// populated from the packet).
-        package var isPerPair = false
+        /// What a Child SA takes from the packet that asks for it, so that each value gets one of its
+        /// own (RFC 4301 §4.4.1).
+        package var populated: PopulatedSelectors = []
         /// Transport mode carries what the gateways themselves send each other, and nothing else.
         package var mode: ChildMode = .tunnel
         /// Algorithms of IPComp (RFC 7296 §2.22) in order of preference; empty: no compression.
@@ -28,6 +28,9 @@ package struct ChildPolicy: SharedDescription, Hashable {
         /// How many Child SAs of these selectors the two ends keep (RFC 9611); the first of them is
         /// the fallback.
         package var resources = 1
+        /// Packets with these DSCPs have Child SAs of their own, one a set (RFC 4301 §4.1); of no
+        /// value there are two. Empty: one is for all.
+        package var codePointSets: [CodePointSet] = []
         /// By time. Bytes and packets are the packet path's, which reports when they run out.
         package var lifetime: SALifetime
     }

@@ -22,12 +22,18 @@ enum ConnectionChoice {
         along path: IKEPath,
         _ whereabouts: PeerWhereabouts
     ) -> [[IKEConnection]] {
-        var groups: [AddressMatch: [IKEConnection]] = [:]
+        // Kinds of match are few, however many connections there are.
+        var groups: [(match: AddressMatch, connections: [IKEConnection])] = []
         for connection in connections {
             guard let match = AddressMatch(connection, along: path, whereabouts) else { continue }
-            groups[match, default: []].append(connection)
+            if let place = groups.firstIndex(where: { $0.match == match }) {
+                groups[place].connections.append(connection)
+            } else {
+                groups.append((match, [connection]))
+            }
         }
-        return groups.sorted { $0.key > $1.key }.map(\.value)
+        groups.sort { $0.match > $1.match }
+        return groups.map(\.connections)
     }
 
     /// The first group that takes anything of an offer decides. Nothing tells its connections apart,
@@ -64,6 +70,28 @@ enum ConnectionChoice {
         return nil
     }
 
+    /// Whether a peer is sent to one place at its first message, if to any, whichever connection it
+    /// means: each counts that fits the addresses and takes anything of the offer.
+    static func redirectsAlike(
+        _ candidates: [IKEConnection],
+        as chosen: IKEConnection,
+        of offered: [ProposalSubstructure],
+        takesAdditional: Bool
+    ) -> Bool {
+        let target = chosen.redirection.firstTarget
+        // Most send nobody anywhere, and very many may be alike.
+        return target == nil
+            || candidates.allSatisfy { candidate in
+                candidate.redirection.firstTarget == target
+                    || (try? ProposalSelection.choose(
+                        from: offered,
+                        accepting: candidate.proposals,
+                        for: .ikeSA,
+                        takesAdditional: takesAdditional
+                    )) == nil
+            }
+    }
+
     /// The connections that fit addresses and identities: those that name the peer first, and among
     /// them those that name the addresses most exactly.
     ///
@@ -73,12 +101,17 @@ enum ConnectionChoice {
         remote: Identity,
         wantedLocal: Identity?
     ) -> [IKEConnection] {
-        let fitting = ranks.joined().filter { connection in
-            connection.remoteIdentity.matches(remote)
-                && (wantedLocal == nil || wantedLocal == connection.localIdentity)
+        var naming: [IKEConnection] = []
+        var takingAny: [IKEConnection] = []
+        for connection in ranks.joined()
+        where wantedLocal == nil || wantedLocal == connection.localIdentity {
+            switch connection.remoteIdentity {
+            case .any: takingAny.append(connection)
+            case .exactly(let identity) where identity == remote: naming.append(connection)
+            case .exactly: break
+            }
         }
-        return fitting.filter { $0.remoteIdentity != .any }
-            + fitting.filter { $0.remoteIdentity == .any }
+        return naming + takingAny
     }
 
     /// The connection that a peer which is to be refused is known to mean: the only one that fits the

@@ -36,7 +36,10 @@ extension IKEEngine {
     /// before performing computationally intensive operations". Once solved it serves all that
     /// comes for this SA, also fragments that do not bring it.
     func showsWork(_ message: IKEMessage, _ sa: IKESA) -> Bool {
-        guard case .halfOpen(var state) = sa.state, let puzzle = state.puzzle else { return true }
+        // Nearly always there is none, and no need for a copy of the state.
+        guard let puzzle = sa.awaitedPuzzle, case .halfOpen(var state) = sa.state else {
+            return true
+        }
         var solution: PuzzleSolutionPayload?
         for case .puzzleSolution(let payload) in message.payloads { solution = payload }
         let text = Puzzle.authText(

@@ -31,6 +31,9 @@ extension IKEEngine {
         }
         // Where it is as good as known, the peer is called at its address of now.
         if initiation.remoteAddress == nil, let full = fullSA(of: connection.name) {
+            if initiation.isDispensable {
+                return report(.resourcesExhausted, of: full, child: initiation.child)
+            }
             return startIKESA(for: initiation, connection, as: .beside(full), at: now)
         }
         startIKESA(for: initiation, connection, at: now)
@@ -63,6 +66,7 @@ extension IKEEngine {
     ) -> Bool {
         switch sa.state {
         case .initiating(var state):
+            sa.isAskedFor = true
             guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
                 return true
             }
@@ -70,6 +74,7 @@ extension IKEEngine {
             sa.state = .initiating(state)
             return true
         case .exchangingKeys(var state):
+            sa.isAskedFor = true
             guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
                 return true
             }
@@ -77,6 +82,7 @@ extension IKEEngine {
             sa.state = .exchangingKeys(state)
             return true
         case .authenticating(var state):
+            sa.isAskedFor = true
             if state.isChildUnwanted, state.child?.policy.name == initiation.child {
                 state.isChildUnwanted = false
                 sa.state = .authenticating(state)
@@ -88,7 +94,7 @@ extension IKEEngine {
             sa.state = .authenticating(state)
             return true
         case .established(let state):
-            guard !state.isReplaced, !state.isRetiring, !sa.isLeaving else { return false }
+            guard sa.isToStay(state) else { return false }
             if state.isFull, state.currentChild(named: initiation.child ?? "") == nil {
                 return false
             }
@@ -107,5 +113,13 @@ extension IKEEngine {
     func policy(for initiation: IKEEvent.Initiation, _ connection: IKEConnection) -> ChildPolicy? {
         guard let name = initiation.child else { return connection.children.first }
         return connection.children.first { $0.name == name }
+    }
+}
+
+extension IKESA {
+    /// Whether anything new begins in it: another has not replaced it and is not about to, and the peer
+    /// has not sent us elsewhere.
+    func isToStay(_ state: Established) -> Bool {
+        !state.isReplaced && !state.isRetiring && !isLeaving
     }
 }

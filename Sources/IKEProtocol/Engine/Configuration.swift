@@ -128,7 +128,9 @@ extension IKEEngine {
     func isOutdated(_ offer: ChildOffer, of sa: IKESA) -> Bool {
         let policy = sa.connection.children.first { $0.name == offer.policy.name }
         guard let policy else { return true }
+        let codePoints = offer.traits.codePoints
         return !policy.selectors.covers(offer.selectors)
+            || !(codePoints.isEmpty || policy.codePointSets.contains(codePoints))
     }
 
     // MARK: Lifetimes
@@ -205,7 +207,7 @@ extension ChildPolicy {
 
     fileprivate func hasSameTraffic(as other: ChildPolicy) -> Bool {
         self.localSelectors == other.localSelectors && self.remoteSelectors == other.remoteSelectors
-            && self.isPerPair == other.isPerPair && self.compression == other.compression
+            && self.populated == other.populated && self.compression == other.compression
             && self.acceptsPadding == other.acceptsPadding
             && self.aggregation?.isRequired == other.aggregation?.isRequired
             && self.carriesLaterFragments == other.carriesLaterFragments
@@ -214,7 +216,7 @@ extension ChildPolicy {
     /// Whether a child could have come of this policy.
     fileprivate func allows(_ child: ChildSA) -> Bool {
         self.mode == child.traits.mode && selectors.covers(child.selectors)
-            && (!self.isPerPair || child.selectors.isBetweenTwoAddresses)
+            && child.selectors.isPopulated(self.populated)
     }
 }
 

@@ -26,9 +26,8 @@ extension IKEEngine {
 
     /// Other IKE SAs of the same connection with the same peer.
     func duplicates(of sa: IKESA, _ state: Established) -> [IKESA] {
-        sas.between(local: state.localIdentity, remote: state.remoteIdentity).filter {
-            $0 !== sa && $0.connection.name == sa.connection.name
-                && $0.established?.standing == .current
+        sas.others(than: sa, state).filter {
+            $0.connection.name == sa.connection.name && $0.established?.standing == .current
         }
     }
 
@@ -77,15 +76,18 @@ extension IKEEngine {
     private func beginRetirement(of old: IKESA, in new: IKESA, at now: Instant) {
         guard let oldState = old.established, let state = new.established else { return }
         oldState.isRetiring = true
-        var names = Set(state.children.values.map(\.policy.name))
+        var kinds = Set(state.children.values.map(\.kind))
         // Of a peer that takes few children in each, others have some of them, or will.
-        names.formUnion(childrenElsewhere(than: new, insteadOf: old))
+        kinds.formUnion(childrenElsewhere(than: new, insteadOf: old))
         for child in oldState.orderedChildren where child.stage == .current {
-            guard names.insert(child.policy.name).inserted else { continue }
-            let initiation = IKEEvent.Initiation(
+            guard kinds.insert(child.kind).inserted else { continue }
+            var initiation = IKEEvent.Initiation(
                 connection: new.connection.name,
                 child: child.policy.name
             )
+            if !child.policy.codePointSets.isEmpty {
+                initiation.codePoints = child.traits.codePoints
+            }
             enqueue(.createChild(initiation), of: new, at: now)
         }
         for outstanding in old.requests.outstanding {
@@ -105,11 +107,11 @@ extension IKEEngine {
     }
 
     /// What the others do or make that have their part in replacing an IKE SA.
-    private func childrenElsewhere(than new: IKESA, insteadOf old: IKESA) -> [String] {
+    private func childrenElsewhere(than new: IKESA, insteadOf old: IKESA) -> [ChildKind] {
         replacements(for: old).filter { $0 !== new && $0.retires.contains(old.localSPI) }
             .flatMap { partner in
                 let present = partner.established?.orderedChildren.filter { $0.stage == .current }
-                return partner.childrenToCome + (present ?? []).map(\.policy.name)
+                return partner.childrenToCome + (present ?? []).map(\.kind)
             }
     }
 
@@ -186,13 +188,13 @@ extension IKEEngine {
         guard child.stage != .lingering else { return false }
         let heirs = duplicates(of: sa, state).filter { other in
             other.established?.children.values.contains {
-                $0.doesSame(as: child) && $0.stage == .current
+                $0.isLike(child) && $0.stage == .current
             } ?? false
         }
         guard let heir = heirs.last, let there = heir.established else { return false }
         promoteSuccessor(of: child, sa, state)
         for twin in there.orderedChildren
-        where twin.doesSame(as: child) && twin.stage == .current && twin.isUsedOutbound {
+        where twin.isLike(child) && twin.stage == .current && twin.isUsedOutbound {
             // Preferred again, whichever was used last.
             effects.append(.useChildSAOutbound(inboundSPI: twin.inboundSPI))
         }
@@ -240,13 +242,15 @@ extension IKEEngine {
     }
 
     /// Refuses a peer that has an IKE SA, or too many of them.
+    ///
+    /// - Returns: those that it has.
     func requireRoom(
         for identity: Identity,
         _ connection: IKEConnection,
         _ sa: IKESA,
         _ content: MessageContent,
         at now: Instant
-    ) throws(RefusedPeer) {
+    ) throws(RefusedPeer) -> [IKESA] {
         let others = sas.between(local: connection.localIdentity, remote: identity)
         guard others.count < settings.ikeSALimitPerPeer else {
             throw RefusedPeer(.tooManySAs(of: identity, connection), of: connection)
@@ -254,11 +258,11 @@ extension IKEEngine {
         // Whoever resumes an IKE SA has lost it.
         guard connection.duplicates == .refuse, content.notify(.initialContact) == nil,
             !sa.isBeingResumed
-        else { return }
+        else { return others }
         let older = others.filter {
             $0.connection.name == connection.name && $0.isEstablished(before: sa.createdAt)
         }
-        if older.isEmpty { return }
+        if older.isEmpty { return others }
         // Should it be dead, there is room soon.
         for other in older where other.requests.isEmpty {
             enqueue(.checkLiveness, of: other, at: now)
@@ -304,8 +308,8 @@ extension IKESA {
         return requests.isEmpty && !isMakingMore(established)
     }
 
-    /// Children that were asked for and are not there yet, by the names of their policies.
-    fileprivate var childrenToCome: [String] {
+    /// Children that were asked for and are not there yet.
+    fileprivate var childrenToCome: [ChildKind] {
         var wanted: [IKEEvent.Initiation] = []
         switch state {
         case .initiating(let state): wanted = state.wanted
@@ -326,7 +330,23 @@ extension IKESA {
             }
         case .halfOpen, .closing, .closed: break
         }
-        return wanted.compactMap { $0.child ?? connection.children.first?.name }
+        return wanted.compactMap { initiation in
+            (initiation.child ?? connection.children.first?.name).map {
+                ChildKind(policy: $0, codePoints: initiation.codePoints ?? CodePointSet())
+            }
+        }
+    }
+}
+
+/// What a child of another IKE SA has to be, to do the same.
+private struct ChildKind: Hashable {
+    let policy: String
+    let codePoints: CodePointSet
+}
+
+extension ChildSA {
+    fileprivate var kind: ChildKind {
+        ChildKind(policy: policy.name, codePoints: traits.codePoints)
     }
 }
 

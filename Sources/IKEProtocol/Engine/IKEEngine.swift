@@ -142,11 +142,13 @@ package final class IKEEngine {
     /// Whether the engine has given an inbound SPI to a Child SA that is in place or on its way.
     package func hasChosen(_ spi: SPI) -> Bool { !sas.isFree(spi) }
 
-    /// Whether an IKE SA of the connection is up or on its way.
+    /// Whether an IKE SA of the connection is up or on its way: what is initiated now begins there, or
+    /// beside it, and needs no addresses.
     package func isReaching(_ connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in
             switch sa.state {
-            case .initiating, .exchangingKeys, .authenticating, .established: true
+            case .initiating, .exchangingKeys, .authenticating: true
+            case .established(let state): sa.isToStay(state)
             case .halfOpen, .closing, .closed: false
             }
         }

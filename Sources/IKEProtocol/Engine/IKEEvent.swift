@@ -64,6 +64,9 @@ package enum IKEEvent: Sendable {
         package var packet: PacketSelector?
         /// Which of the Child SAs of the same selectors is wanted (RFC 9611); nil: any.
         package var resource: Int?
+        /// Of which packets, by their DSCP, the one that is wanted is (RFC 4301 §4.1); empty: of
+        /// those that have none of their own; nil: any.
+        package var codePoints: CodePointSet?
         /// Nothing but the packet's addresses, because the peer wants it so (SINGLE_PAIR_REQUIRED).
         var isOnlyPair = false
         /// By what the first message travels; nil: as the connection says, UDP where it leaves it

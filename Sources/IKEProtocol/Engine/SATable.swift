@@ -8,14 +8,33 @@ final class SATable {
     private struct Peer: Hashable {
         let local: Identity
         let remote: Identity
+        /// Kept: a table that grows asks for it again.
+        private let digest: Int
+
+        init(local: Identity, remote: Identity) {
+            self.local = local
+            self.remote = remote
+            var hasher = Hasher()
+            hasher.combine(local)
+            hasher.combine(remote)
+            digest = hasher.finalize()
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+    }
+
+    /// The established SAs between two identities. A class that each of them holds as well: the
+    /// table is searched by identities, which are long, once in a handshake and not six times.
+    final class PeerSAs {
+        fileprivate var spis: SmallSet<IKESPI> = []
     }
 
     private var byLocalSPI: [IKESPI: IKESA] = [:]
-    private var byConnection: [String: Set<IKESPI>] = [:]
-    private var byPeer: [Peer: SmallSet<IKESPI>] = [:]
+    private var byConnection: [String: SmallSet<IKESPI>] = [:]
+    private var byPeer: [Peer: PeerSAs] = [:]
     /// Those that this end has begun and that are not established yet, by connection: few, however
     /// many peers a connection has.
-    private var beginnings: [String: Set<IKESPI>] = [:]
+    private var beginnings: [String: SmallSet<IKESPI>] = [:]
     private struct FirstRequest {
         let spi: IKESPI
         let solvedCookie: [UInt8]?
@@ -81,9 +100,18 @@ final class SATable {
 
     /// Established SAs between two identities.
     func between(local: Identity, remote: Identity) -> [IKESA] {
-        ordered(
-            (byPeer[Peer(local: local, remote: remote)] ?? []).compactMap { byLocalSPI[$0] }
-        )
+        guard let sas = byPeer[Peer(local: local, remote: remote)] else { return [] }
+        return ordered(sas.spis.compactMap { byLocalSPI[$0] })
+    }
+
+    /// Established SAs between the identities of one that is established, but for itself.
+    func others(than sa: IKESA, _ state: Established) -> [IKESA] {
+        guard let sas = state.peerSAs else {
+            return between(local: state.localIdentity, remote: state.remoteIdentity)
+                .filter { $0 !== sa }
+        }
+        if sas.spis.isNothing(but: sa.localSPI) { return [] }
+        return ordered(sas.spis.compactMap { $0 == sa.localSPI ? nil : byLocalSPI[$0] })
     }
 
     func insert(_ sa: IKESA) {
@@ -104,9 +132,18 @@ final class SATable {
     }
 
     private func forgetBeginning(_ sa: IKESA) {
-        guard beginnings[sa.connection.name] != nil else { return }
-        beginnings[sa.connection.name]?.remove(sa.localSPI)
-        if beginnings[sa.connection.name]?.isEmpty == true { beginnings[sa.connection.name] = nil }
+        SATable.remove(sa, from: &beginnings, sa.connection.name)
+    }
+
+    /// With one search: the key may be long.
+    private static func remove<Key>(
+        _ sa: IKESA,
+        from table: inout [Key: SmallSet<IKESPI>],
+        _ key: Key
+    ) {
+        guard let place = table.index(forKey: key) else { return }
+        table.values[place].remove(sa.localSPI)
+        if table.values[place].isEmpty { table.remove(at: place) }
     }
 
     /// Forgets an SA and everything that leads to it.
@@ -120,10 +157,7 @@ final class SATable {
         forgetBeginning(sa)
         forgetRemoteAddress(of: sa)
         leaveStreams(sa)
-        byConnection[sa.connection.name]?.remove(sa.localSPI)
-        if byConnection[sa.connection.name]?.isEmpty == true {
-            byConnection[sa.connection.name] = nil
-        }
+        SATable.remove(sa, from: &byConnection, sa.connection.name)
         byLocalSPI[sa.localSPI] = nil
     }
 
@@ -132,10 +166,7 @@ final class SATable {
             sa.connection = connection
             return
         }
-        byConnection[sa.connection.name]?.remove(sa.localSPI)
-        if byConnection[sa.connection.name]?.isEmpty == true {
-            byConnection[sa.connection.name] = nil
-        }
+        SATable.remove(sa, from: &byConnection, sa.connection.name)
         sa.connection = connection
         byConnection[connection.name, default: []].insert(sa.localSPI)
     }
@@ -173,15 +204,26 @@ final class SATable {
 
     func rememberPeer(of sa: IKESA, _ state: Established) {
         forgetBeginning(sa)
-        byPeer[Peer(local: state.localIdentity, remote: state.remoteIdentity), default: []]
-            .insert(sa.localSPI)
+        let peer = Peer(local: state.localIdentity, remote: state.remoteIdentity)
+        let sas = state.peerSAs ?? SATable.present(in: &byPeer[peer])
+        sas.spis.insert(sa.localSPI)
+        state.peerSAs = sas
+    }
+
+    private static func present(in place: inout PeerSAs?) -> PeerSAs {
+        if let place { return place }
+        let sas = PeerSAs()
+        place = sas
+        return sas
     }
 
     func forgetPeer(of sa: IKESA) {
-        guard let state = sa.established else { return }
-        let peer = Peer(local: state.localIdentity, remote: state.remoteIdentity)
-        byPeer[peer]?.remove(sa.localSPI)
-        if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
+        guard let state = sa.established, let sas = state.peerSAs else { return }
+        state.peerSAs = nil
+        sas.spis.remove(sa.localSPI)
+        if sas.spis.isEmpty {
+            byPeer[Peer(local: state.localIdentity, remote: state.remoteIdentity)] = nil
+        }
     }
 
     /// The newest established IKE SA that is in use with a peer: at `remote`, or, where the packet
@@ -196,9 +238,7 @@ final class SATable {
     }
 
     private func forgetRemoteAddress(of sa: IKESA) {
-        let address = sa.path.remote.address
-        byRemoteAddress[address]?.remove(sa.localSPI)
-        if byRemoteAddress[address]?.isEmpty == true { byRemoteAddress[address] = nil }
+        SATable.remove(sa, from: &byRemoteAddress, sa.path.remote.address)
     }
 
     // MARK: Streams
@@ -262,8 +302,7 @@ final class SATable {
 
     private func leaveStream(_ path: IKEPath, _ sa: IKESA) {
         guard path.transport == .tcp else { return }
-        byStream[path]?.remove(sa.localSPI)
-        if byStream[path]?.isEmpty == true { byStream[path] = nil }
+        SATable.remove(sa, from: &byStream, path)
     }
 
     // MARK: Children

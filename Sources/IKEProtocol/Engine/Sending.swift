@@ -40,7 +40,8 @@ extension IKEEngine {
         at now: Instant
     ) {
         let header = requestHeader(type, of: sa)
-        let payloads = payloads + windowAnnouncement(type, of: sa)
+        var payloads = payloads
+        if let announcement = windowAnnouncement(type, of: sa) { payloads.append(announcement) }
         guard let keys = sa.keys,
             let message = seal(header, ProtectedContent(payloads), with: keys, of: sa)
         else { return }
@@ -67,7 +68,10 @@ extension IKEEngine {
     /// Answers a request, and remembers the answer in case the request comes again.
     func respond(to request: Request, of sa: IKESA, _ payloads: [Payload]) {
         let header = responseHeader(to: request, of: sa)
-        let payloads = payloads + windowAnnouncement(header.exchangeType, of: sa)
+        var payloads = payloads
+        if let announcement = windowAnnouncement(header.exchangeType, of: sa) {
+            payloads.append(announcement)
+        }
         respond(to: request, of: sa, header, ProtectedContent(payloads))
     }
 

@@ -10,6 +10,9 @@ struct SmallSet<Member: Hashable>: Sequence, ExpressibleByArrayLiteral {
 
     var isEmpty: Bool { first == nil }
 
+    /// Whether there is that member and no other.
+    func isNothing(but member: Member) -> Bool { first == member && rest.isEmpty }
+
     mutating func insert(_ member: Member) {
         guard let first else {
             self.first = member

@@ -42,6 +42,7 @@ extension IKEEngine {
         case .childRekey(let spi): enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         case .childExpiry(let spi): expireChild(spi, of: sa, at: now)
         case .childRemoval(let spi): removeChild(spi, of: sa)
+        case .childUse(let spi): childIsSurelyThere(spi, of: sa)
         case .retry(let task): enqueue(task, of: sa, at: now)
         }
     }

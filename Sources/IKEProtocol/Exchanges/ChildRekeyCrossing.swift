@@ -72,7 +72,7 @@ extension IKEEngine {
             return rival.inboundSPI
         }
         return state.children.values
-            .filter { $0.stage == .current && $0.doesSame(as: ours) }
+            .filter { $0.stage == .current && $0.isLike(ours) }
             .max { ($0.createdAt, $0.inboundSPI) < ($1.createdAt, $1.inboundSPI) }?.inboundSPI
     }
 
@@ -144,19 +144,30 @@ extension IKESA {
 
 // Which of several Child SAs that do the same is used.
 extension IKEEngine {
+    /// How long a child that is one more of the same selectors waits for the peer to use it.
+    private static let furtherPatience: Duration = .seconds(5)
+
     /// A new child of the responder's. RFC 7296 §2.8: "the responder MAY defer sending messages on a
-    /// new SA" until the initiator surely has it. That is done where an older SA carries the
-    /// traffic meanwhile, also one of another IKE SA with the same peer (§2.8.3).
-    func useOutboundWhenSafe(_ spi: SPI, of sa: IKESA, _ state: Established) {
+    /// new SA" until the initiator surely has it, "either it receives one or a timeout has occurred".
+    /// That is done where an older SA carries the traffic meanwhile, also one of another IKE SA with
+    /// the same peer (§2.8.3).
+    func useOutboundWhenSafe(_ spi: SPI, of sa: IKESA, _ state: Established, at now: Instant) {
         guard let child = state.children[spi] else { return }
-        let isCovered = sas.between(local: state.localIdentity, remote: state.remoteIdentity)
-            .contains { other in
-                other !== sa && other.connection.name == sa.connection.name
-                    && other.established?.children.values.contains {
-                        // Also one that is replaced, until the peer shows that it has the successor.
-                        $0.doesSame(as: child) && $0.stage != .lingering && $0.isUsedOutbound
-                    } ?? false
-            }
+        let hasOthers = state.children.values.contains {
+            $0.inboundSPI != spi && $0.doesSame(as: child) && $0.isUsedOutbound
+                && $0.stage == .current
+        }
+        if child.traits.peerCodePoints != nil, hasOthers {
+            // The peer may have none of its packets to send by it.
+            return arm(.childUse(spi), of: sa, at: now + IKEEngine.furtherPatience)
+        }
+        let isCovered = sas.others(than: sa, state).contains { other in
+            other.connection.name == sa.connection.name
+                && other.established?.children.values.contains {
+                    // Also one that is replaced, until the peer shows that it has the successor.
+                    $0.doesSame(as: child) && $0.stage != .lingering && $0.isUsedOutbound
+                } ?? false
+        }
         if !isCovered { useOutbound(spi, of: state) }
     }
 
@@ -168,7 +179,7 @@ extension IKEEngine {
         for other in duplicates(of: sa, state) {
             guard let there = other.established else { continue }
             for candidate in there.orderedChildren
-            where candidate.doesSame(as: child) && candidate.stage == .current {
+            where candidate.isLike(child) && candidate.stage == .current {
                 if candidate.isUsedOutbound { return }
                 if waiting.map({ $0.child.createdAt <= candidate.createdAt }) ?? true {
                     waiting = (candidate, there)

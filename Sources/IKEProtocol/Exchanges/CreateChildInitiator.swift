@@ -27,7 +27,9 @@ extension IKEEngine {
         _ state: Established,
         at now: Instant
     ) {
-        guard let child = state.children[spi], child.stage == .current else { return }
+        // What is to be deleted needs no successor, though this was asked for before.
+        guard let child = state.children[spi], child.stage == .current, !sa.isDeleting(spi)
+        else { return }
         let policy =
             sa.connection.children.first { $0.name == child.policy.name } ?? child.policy
         if child.traits.mode == .transport, child.selectors(of: policy, at: sa.path) == nil {
@@ -200,6 +202,9 @@ extension IKEEngine {
             refusedForNow(task, of: sa, state, at: now)
         case .childSANotFound:
             childIsNotFound(exchange, of: sa, state, at: now)
+        case .noAdditionalSAs
+        where exchange.replaces == nil && exchange.offer.initiation.isDispensable:
+            report(.resourcesExhausted, of: sa, child: exchange.offer.policy.name)
         case .noAdditionalSAs: avoidFullSA(exchange, sa, state, at: now)
         case .singlePairRequired where asksForPair(exchange.offer, of: sa, at: now): return
         case .tsMaxQueue where exchange.replaces == nil:

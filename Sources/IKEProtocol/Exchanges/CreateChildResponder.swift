@@ -80,7 +80,7 @@ extension IKEEngine {
         if let old {
             markReplaced(old.inboundSPI, by: spi, of: sa, state)
         } else {
-            useOutboundWhenSafe(spi, of: sa, state)
+            useOutboundWhenSafe(spi, of: sa, state, at: now)
             closeDuplicates(of: spi, of: sa, state, at: now)
         }
     }

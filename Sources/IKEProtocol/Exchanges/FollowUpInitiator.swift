@@ -117,7 +117,8 @@ extension IKEEngine {
 }
 
 extension FollowUp {
-    fileprivate func secret(with content: MessageContent) -> SecretBytes? {
+    /// Of the exchange under way, whose answer `content` is; nil where the peer's value is none.
+    func secret(with content: MessageContent) -> SecretBytes? {
         guard let theirs = content.keyExchange, theirs.method == keyPair.method else { return nil }
         return try? keyPair.sharedSecret(with: theirs.data)
     }

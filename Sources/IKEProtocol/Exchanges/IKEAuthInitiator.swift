@@ -53,11 +53,17 @@ extension IKEEngine {
             }
         }
         let remote = ticket?.remoteIdentity ?? connection.remoteIdentity.only
-        var payloads = identifications(connection, remote)
+        var payloads: [Payload] = []
+        payloads.reserveCapacity(PayloadChain.usualPayloads)
+        payloads += identifications(connection, remote)
         payloads += proofs(sa, keys, transcript, isResumed: ticket != nil, mixed)
-        if let child { payloads += child.notifies + child.payloads }
+        if let child {
+            payloads += child.notifies
+            payloads += child.payloads
+        }
         payloads += mobilityOffer(connection, of: sa)
-        payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI) + ticketRequest(connection)
+        payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
+        payloads += ticketRequest(connection)
         sa.state = .authenticating(
             Authenticating(
                 keys: keys,

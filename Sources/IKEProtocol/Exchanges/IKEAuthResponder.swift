@@ -21,9 +21,10 @@ extension IKEEngine {
         let connection: IKEConnection
         let identity: Identity
         let mixed: IKEKeys?
+        let others: [IKESA]
         do {
             (connection, identity, mixed) = try authenticate(content, sa, &state, at: now)
-            try requireRoom(for: identity, connection, sa, content, at: now)
+            others = try requireRoom(for: identity, connection, sa, content, at: now)
         } catch {
             respond(
                 to: request,
@@ -55,7 +56,6 @@ extension IKEEngine {
             remoteIdentity: identity,
             now: now
         )
-        let others = sas.between(local: connection.localIdentity, remote: identity)
         let resumed = state.resumption.flatMap { useUp($0, for: established, at: now) }
         beginMobility(of: sa, content)
         takeCrashToken(content, of: sa)
@@ -210,7 +210,9 @@ extension IKEEngine {
         at now: Instant
     ) {
         let identification = IdentificationPayload(established.localIdentity)
-        var payloads: [Payload] = [.identificationResponder(identification)]
+        var payloads: [Payload] = []
+        payloads.reserveCapacity(PayloadChain.usualPayloads)
+        payloads.append(.identificationResponder(identification))
         if let code = authenticationCode(identification, established, state) {
             payloads.append(
                 .authentication(AuthenticationPayload(method: .sharedKey, data: code))
@@ -220,7 +222,7 @@ extension IKEEngine {
             payloads.append(.notify(NotifyPayload(.ppkIdentity)))
         }
         payloads += crashTokenPayload(sa.initiatorSPI, sa.responderSPI)
-        if let redirect = authRedirect(of: sa, at: now) {
+        if let redirect = authRedirect(of: sa, comingFrom: state.redirectedFrom, at: now) {
             return respond(to: request, of: sa, payloads + [redirect])
         }
         var child: ChildInstallationPlan?
@@ -254,7 +256,7 @@ extension IKEEngine {
         // Ready to receive before the peer can send, and silent until it can receive.
         if let child { install(child, of: sa, established, isUsedOutboundAtOnce: false) }
         respond(to: request, of: sa, payloads)
-        if let child { useOutboundWhenSafe(child.child.inboundSPI, of: sa, established) }
+        if let child { useOutboundWhenSafe(child.child.inboundSPI, of: sa, established, at: now) }
     }
 
     private func authenticationCode(

@@ -141,7 +141,25 @@ extension IKEEngine {
         _ state: Closing,
         at now: Instant
     ) {
-        guard let new = complete(exchange, content, sa, keys: state.keys, at: now) else { return }
+        var answer = content
+        var additional: [SecretBytes] = []
+        if let followUp = exchange.followUp {
+            // The peer makes nothing before the last of them (RFC 9370 §2.2.4).
+            guard followUp.remaining.isEmpty, let secret = followUp.secret(with: content) else {
+                return
+            }
+            answer = followUp.answer
+            additional = followUp.secrets + [secret]
+        }
+        let made = complete(
+            exchange,
+            answer,
+            sa,
+            keys: state.keys,
+            additional: additional,
+            at: now
+        )
+        guard let new = made else { return }
         new.sa.state = .closing(Closing(keys: new.keys))
         sas.insert(new.sa)
         startTasks(of: new.sa, at: now)
@@ -209,7 +227,7 @@ extension SATimer {
     /// Whether it goes with the children to a new IKE SA.
     fileprivate var isOfChildren: Bool {
         switch self {
-        case .childRekey, .childExpiry, .childRemoval, .overtaken, .twins: true
+        case .childRekey, .childExpiry, .childRemoval, .childUse, .overtaken, .twins: true
         case .retry(let task): task != .rekeyIKESA
         default: false
         }

@@ -38,8 +38,9 @@ final class MessageContent {
     private init(_ payloads: [Payload], _ isRepeated: inout Bool) {
         // Of most messages most payloads are notifications.
         notifies.reserveCapacity(payloads.count { $0.type == .notify })
-        for payload in payloads {
-            switch payload {
+        // By index, which copies no payload but what is kept of it.
+        for index in payloads.indices {
+            switch payloads[index] {
             case .securityAssociation(let body):
                 isRepeated = isRepeated || securityAssociation != nil
                 securityAssociation = body

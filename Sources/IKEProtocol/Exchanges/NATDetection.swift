@@ -5,6 +5,8 @@ internal import IPsecPrimitives
 /// Hashes of addresses and ports, which tell each end whether they arrive as they left
 /// (RFC 7296 §2.23).
 enum NATDetection {
+    static let hashLength = 20
+
     /// SHA-1(SPIi | SPIr | address | port).
     static func hash(
         initiatorSPI: IKESPI,
@@ -21,19 +23,18 @@ enum NATDetection {
 
     /// The notifications that go with a message sent along `path`.
     ///
-    /// With `isForged`, the hash of our own address is one that cannot match: the peer then takes
-    /// us to be behind a NAT and encapsulates (RFC 7296 §2.23: "MAY be used to force UDP").
+    /// `forgedSource` stands in the place of the hash of our own address and cannot match: the peer
+    /// then takes us to be behind a NAT and encapsulates (RFC 7296 §2.23: "MAY be used to force
+    /// UDP").
     static func notifies(
         initiatorSPI: IKESPI,
         responderSPI: IKESPI,
         path: IKEPath,
-        isForged: Bool,
-        random: inout any RandomSource
+        forgedSource: [UInt8]?
     ) -> [Payload] {
         let source =
-            isForged
-            ? random.bytes(20)
-            : hash(initiatorSPI: initiatorSPI, responderSPI: responderSPI, path.local)
+            forgedSource
+            ?? hash(initiatorSPI: initiatorSPI, responderSPI: responderSPI, path.local)
         let destination = hash(
             initiatorSPI: initiatorSPI,
             responderSPI: responderSPI,

@@ -53,6 +53,8 @@ extension IKEEngine {
     func abandonReplacement(of old: IKESA, isSuperseded: Bool, at now: Instant) {
         for sa in replacements(for: old) where sa.retires.contains(old.localSPI) {
             sa.retires.removeAll { $0 == old.localSPI }
+            // Its child was gone before: who asked then will not ask again.
+            if sa.isAskedFor { continue }
             switch sa.state {
             case .authenticating where isSuperseded: break
             case .initiating, .exchangingKeys, .authenticating:
@@ -100,7 +102,7 @@ extension IKEEngine {
     func fullSA(of connection: String) -> IKESA? {
         sas.ofConnection(connection).last { sa in
             guard let state = sa.established else { return false }
-            return state.isFull && !state.isReplaced && !state.isRetiring && !sa.isLeaving
+            return state.isFull && sa.isToStay(state)
         }
     }
 

@@ -8,19 +8,20 @@ extension IKEEngine {
     /// RFC 7296 §2.3: "The window size is always one until the initial exchanges complete"; from
     /// then on this end keeps the promise. A rekeyed IKE SA "starts with window size 1" again, so
     /// its first message carries a promise of its own.
-    func windowAnnouncement(_ type: ExchangeType, of sa: IKESA) -> [Payload] {
+    func windowAnnouncement(_ type: ExchangeType, of sa: IKESA) -> Payload? {
+        guard !sa.responses.isAnnounced else { return nil }
         let window = sa.connection.windowSize
-        guard window > 1, !sa.responses.isAnnounced else { return [] }
+        guard window > 1 else { return nil }
         switch (sa.state, type) {
         case (.authenticating, .ikeAuth), (.established, .ikeAuth),
             (.established, .createChildSA), (.established, .informational):
             break
-        default: return []
+        default: return nil
         }
         sa.responses.isAnnounced = true
         var writer = ByteWriter(reserving: 4)
         writer.write(window)
-        return [.notify(NotifyPayload(.setWindowSize, data: writer.bytes))]
+        return .notify(NotifyPayload(.setWindowSize, data: writer.bytes))
     }
 
     /// Takes in what the peer promises, once it has proven who it is.

@@ -5,14 +5,17 @@ internal import IPsecPrimitives
 extension IKEEngine {
     /// Of our request.
     func supportNotifies(_ connection: IKEConnection) -> [Payload] {
-        var types: [NotifyType] = []
-        if connection.fragmentSize != nil { types.append(.fragmentationSupported) }
+        var notifies: [Payload] = []
+        notifies.reserveCapacity(InitNotifies.most)
+        func tell(_ type: NotifyType) { notifies.append(.notify(NotifyPayload(type))) }
+        if connection.fragmentSize != nil { tell(.fragmentationSupported) }
         // RFC 9370 §2.2.1: with any additional key exchange the initiator "MUST also negotiate the
         // use of the IKE_INTERMEDIATE exchange".
-        if connection.offersAdditionalKeyExchanges { types.append(.intermediateExchangeSupported) }
-        if connection.signsFullTranscript { types.append(.ikeSAInitFullTranscriptAuth) }
-        if connection.ppk != nil { types.append(.usePPK) }
-        return types.map { .notify(NotifyPayload($0)) } + [SignatureHashes.notify]
+        if connection.offersAdditionalKeyExchanges { tell(.intermediateExchangeSupported) }
+        if connection.signsFullTranscript { tell(.ikeSAInitFullTranscriptAuth) }
+        if connection.ppk != nil { tell(.usePPK) }
+        notifies.append(SignatureHashes.notify)
+        return notifies
     }
 
     /// Of our answer to a request that holds `content`, and what is agreed by it.
@@ -21,16 +24,17 @@ extension IKEEngine {
         _ connection: IKEConnection
     ) -> (agreed: AgreedExtensions, notifies: [Payload]) {
         let agreed = agreed(in: content, connection)
-        var types: [NotifyType] = []
-        if agreed.contains(.fragmentation) { types.append(.fragmentationSupported) }
-        if agreed.contains(.intermediate) { types.append(.intermediateExchangeSupported) }
+        var notifies: [Payload] = []
+        notifies.reserveCapacity(InitNotifies.most)
+        func tell(_ type: NotifyType) { notifies.append(.notify(NotifyPayload(type))) }
+        if agreed.contains(.fragmentation) { tell(.fragmentationSupported) }
+        if agreed.contains(.intermediate) { tell(.intermediateExchangeSupported) }
         // "regardless of whether it was received in the request or not": a request from which it
         // was taken is found out because of that.
-        if connection.signsFullTranscript { types.append(.ikeSAInitFullTranscriptAuth) }
-        if agreed.contains(.ppk) { types.append(.usePPK) }
+        if connection.signsFullTranscript { tell(.ikeSAInitFullTranscriptAuth) }
+        if agreed.contains(.ppk) { tell(.usePPK) }
         // RFC 6023 §3: the responder tells it, and nobody asks.
-        if connection.childless != .never { types.append(.childlessIKEv2Supported) }
-        var notifies: [Payload] = types.map { .notify(NotifyPayload($0)) }
+        if connection.childless != .never { tell(.childlessIKEv2Supported) }
         if content.notify(.signatureHashAlgorithms) != nil {
             notifies.append(SignatureHashes.notify)
         }
@@ -54,6 +58,12 @@ extension IKEEngine {
         if content.notify(.childlessIKEv2Supported) != nil { agreed.insert(.childless) }
         return agreed
     }
+}
+
+/// Of the notifications that tell what an end can do.
+private enum InitNotifies {
+    /// As many as there can be.
+    static let most = 6
 }
 
 extension IKEConnection {

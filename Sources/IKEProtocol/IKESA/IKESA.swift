@@ -26,6 +26,8 @@ final class IKESA {
     var peerCrashToken: [UInt8]?
     /// Set where both ends have MOBIKE.
     var mobility: Mobility?
+    /// Addresses of this end came or went before it was known whether both ends have MOBIKE.
+    var hasMissedAddresses = false
     /// What this end could resume the SA with, as the initiator of the session.
     var ticket: SessionTicket?
     /// Seconds since 1970 at which the last ticket that this end gave for the SA expires.
@@ -59,6 +61,8 @@ final class IKESA {
     var offeredSPI: IKESPI?
     /// Local SPIs of IKE SAs that this one replaces as soon as it has all that they have.
     var retires: [IKESPI] = []
+    /// Begun to replace another, and asked for since: it is wanted whatever becomes of that one.
+    var isAskedFor = false
     /// When an authentic message or packet came last.
     var lastHeard: Instant
 
@@ -88,6 +92,11 @@ final class IKESA {
     /// The state of an SA whose peer is authenticated; nil before and after.
     var established: Established? {
         if case .established(let state) = state { state } else { nil }
+    }
+
+    /// What the initiator has to solve before its IKE_AUTH counts.
+    var awaitedPuzzle: Puzzle? {
+        if case .halfOpen(let state) = state { state.puzzle } else { nil }
     }
 
     var isHalfOpen: Bool { if case .halfOpen = state { true } else { false } }

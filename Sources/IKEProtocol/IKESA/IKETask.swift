@@ -100,6 +100,8 @@ enum SATimer: Hashable {
     case reauthentication
     case childRekey(SPI)
     case childExpiry(SPI)
+    /// The end of the wait for a sign that the peer has a child.
+    case childUse(SPI)
     /// The end of a replaced child's inbound half.
     case childRemoval(SPI)
     /// A task that the peer was not ready for. Apart, so that all the others stay small.

@@ -7,7 +7,11 @@ extension IKEEngine {
         localAddresses = addresses
         var remotes: Set<IPAddress> = []
         for sa in sas.all() {
-            guard let state = sa.established, !state.isReplaced else { continue }
+            guard let state = sa.established else {
+                sa.hasMissedAddresses = true
+                continue
+            }
+            if state.isReplaced { continue }
             guard let mobility = sa.mobility else {
                 watchAddress(of: sa, at: now)
                 continue

@@ -68,12 +68,12 @@ extension IKEEngine {
         guard sa.nat.isSupported else {
             return sa.path.transport == .tcp ? [] : [MobilityNotifies.noNATs(sa.path)]
         }
+        let isForged = mayForge && sa.nat.isForced && sa.path.transport == .udp
         return NATDetection.notifies(
             initiatorSPI: sa.initiatorSPI,
             responderSPI: sa.responderSPI,
             path: sa.path,
-            isForged: mayForge && sa.nat.isForced && sa.path.transport == .udp,
-            random: &random
+            forgedSource: isForged ? random.bytes(NATDetection.hashLength) : nil
         )
     }
 

@@ -33,8 +33,7 @@ extension IKEEngine {
                 initiatorSPI: sa.initiatorSPI,
                 responderSPI: sa.responderSPI,
                 path: path,
-                isForged: sa.nat.isForced,
-                random: &random
+                forgedSource: sa.nat.isForced ? random.bytes(NATDetection.hashLength) : nil
             )
         }
         let messageID = request.header.messageID

@@ -30,6 +30,10 @@ extension IKEEngine {
             announced: additionalAddresses(of: sa.connection, besides: sa.path.local.address)
         )
         sa.mobility = mobility
+        // There may be a better way by now than that on which it was begun.
+        if sa.hasMissedAddresses, sa.connection.localAddress == nil {
+            effects.append(.findRoute(remote: sa.path.remote.address))
+        }
     }
 
     /// Our addresses besides the one in use, as the connection wants them told.

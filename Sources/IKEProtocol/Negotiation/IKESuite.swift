@@ -44,7 +44,9 @@ extension [Transform] {
     }
 
     var additionalKeyExchanges: [KeyExchangeMethod] {
-        filter { $0.type.isAdditionalKeyExchange && !$0.isNone }
+        // Nearly all have none.
+        guard contains(where: \.type.isAdditionalKeyExchange) else { return [] }
+        return filter { $0.type.isAdditionalKeyExchange && !$0.isNone }
             .sorted { $0.type < $1.type }
             .map { KeyExchangeMethod(rawValue: $0.identifier) }
     }

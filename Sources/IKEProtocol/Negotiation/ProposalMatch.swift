@@ -86,10 +86,10 @@ struct ProposalMatch {
         _ ours: Proposal,
         isAuthenticated: Bool?
     ) {
-        let offered = theirs.transforms(of: .integrity)
         switch isAuthenticated {
         case false?: _ = pick(.integrity, theirs, ours)
         case true?:
+            let offered = theirs.transforms(of: .integrity)
             // RFC 5282 §8: an AEAD goes with NONE or with no integrity transform.
             guard !offered.isEmpty else { return }
             if let none = offered.first(where: \.isNone) {
@@ -167,10 +167,13 @@ struct ProposalMatch {
     }
 
     private mutating func pickSequenceNumbers(_ theirs: Proposal, _ ours: Proposal) {
-        let offered = theirs.transforms(of: .sequenceNumbers)
         // RFC 7296 §3.3.3 wants the type in each ESP proposal; a peer that leaves it out means
         // short ones.
-        if offered.isEmpty, ours.transforms.contains(.sequenceNumbers(.short)) { return }
+        if !theirs.transforms.has(.sequenceNumbers),
+            ours.transforms.contains(.sequenceNumbers(.short))
+        {
+            return
+        }
         _ = pick(.sequenceNumbers, theirs, ours)
     }
 }

@@ -91,27 +91,16 @@ enum ProposalSelection {
             let ours = offer.proposals.first(where: { $0.number == chosen.number }),
             chosen.securityProtocol == ours.securityProtocol
         else { return nil }
-        let transforms = chosen.transforms.compactMap(\.transform)
+        let transforms = chosen.proposal.transforms
+        let offered = ours.proposal.transforms
         guard transforms.count == chosen.transforms.count,
-            Set(transforms.map(\.type)).count == transforms.count
+            areOne(of: offered, transforms),
+            offered.allSatisfy({ transform in
+                transforms.has(transform.type)
+                    || mayBeLeftOut(transform.type, of: offered, chosen: transforms)
+            }),
+            !repeatsAdditionalMethods(transforms)
         else { return nil }
-        let offered = ours.proposal
-        var types = Set(offered.types)
-        for transform in transforms {
-            let isIdleNone = transform.isNone && !types.contains(transform.type)
-            guard isIdleNone || offered.transforms.contains(transform) else { return nil }
-            types.remove(transform.type)
-        }
-        // RFC 5282 §8: with an AEAD, NONE may be said or left out. Sequence numbers left out are
-        // short ones.
-        if transforms.contains(where: \.isAuthenticatedEncryption) { types.remove(.integrity) }
-        if offered.transforms.contains(.sequenceNumbers(.short)) { types.remove(.sequenceNumbers) }
-        // RFC 9370 §2.2.1: some peers leave a type out for which they choose NONE.
-        types = types.filter { type in
-            !(type.isAdditionalKeyExchange
-                && offered.transforms(of: type).contains(where: \.isNone))
-        }
-        guard types.isEmpty, !repeatsAdditionalMethods(transforms) else { return nil }
         return Choice(
             number: chosen.number,
             securityProtocol: chosen.securityProtocol,
@@ -119,6 +108,36 @@ enum ProposalSelection {
             transforms: transforms,
             source: ""
         )
+    }
+
+    /// Whether what the peer chose is offered, but for NONE of a type that is not, and no type comes
+    /// twice.
+    private static func areOne(of offered: [Transform], _ chosen: [Transform]) -> Bool {
+        for (index, transform) in chosen.enumerated() {
+            let isIdleNone = transform.isNone && !offered.has(transform.type)
+            guard isIdleNone || offered.contains(transform),
+                !chosen[..<index].has(transform.type)
+            else { return false }
+        }
+        return true
+    }
+
+    /// Whether an answer needs no transform of a type that is offered.
+    private static func mayBeLeftOut(
+        _ type: TransformType,
+        of offered: [Transform],
+        chosen: [Transform]
+    ) -> Bool {
+        switch type {
+        // RFC 5282 §8: with an AEAD, NONE may be said or left out.
+        case .integrity: chosen.contains(where: \.isAuthenticatedEncryption)
+        // Sequence numbers left out are short ones.
+        case .sequenceNumbers: offered.contains(.sequenceNumbers(.short))
+        // RFC 9370 §2.2.1: some peers leave a type out for which they choose NONE.
+        default:
+            type.isAdditionalKeyExchange
+                && offered.contains { $0.type == type && $0.isNone }
+        }
     }
 
     /// The additional key exchanges that an answer chooses, in their order.
@@ -129,10 +148,19 @@ enum ProposalSelection {
 
     /// RFC 9370 §2.2.1: then the exchange has failed, and nothing may follow it.
     private static func repeatsAdditionalMethods(_ transforms: [Transform]) -> Bool {
-        let methods = transforms.filter { $0.type.isAdditionalKeyExchange && !$0.isNone }
-            .map(\.identifier)
-        return Set(methods).count < methods.count
+        transforms.indices.contains { index in
+            let transform = transforms[index]
+            return transform.type.isAdditionalKeyExchange && !transform.isNone
+                && transforms[..<index].contains {
+                    $0.type.isAdditionalKeyExchange && $0.identifier == transform.identifier
+                }
+        }
     }
+}
+
+extension Collection<Transform> {
+    /// Whether one of them is of a type.
+    func has(_ type: TransformType) -> Bool { contains { $0.type == type } }
 }
 
 extension Transform {

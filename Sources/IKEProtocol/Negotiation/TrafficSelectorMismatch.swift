@@ -52,19 +52,20 @@ enum TrafficSelectorMismatch {
         )
     }
 
-    /// The peer asks for more than a pair of addresses where our policy wants one.
-    static func pairRequired(
+    /// The peer asks for more than one value where our policy takes one from a packet.
+    static func packetRequired(
         _ policy: ChildPolicy,
         _ offered: TrafficSelectorPair
     ) -> NegotiationFailure {
         NegotiationFailure(
             subject: .singlePair,
-            explanation: "Child \(policy.name) wants a Child SA for each pair of addresses; the "
-                + "peer names no pair first, and is told so (SINGLE_PAIR_REQUIRED).",
+            explanation: "Child \(policy.name) wants a Child SA for each "
+                + "\(policy.populated.description); the peer does not name one first, as a packet "
+                + "would, and is told so (SINGLE_PAIR_REQUIRED).",
             offered: [text(offered)],
             accepted: ["\(policy.name): " + text(policy.selectors)],
             source: policy.selectorsSource,
-            remedy: "Let traffic start the Child SAs at the peer, or remove sa-per-pair at "
+            remedy: "Let traffic start the Child SAs at the peer, or remove sa-per at "
                 + "\(policy.source)."
         )
     }

@@ -16,8 +16,8 @@ enum TrafficSelectorNarrowing {
 
     enum Outcome {
         case chosen(Choice)
-        /// This policy wants a Child SA for each pair of addresses, and the offer names none.
-        case singlePairRequired(ChildPolicy)
+        /// This policy's selectors come from a packet, and the offer names none.
+        case packetRequired(ChildPolicy)
         /// No policy allows any part.
         case unacceptable
     }
@@ -44,13 +44,13 @@ enum TrafficSelectorNarrowing {
         var possible: [TrafficSelectorPair] = []
         var best: (policy: ChildPolicy, selectors: TrafficSelectorPair)?
         var bestRank = -1
-        var wantsPair: ChildPolicy?
+        var wantsPacket: ChildPolicy?
         for policy in policies {
             guard let whole = offered.intersection(policy.selectors, &work) else { continue }
             possible.append(whole)
-            let part = policy.isPerPair ? singlePair(whole, offered, &work) : whole
+            let part = policy.populated.isEmpty ? whole : populated(whole, policy, offered, &work)
             guard let selectors = part else {
-                wantsPair = wantsPair ?? policy
+                wantsPacket = wantsPacket ?? policy
                 continue
             }
             // With one policy there is nothing to weigh.
@@ -68,7 +68,7 @@ enum TrafficSelectorNarrowing {
             }
         }
         guard let best else {
-            return wantsPair.map(Outcome.singlePairRequired) ?? .unacceptable
+            return wantsPacket.map(Outcome.packetRequired) ?? .unacceptable
         }
         var isMorePossible = false
         for whole in possible where !isMorePossible && whole != best.selectors {
@@ -86,8 +86,8 @@ enum TrafficSelectorNarrowing {
     /// What an initiator offers.
     ///
     /// - Parameter packet: its own selectors go first (RFC 7296 §2.9), if the policy covers it.
-    /// - Parameter isOnlyPair: nothing but the addresses of the packet, as a policy for each pair
-    ///   of addresses wants it, or a peer with SINGLE_PAIR_REQUIRED.
+    /// - Parameter isOnlyPair: nothing but the addresses of the packet, as a peer wants it with
+    ///   SINGLE_PAIR_REQUIRED.
     static func offer(
         _ policy: ChildPolicy,
         packet: PacketSelector?,
@@ -95,12 +95,10 @@ enum TrafficSelectorNarrowing {
     ) -> TrafficSelectorPair {
         var result = policy.selectors
         guard let packet, result.covers(packet) else { return result.cut(to: limit) }
-        if isOnlyPair || policy.isPerPair {
-            let pair = TrafficSelectorPair(
-                local: [TrafficSelector(address: packet.source.first)],
-                remote: [TrafficSelector(address: packet.destination.first)]
-            )
-            result = result.intersection(pair) ?? result
+        let populated = isOnlyPair ? policy.populated.union(.addresses) : policy.populated
+        if !populated.isEmpty {
+            var work = SelectorWork()
+            result = result.populated(populated, from: packet, &work) ?? result
         }
         if !result.local.contains(packet.source) { result.local.insert(packet.source, at: 0) }
         if !result.remote.contains(packet.destination) {
@@ -109,24 +107,18 @@ enum TrafficSelectorNarrowing {
         return result.cut(to: limit)
     }
 
-    /// The part that lies between the two addresses that the offer names first; nil where it
-    /// names more than one address there.
-    private static func singlePair(
+    /// The part with the values that the offer names first, which may be those of a packet; nil where
+    /// it names more than one there.
+    private static func populated(
         _ narrowed: TrafficSelectorPair,
+        _ policy: ChildPolicy,
         _ offered: TrafficSelectorPair,
         _ work: inout SelectorWork
     ) -> TrafficSelectorPair? {
-        if narrowed.isBetweenTwoAddresses { return narrowed }
-        guard let local = offered.local.first, local.first == local.last,
-            let remote = offered.remote.first, remote.first == remote.last
-        else { return nil }
-        return narrowed.intersection(
-            TrafficSelectorPair(
-                local: [TrafficSelector(address: local.first)],
-                remote: [TrafficSelector(address: remote.first)]
-            ),
-            &work
-        )
+        if narrowed.isPopulated(policy.populated) { return narrowed }
+        guard let local = offered.local.first, let remote = offered.remote.first else { return nil }
+        let packet = PacketSelector(source: local, destination: remote)
+        return narrowed.populated(policy.populated, from: packet, &work)
     }
 }
 

@@ -70,12 +70,6 @@ struct TrafficSelectorPair: Hashable {
     /// Whether an answer stays within this offer, as it must.
     func allows(_ answer: TrafficSelectorPair) -> Bool { !answer.isEmpty && covers(answer) }
 
-    /// Whether all of it lies between one address and another.
-    var isBetweenTwoAddresses: Bool {
-        Set(local.flatMap { [$0.first, $0.last] }).count == 1
-            && Set(remote.flatMap { [$0.first, $0.last] }).count == 1
-    }
-
     func cut(to count: Int) -> TrafficSelectorPair {
         TrafficSelectorPair(
             local: Array(local.prefix(count)),

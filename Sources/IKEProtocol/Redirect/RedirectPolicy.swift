@@ -21,6 +21,9 @@ package struct RedirectPolicy: Hashable, Sendable {
         self.target = target
         self.moment = moment
     }
+
+    /// Where peers are sent at their first message, before they have said who they are.
+    var firstTarget: RedirectTarget? { moment == .first ? target : nil }
 }
 
 /// Where a gateway sends its clients.

@@ -4,21 +4,15 @@ internal import IPsecPrimitives
 /// The responder sends its peers elsewhere (RFC 5685 §3, §5, §6).
 extension IKEEngine {
     /// Answers a first request with REDIRECT where the connection wants it; nothing is kept.
-    func redirects(
-        _ content: MessageContent,
-        nonce: [UInt8],
-        _ connection: IKEConnection,
-        _ datagram: IKEDatagram,
-        _ header: MessageHeader,
-        at now: Instant
-    ) -> Bool {
-        guard let target = connection.redirection.target, connection.redirection.moment == .first,
+    func redirects(_ request: FirstRequest, _ connection: IKEConnection, at now: Instant) -> Bool {
+        let (content, datagram) = (request.content, request.datagram)
+        guard let target = connection.redirection.firstTarget,
             content.supportsRedirect, target != .address(datagram.local.address),
             // Whoever comes from there is served: it would only be sent back.
             content.redirectedFrom != target
         else { return false }
-        let notice = RedirectNotice(target: target, nonce: nonce)
-        sendClear(datagram, header, [.notify(notice.notify(.redirect))])
+        let notice = RedirectNotice(target: target, nonce: request.nonce)
+        sendClear(datagram, request.header, [.notify(notice.notify(.redirect))])
         guard unprotectedReports.takes(at: now) else { return true }
         effects.append(
             .report(
@@ -32,11 +26,12 @@ extension IKEEngine {
         return true
     }
 
-    /// REDIRECT for the answer to IKE_AUTH, to a peer that is proven (RFC 5685 §6).
-    func authRedirect(of sa: IKESA, at now: Instant) -> Payload? {
-        guard let target = sa.connection.redirection.target,
-            sa.connection.redirection.moment == .proven, sa.supportsRedirect,
-            target != .address(sa.path.local.address)
+    /// REDIRECT for the answer to IKE_AUTH, to a peer that is proven (RFC 5685 §6): the configuration
+    /// wants it then, or the first request might have been of another connection's peer.
+    func authRedirect(of sa: IKESA, comingFrom former: RedirectTarget?, at now: Instant) -> Payload?
+    {
+        guard let target = sa.connection.redirection.target, sa.supportsRedirect,
+            target != .address(sa.path.local.address), target != former
         else { return nil }
         report(.redirecting(to: target.description), of: sa)
         // The peer deletes the SA; should it not, this end does.
@@ -82,7 +77,8 @@ extension MessageContent {
         notify(.redirectSupported) != nil || notify(.redirectedFrom) != nil
     }
 
-    fileprivate var redirectedFrom: RedirectTarget? {
+    /// The gateway that has sent the peer here.
+    var redirectedFrom: RedirectTarget? {
         notify(.redirectedFrom).flatMap(RedirectNotice.init)?.target
     }
 }

@@ -75,12 +75,11 @@ package struct IKEKeys: Sendable {
         sharedSecret: SecretBytes
     ) -> IKEKeys {
         let octets = prf.nonceOctetsInKey ?? .max
-        let seed = prf.compute(
-            key: SecretBytes(
-                context.nonceInitiator.prefix(octets) + context.nonceResponder.prefix(octets)
-            ),
-            sharedSecret
-        )
+        // Nothing secret: nonces are sent in clear.
+        let nonces =
+            Array(context.nonceInitiator.prefix(octets))
+            + context.nonceResponder.prefix(octets)
+        let seed = prf.compute(key: SecretBytes(nonces), sharedSecret)
         return expand(prf: prf, cipherSuite: cipherSuite, context: context, seed: seed)
     }
 

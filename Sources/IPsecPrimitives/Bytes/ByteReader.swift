@@ -1,6 +1,8 @@
 /// Reads big-endian values from bytes of unknown origin; never traps, whatever they hold.
+@frozen @usableFromInline
 package struct ByteReader: Sendable {
     /// Why a read failed.
+    @frozen @usableFromInline
     package enum Failure: Error, Hashable, Sendable {
         /// More bytes were wanted than are left.
         case truncated(needed: Int, available: Int)
@@ -8,9 +10,9 @@ package struct ByteReader: Sendable {
         case trailing(count: Int)
     }
 
-    private let bytes: ArraySlice<UInt8>
+    @usableFromInline let bytes: ArraySlice<UInt8>
     /// Index of the next byte in the array that the reader was made from.
-    package private(set) var offset: Int
+    @usableFromInline package internal(set) var offset: Int
 
     package init(_ bytes: [UInt8]) {
         self.init(bytes[...])
@@ -21,13 +23,15 @@ package struct ByteReader: Sendable {
         offset = bytes.startIndex
     }
 
-    package var remaining: Int { bytes.endIndex - offset }
-    package var isAtEnd: Bool { remaining == 0 }
+    @inlinable package var remaining: Int { bytes.endIndex - offset }
+    @inlinable package var isAtEnd: Bool { remaining == 0 }
 
+    @inlinable
     package mutating func readUInt8() throws(Failure) -> UInt8 {
         bytes[try skip(1).lowerBound]
     }
 
+    @inlinable
     package mutating func readUInt16() throws(Failure) -> UInt16 {
         let first = try skip(2).lowerBound
         return UInt16(bytes[first]) << 8 | UInt16(bytes[first + 1])
@@ -42,11 +46,13 @@ package struct ByteReader: Sendable {
     }
 
     /// The next `count` bytes. A negative count fails as truncated.
+    @inlinable
     package mutating func read(_ count: Int) throws(Failure) -> ArraySlice<UInt8> {
         bytes[try skip(count)]
     }
 
     /// Where the next `count` bytes stand in the array that the reader was made from; skips them.
+    @inlinable
     package mutating func skip(_ count: Int) throws(Failure) -> Range<Int> {
         guard count >= 0, count <= remaining else {
             throw .truncated(needed: count, available: remaining)

@@ -1,6 +1,7 @@
 /// Appends big-endian values to an array.
+@frozen @usableFromInline
 package struct ByteWriter: Sendable {
-    package private(set) var bytes: [UInt8]
+    @usableFromInline package internal(set) var bytes: [UInt8]
 
     package init(reserving capacity: Int = 0) {
         bytes = []
@@ -13,6 +14,7 @@ package struct ByteWriter: Sendable {
         bytes.append(value)
     }
 
+    @usableFromInline
     package mutating func write(_ value: UInt16) {
         bytes.append(UInt8(value >> 8))
         bytes.append(UInt8(value & 255))
@@ -59,6 +61,7 @@ package struct ByteWriter: Sendable {
     /// Writes a 16-bit length, then what `content` writes; the length counts itself, the content
     /// and `extra` octets before it (IKE's payload lengths include their generic header).
     /// Precondition: the sum fits in 16 bits, which the callers' own limits ensure.
+    @inlinable
     package mutating func writeWithLength16<Failure: Error>(
         addingToLength extra: Int = 0,
         _ content: (inout ByteWriter) throws(Failure) -> Void
@@ -70,6 +73,7 @@ package struct ByteWriter: Sendable {
     }
 
     /// Overwrites two bytes at `index`. Precondition: they exist and `value` fits in 16 bits.
+    @usableFromInline
     package mutating func patchUInt16(_ value: Int, at index: Int) {
         let value = UInt16(value)
         bytes[index] = UInt8(value >> 8)

@@ -1,7 +1,9 @@
 /// The Security Parameter Index of an ESP or AH SA (RFC 4301 §4.1, RFC 4303 §2.1).
-package struct SPI: RawRepresentable, Hashable, Comparable, Sendable {
-    package let rawValue: UInt32
+@frozen @usableFromInline
+package struct SPI: Numbered, Comparable {
+    @usableFromInline package let rawValue: UInt32
 
+    @inlinable
     package init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
@@ -11,17 +13,22 @@ package struct SPI: RawRepresentable, Hashable, Comparable, Sendable {
 
     package var isReserved: Bool { rawValue < SPI.firstUsable.rawValue }
 
+    @inlinable
     package static func < (left: SPI, right: SPI) -> Bool { left.rawValue < right.rawValue }
 }
 
 extension SPI: CustomStringConvertible {
-    package var description: String { "0x" + hexadecimal(UInt64(rawValue), digits: 8) }
+    @usableFromInline package var description: String {
+        "0x" + hexadecimal(UInt64(rawValue), digits: 8)
+    }
 }
 
 /// One half of an IKE SA's name: the SPI that one end chose (RFC 7296 §2.6, §3.1).
-package struct IKESPI: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt64
+@frozen @usableFromInline
+package struct IKESPI: Numbered {
+    @usableFromInline package let rawValue: UInt64
 
+    @inlinable
     package init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
@@ -31,13 +38,15 @@ package struct IKESPI: RawRepresentable, Hashable, Sendable {
 }
 
 extension IKESPI: CustomStringConvertible {
-    package var description: String { hexadecimal(rawValue, digits: 16) }
+    @usableFromInline package var description: String { hexadecimal(rawValue, digits: 16) }
 }
 
 /// The IP protocol that protects an SA's traffic (RFC 7296 §3.3.1, "Protocol ID").
-package struct SecurityProtocol: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt8
+@frozen @usableFromInline
+package struct SecurityProtocol: Numbered {
+    @usableFromInline package let rawValue: UInt8
 
+    @inlinable
     package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
@@ -50,7 +59,7 @@ package struct SecurityProtocol: RawRepresentable, Hashable, Sendable {
 }
 
 extension SecurityProtocol: CustomStringConvertible {
-    package var description: String {
+    @usableFromInline package var description: String {
         switch self {
         case .none: "none"
         case .ike: "IKE"

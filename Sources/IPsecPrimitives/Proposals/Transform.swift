@@ -1,7 +1,9 @@
 /// The kinds of transform in a proposal (RFC 7296 §3.3.2).
-package struct TransformType: RawRepresentable, Hashable, Comparable, Sendable {
-    package let rawValue: UInt8
+@frozen @usableFromInline
+package struct TransformType: Numbered, Comparable {
+    @usableFromInline package let rawValue: UInt8
 
+    @inlinable
     package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
@@ -10,25 +12,28 @@ package struct TransformType: RawRepresentable, Hashable, Comparable, Sendable {
     package static let pseudorandomFunction = TransformType(rawValue: 2)
     package static let integrity = TransformType(rawValue: 3)
     /// RFC 9370 §3.1 renames "Diffie-Hellman group".
-    package static let keyExchange = TransformType(rawValue: 4)
+    @usableFromInline package static let keyExchange = TransformType(rawValue: 4)
     package static let sequenceNumbers = TransformType(rawValue: 5)
     /// Additional Key Exchange 1 to 7 (RFC 9370 §2.2.1).
     package static let additionalKeyExchanges = (UInt8(6)...12).map { TransformType(rawValue: $0) }
 
     /// Whether transforms of this type are key exchange methods, the first or an additional one.
-    package var isKeyExchange: Bool { self == .keyExchange || isAdditionalKeyExchange }
+    @inlinable package var isKeyExchange: Bool { self == .keyExchange || isAdditionalKeyExchange }
 
-    package var isAdditionalKeyExchange: Bool { (6...12).contains(rawValue) }
+    @inlinable package var isAdditionalKeyExchange: Bool { (6...12).contains(rawValue) }
 
+    @inlinable
     package static func < (left: TransformType, right: TransformType) -> Bool {
         left.rawValue < right.rawValue
     }
 }
 
 /// Encryption algorithms (IANA "IKEv2 Transform Type 1").
-package struct EncryptionAlgorithm: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt16
+@frozen @usableFromInline
+package struct EncryptionAlgorithm: Numbered {
+    @usableFromInline package let rawValue: UInt16
 
+    @inlinable
     package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
@@ -65,9 +70,11 @@ package struct EncryptionAlgorithm: RawRepresentable, Hashable, Sendable {
 }
 
 /// Pseudorandom functions (IANA "IKEv2 Transform Type 2").
-package struct PseudorandomFunction: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt16
+@frozen @usableFromInline
+package struct PseudorandomFunction: Numbered {
+    @usableFromInline package let rawValue: UInt16
 
+    @inlinable
     package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
@@ -82,9 +89,11 @@ package struct PseudorandomFunction: RawRepresentable, Hashable, Sendable {
 }
 
 /// Integrity algorithms (IANA "IKEv2 Transform Type 3").
-package struct IntegrityAlgorithm: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt16
+@frozen @usableFromInline
+package struct IntegrityAlgorithm: Numbered {
+    @usableFromInline package let rawValue: UInt16
 
+    @inlinable
     package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
@@ -119,9 +128,11 @@ package struct IntegrityAlgorithm: RawRepresentable, Hashable, Sendable {
 }
 
 /// Key exchange methods (IANA "IKEv2 Transform Type 4").
-package struct KeyExchangeMethod: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt16
+@frozen @usableFromInline
+package struct KeyExchangeMethod: Numbered {
+    @usableFromInline package let rawValue: UInt16
 
+    @inlinable
     package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
@@ -153,9 +164,11 @@ package struct KeyExchangeMethod: RawRepresentable, Hashable, Sendable {
 }
 
 /// Whether sequence numbers have 64 bits (IANA "IKEv2 Transform Type 5"; RFC 9827 renames it).
-package struct SequenceNumberKind: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt16
+@frozen @usableFromInline
+package struct SequenceNumberKind: Numbered {
+    @usableFromInline package let rawValue: UInt16
 
+    @inlinable
     package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
@@ -165,16 +178,24 @@ package struct SequenceNumberKind: RawRepresentable, Hashable, Sendable {
 }
 
 /// One algorithm that a proposal offers (RFC 7296 §3.3.2).
+@frozen @usableFromInline
 package struct Transform: Hashable, Sendable {
-    package let type: TransformType
-    package let identifier: UInt16
+    @usableFromInline package let type: TransformType
+    @usableFromInline package let identifier: UInt16
     /// Key length in bits, where the algorithm has several (RFC 7296 §3.3.5).
-    package let keyLengthBits: UInt16?
+    @usableFromInline package let keyLengthBits: UInt16?
 
     package init(type: TransformType, identifier: UInt16, keyLengthBits: UInt16? = nil) {
         self.type = type
         self.identifier = identifier
         self.keyLengthBits = keyLengthBits
+    }
+
+    // Written out for the same reason as that of `Numbered`.
+    @inlinable
+    package static func == (left: Transform, right: Transform) -> Bool {
+        left.type == right.type && left.identifier == right.identifier
+            && left.keyLengthBits == right.keyLengthBits
     }
 
     package static func encryption(

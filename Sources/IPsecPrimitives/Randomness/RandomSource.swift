@@ -4,6 +4,10 @@ internal import CSecureMemory
 package protocol RandomSource {
     /// `count` bytes that nobody can foresee (RFC 4086).
     mutating func bytes(_ count: Int) -> [UInt8]
+
+    /// What the next eight and the next four bytes stand for, the most significant first.
+    mutating func next64() -> UInt64
+    mutating func next32() -> UInt32
 }
 
 extension RandomSource {
@@ -33,37 +37,55 @@ package struct SystemRandomSource: RandomSource, Sendable {
 ///
 /// Each byte is handed out once and wiped here at once. A class, for a copy would hand out the same
 /// bytes once more; for one thread, and not across a fork.
-package final class PooledRandomSource: RandomSource {
+@safe package final class PooledRandomSource: RandomSource {
     private static let capacity = 512
     /// What is larger is drawn apart.
     private static let largestShare = 64
 
-    private var pool = [UInt8](repeating: 0, count: capacity)
+    private let pool = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 8)
     /// Where the bytes begin that are not handed out yet.
     private var position = capacity
 
     package init() {}
 
-    deinit { wipe(&pool) }
+    deinit {
+        unsafe cygnet_wipe(pool.baseAddress, pool.count)
+        unsafe pool.deallocate()
+    }
 
     package func bytes(_ count: Int) -> [UInt8] {
         guard count <= PooledRandomSource.largestShare else {
             var source = SystemRandomSource()
             return source.bytes(count)
         }
-        if position + count > pool.count {
-            unsafe pool.withUnsafeMutableBytes {
-                unsafe cygnet_fill_random($0.baseAddress, $0.count)
-            }
+        let share = unsafe share(count)
+        defer { unsafe cygnet_wipe(share.baseAddress, count) }
+        return unsafe Array(share)
+    }
+
+    // An SPI or a lifetime's share of chance needs no array for its bytes.
+
+    package func next64() -> UInt64 {
+        let share = unsafe share(8)
+        defer { unsafe cygnet_wipe(share.baseAddress, 8) }
+        return unsafe UInt64(bigEndian: share.loadUnaligned(as: UInt64.self))
+    }
+
+    package func next32() -> UInt32 {
+        let share = unsafe share(4)
+        defer { unsafe cygnet_wipe(share.baseAddress, 4) }
+        return unsafe UInt32(bigEndian: share.loadUnaligned(as: UInt32.self))
+    }
+
+    /// The next bytes, which whoever takes them has to wipe. Precondition: at most `largestShare`.
+    private func share(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        if unsafe position + count > pool.count {
+            unsafe cygnet_fill_random(pool.baseAddress, pool.count)
             position = 0
         }
-        let share = position..<position + count
-        position = share.upperBound
-        return unsafe pool.withUnsafeMutableBytes {
-            let area = unsafe UnsafeMutableRawBufferPointer(rebasing: $0[share])
-            defer { unsafe cygnet_wipe(area.baseAddress, area.count) }
-            return unsafe Array(area)
-        }
+        let start = position
+        position = start + count
+        return unsafe UnsafeMutableRawBufferPointer(rebasing: pool[start..<start + count])
     }
 }
 
@@ -76,8 +98,18 @@ package struct SeededRandomSource: RandomSource, Sendable {
     }
 
     package mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: step() >> 32) }
+        (0..<count).map { _ in byte() }
     }
+
+    package mutating func next64() -> UInt64 {
+        (0..<8).reduce(0) { number, _ in number << 8 | UInt64(byte()) }
+    }
+
+    package mutating func next32() -> UInt32 {
+        (0..<4).reduce(0) { number, _ in number << 8 | UInt32(byte()) }
+    }
+
+    private mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: step() >> 32) }
 
     // SplitMix64: a full-period counter behind a mixing function.
     private mutating func step() -> UInt64 {

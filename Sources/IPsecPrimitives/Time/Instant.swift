@@ -2,9 +2,11 @@
 ///
 /// Protocol code never reads a clock: an `Instant` is always handed in. The daemon feeds it from
 /// `CLOCK_BOOTTIME`, which counts suspension, so that lifetimes hold on a machine that sleeps.
+@frozen @usableFromInline
 package struct Instant: Hashable, Comparable, Sendable {
-    package var nanoseconds: UInt64
+    @usableFromInline package var nanoseconds: UInt64
 
+    @inlinable
     package init(nanoseconds: UInt64) {
         self.nanoseconds = nanoseconds
     }
@@ -12,6 +14,12 @@ package struct Instant: Hashable, Comparable, Sendable {
     package static let origin = Instant(nanoseconds: 0)
     package static let distantFuture = Instant(nanoseconds: .max)
 
+    @inlinable
+    package static func == (left: Instant, right: Instant) -> Bool {
+        left.nanoseconds == right.nanoseconds
+    }
+
+    @inlinable
     package static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }

@@ -108,13 +108,24 @@ extension TrafficSelector: CustomStringConvertible {
         let name = IPProtocolName.name(of: ipProtocol)
         if ports.isAny { return "\(range)[\(name)]" }
         if ports.isOpaque { return "\(range)[\(name)/opaque]" }
-        let isICMP = ipProtocol == 1 || ipProtocol == 58
-        return "\(range)[\(name)/\(isICMP ? ports.typesAndCodes : ports.numbers)]"
+        let numbers =
+            switch ipProtocol {
+            case 1, 58: ports.typesAndCodes
+            case 135: ports.types
+            default: ports.numbers
+            }
+        return "\(range)[\(name)/\(numbers)]"
     }
 }
 
 extension PortRange {
     fileprivate var numbers: String { lower == upper ? "\(lower)" : "\(lower)-\(upper)" }
+
+    /// RFC 7296 §3.13.1: of a Mobility Header the lower octet is 0.
+    fileprivate var types: String {
+        let (first, last) = (lower >> 8, upper >> 8)
+        return first == last ? "\(first)" : "\(first)-\(last)"
+    }
 
     /// A type alone stands for all its codes.
     fileprivate var typesAndCodes: String {
@@ -131,7 +142,7 @@ extension PortRange {
 package enum IPProtocolName {
     private static let names: [(String, UInt8)] = [
         ("icmp", 1), ("tcp", 6), ("udp", 17), ("gre", 47), ("esp", 50), ("ah", 51), ("icmpv6", 58),
-        ("ospf", 89), ("l2tp", 115), ("sctp", 132),
+        ("ospf", 89), ("l2tp", 115), ("sctp", 132), ("mobility-header", 135),
     ]
 
     package static var known: [String] { names.map(\.0) }

@@ -122,9 +122,17 @@ struct TunnelExplanation {
         if carriage.mode.value == .transport {
             lines.append("transport mode: only what the two gateways send each other")
         }
-        if carriage.isPerPair.value { lines.append("each pair of addresses has an SA of its own") }
+        if !carriage.populated.value.isEmpty {
+            lines.append("each \(carriage.populated.value) has an SA of its own")
+        }
         if carriage.resources.value > 1 {
             lines.append("\(carriage.resources.value) SAs of the same traffic")
+        }
+        if carriage.isSpread.value {
+            lines.append("several threads work on the packets of one SA")
+        }
+        for codePoints in carriage.codePointSets.value {
+            lines.append("packets with DSCP \(codePoints) have an SA of their own")
         }
         if !carriage.compression.isEmpty {
             let words = carriage.compression.map(\.value.rawValue).joined(separator: ", ")

@@ -22,9 +22,10 @@ package struct PacketQuestion: Equatable, Sendable {
     /// Nil where ports cannot be seen, or the protocol has none.
     package let sourcePort: UInt16?
     package let destinationPort: UInt16?
-    /// Of ICMP.
+    /// Of ICMP, or of a Mobility Header, which has no codes.
     package let icmpType: UInt8?
     package let icmpCode: UInt8?
+    package let codePoint: UInt8
     package let assumptions: [String]
 
     /// What a client's system chooses where nothing is said: beyond the assigned ports (RFC 6335 §6).
@@ -38,7 +39,8 @@ package struct PacketQuestion: Equatable, Sendable {
         sourcePort: UInt16? = nil,
         destinationPort: UInt16? = nil,
         icmpType: UInt8? = nil,
-        icmpCode: UInt8? = nil
+        icmpCode: UInt8? = nil,
+        codePoint: UInt8 = 0
     ) throws(Objection) {
         guard source.version == destination.version else {
             throw Objection(
@@ -59,7 +61,7 @@ package struct PacketQuestion: Equatable, Sendable {
                 "destination port \(PacketQuestion.dynamicPort); --destination-port says another"
             )
         }
-        if icmpType != nil, icmpCode == nil {
+        if icmpType != nil, icmpCode == nil, PacketQuestion.isICMP(ipProtocol) {
             assumptions.append("code 0; --icmp-code says another")
         }
         if ipProtocol == nil {
@@ -69,7 +71,7 @@ package struct PacketQuestion: Equatable, Sendable {
                 "ports that cannot be seen, as in a fragment that is not the first; --source-port "
                     + "and --destination-port give them"
             )
-        } else if PacketQuestion.isICMP(ipProtocol), icmpType == nil {
+        } else if PacketQuestion.hasTypes(ipProtocol), icmpType == nil {
             assumptions.append(
                 "a type that cannot be seen, as in a fragment that is not the first; --icmp-type "
                     + "gives it"
@@ -81,7 +83,9 @@ package struct PacketQuestion: Equatable, Sendable {
         self.sourcePort = hasPorts ? sourcePort ?? PacketQuestion.dynamicPort : nil
         self.destinationPort = hasPorts ? destinationPort ?? PacketQuestion.dynamicPort : nil
         self.icmpType = icmpType
-        self.icmpCode = icmpType == nil ? nil : icmpCode ?? 0
+        let hasCode = icmpType != nil && PacketQuestion.isICMP(ipProtocol)
+        self.icmpCode = hasCode ? icmpCode ?? 0 : nil
+        self.codePoint = codePoint
         self.assumptions = assumptions
     }
 
@@ -98,10 +102,16 @@ package struct PacketQuestion: Equatable, Sendable {
                 hint: "give --protocol tcp, udp or sctp besides"
             )
         }
-        if icmpType != nil || icmpCode != nil, !isICMP(ipProtocol) {
+        if icmpCode != nil, !isICMP(ipProtocol) {
             throw Objection(
                 text: "only ICMP has types and codes",
                 hint: "give --protocol icmp, or icmpv6, besides"
+            )
+        }
+        if icmpType != nil, !hasTypes(ipProtocol) {
+            throw Objection(
+                text: "only ICMP and Mobility Headers have types",
+                hint: "give --protocol icmp, icmpv6 or mobility-header besides"
             )
         }
         if icmpCode != nil, icmpType == nil {
@@ -111,9 +121,11 @@ package struct PacketQuestion: Equatable, Sendable {
 
     private static func isICMP(_ number: UInt8?) -> Bool { number == 1 || number == 58 }
 
+    private static func hasTypes(_ number: UInt8?) -> Bool { isICMP(number) || number == 135 }
+
     /// Those that the packet path reads ports of.
     private static func carriesPorts(_ number: UInt8?) -> Bool {
-        number.map { [6, 17, 33, 132, 136].contains($0) } ?? false
+        number.map { IPProtocolName.hasPorts($0) && !hasTypes($0) } ?? false
     }
 
     /// As the policy database sees it.
@@ -140,7 +152,8 @@ package struct PacketQuestion: Equatable, Sendable {
             destination: "\(destination)",
             protocol: tuple.ipProtocol,
             sourcePort: tuple.sourcePort,
-            destinationPort: tuple.destinationPort
+            destinationPort: tuple.destinationPort,
+            dscp: codePoint == 0 ? nil : codePoint
         )
     }
 
@@ -149,7 +162,9 @@ package struct PacketQuestion: Equatable, Sendable {
         let near = sourcePort.map { " port \($0)" } ?? ""
         let far = destinationPort.map { " port \($0)" } ?? ""
         let name = ipProtocol.map(IPProtocolName.name) ?? "a packet"
-        let message = icmpType.map { " type \($0) code \(icmpCode ?? 0)" } ?? ""
-        return "\(name)\(message) from \(source)\(near) to \(destination)\(far)"
+        let code = icmpCode.map { " code \($0)" } ?? ""
+        let message = icmpType.map { " type \($0)" + code } ?? ""
+        let mark = codePoint == 0 ? "" : " with DSCP \(CodePoint.name(of: codePoint))"
+        return "\(name)\(message) from \(source)\(near) to \(destination)\(far)\(mark)"
     }
 }

@@ -18,8 +18,9 @@ package struct StandingText {
     private var leaving: [String] {
         var lines = ["leaving: \(decision)"]
         if let sa = standing.outbound {
+            let which = sa.dscp.map { ", for DSCP \($0)," } ?? ","
             lines.append(
-                "  it would be number \(sa.sequence &+ 1) of SA \(sa.spi), to \(end(sa.path))"
+                "  it would be number \(sa.sequence &+ 1) of SA \(sa.spi)\(which) to \(end(sa.path))"
                     + (sa.limit.map { ", and fits if it has no more than \($0) bytes" } ?? "")
             )
         }

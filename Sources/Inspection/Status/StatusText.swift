@@ -56,10 +56,10 @@ package struct StatusText {
         return lines
     }
 
-    /// One alone has nothing to tell that the tunnels do not.
+    /// One alone has nothing to tell that the tunnels do not, unless it is helped.
     private func describe(_ workers: [WorkerStatus]) -> [String] {
-        guard workers.count > 1 else { return [] }
-        return ["\(workers.count) workers"]
+        guard workers.count > 1 || workers.contains(where: { $0.helped > 0 }) else { return [] }
+        return [workers.count == 1 ? "1 worker" : "\(workers.count) workers"]
             + workers.map { worker in
                 "  \(worker.number)"
                     + (worker.processor.map { " on processor \($0)" } ?? "")
@@ -67,6 +67,7 @@ package struct StatusText {
                     + "received \(traffic(worker.received)); wrote \(traffic(worker.written))"
                     + told(worker.handedOver, "handed over")
                     + told(worker.takenOver, "taken over")
+                    + told(worker.helped, "sealed or opened by other threads")
             }
     }
 

@@ -39,7 +39,8 @@ package struct TraceText {
         }
         let near = packet.sourcePort.map { "[\($0)]" } ?? ""
         let far = packet.destinationPort.map { "[\($0)]" } ?? ""
-        let message = packet.icmpType.map { " type \($0) code \(packet.icmpCode ?? 0)" } ?? ""
+        let code = packet.icmpCode.map { " code \($0)" } ?? ""
+        let message = packet.icmpType.map { " type \($0)" + code } ?? ""
         return "\(packet.protocol)\(message) \(packet.source)\(near) > \(packet.destination)\(far)"
             + (packet.isFragment == true ? ", fragment" : "")
             + (packet.dscp > 0 ? ", DSCP \(packet.dscp)" : "") + ", \(packet.octets) bytes"

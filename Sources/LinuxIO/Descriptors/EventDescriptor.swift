@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 
 /// A wake-up from one thread to another, over an eventfd.
 package final class EventDescriptor: Sendable {
@@ -20,5 +21,12 @@ package final class EventDescriptor: Sendable {
 
     package func drain() {
         cygnet_eventfd_drain(file.number)
+    }
+
+    /// Waits until `signal` was called, and forgets that it was. Signals of the process may end it early.
+    package func wait() {
+        var place = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&place, 1, -1)
+        drain()
     }
 }

@@ -82,15 +82,18 @@ package final class EventLoop {
 
     /// Waits for one round of events, at most so long (-1: without end), and handles them.
     package func runOnce(timeoutMilliseconds: Int32) throws(SystemCallFailure) {
-        var ready = [UInt64](repeating: 0, count: 64)
-        var events = [UInt32](repeating: 0, count: 64)
-        let count = unsafe ready.withUnsafeMutableBufferPointer { ready in
-            unsafe events.withUnsafeMutableBufferPointer { events in
+        // On the stack: the loop turns for nearly every message.
+        var ready = InlineArray<64, UInt64>(repeating: 0)
+        var events = InlineArray<64, UInt32>(repeating: 0)
+        var readySpan = ready.mutableSpan
+        var eventsSpan = events.mutableSpan
+        let count = unsafe readySpan.withUnsafeMutableBufferPointer { ready in
+            unsafe eventsSpan.withUnsafeMutableBufferPointer { events in
                 unsafe cygnet_epoll_wait(
                     file.number,
                     ready.baseAddress,
                     events.baseAddress,
-                    64,
+                    Int32(ready.count),
                     timeoutMilliseconds
                 )
             }

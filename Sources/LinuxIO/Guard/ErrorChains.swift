@@ -183,11 +183,12 @@ private struct Quotation {
     /// The policy as the place of ports in the quoted packet shows it; nil where it is not about ports
     /// that are there to be seen.
     private func withPorts(_ policy: TrafficPolicy) -> TrafficPolicy? {
-        if policy.ipProtocol == 1 || policy.ipProtocol == 58 { return withTypes(policy) }
+        if [1, 58, 135].contains(policy.ipProtocol) { return withTypes(policy) }
         return policy.isWithoutPorts ? nil : policy
     }
 
-    /// Type and code stand where the first port does. A policy that protects takes what the sender's
+    /// Type and code stand where the first port does, the type of a Mobility Header where the second
+    /// one begins. A policy that protects takes what the sender's
     /// side names, and another only what both do.
     private func withTypes(_ policy: TrafficPolicy) -> TrafficPolicy? {
         let sender = direction == .outbound ? policy.remotePorts : policy.localPorts
@@ -196,8 +197,12 @@ private struct Quotation {
             ? sender : policy.localPorts.intersection(policy.remotePorts)
         guard let types, !types.isOpaque else { return nil }
         var result = policy
-        result.localPorts = direction == .outbound ? .any : types
-        result.remotePorts = direction == .outbound ? types : .any
+        let isFirst = policy.ipProtocol != 135
+        // Behind it is an octet that says nothing.
+        let shown = isFirst ? types : PortRange(types.lower, through: types.upper | 0xff) ?? types
+        let isRemote = (direction == .outbound) == isFirst
+        result.localPorts = isRemote ? .any : shown
+        result.remotePorts = isRemote ? shown : .any
         return result
     }
 

@@ -3,6 +3,8 @@ internal import IPsecPrimitives
 extension GuardPlan {
     /// The name of the table, in the family `inet`.
     package static let tableName = "cygnet_guard"
+    /// That of the table which judges while the other is being replaced.
+    static let standInName = "cygnet_guard_next"
 
     /// The plan in nft's language: one transaction that replaces the whole table.
     ///
@@ -21,16 +23,33 @@ extension GuardPlan {
     ///   (RFC 4301 §7).
     /// - ICMP errors are judged by what they quote as well: see ``ErrorChains``.
     package func ruleset() -> String {
-        let table = "table inet \(GuardPlan.tableName)"
+        GuardPlan.replacement(of: GuardPlan.tableName, by: content())
+    }
+
+    /// One transaction that puts `content` in the place of a table, whether there is one or not.
+    static func replacement(of name: String, by content: String) -> String {
+        removal(of: name) + "table inet \(name) {\n\(content)}\n"
+    }
+
+    /// Takes a table away, if there is one.
+    static func removal(of name: String) -> String {
+        "add table inet \(name)\ndelete table inet \(name)\n"
+    }
+
+    /// Whether rules look into sets of several ranges.
+    var hasRangeSets: Bool { !ErrorChains(self).isEmpty }
+
+    /// The table without its name.
+    func content() -> String {
         let errors = ErrorChains(self)
-        var text = "add \(table)\ndelete \(table)\n\(table) {\n"
+        var text = ""
         for (name, rules) in errors.chains() { text += chain(name, rules) }
         text += baseChains(errors)
         text += chain("link", GuardPlan.linkRules)
         text += chain("own", ownRules())
         text += chain("outbound", rules(.outbound))
         text += chain("inbound", rules(.inbound))
-        return text + "}\n"
+        return text
     }
 
     // MARK: Chains
@@ -47,7 +66,7 @@ extension GuardPlan {
             )
         }
         let arriving =
-            ["iifname \(trusted) accept", "jump link", "jump own"]
+            ["iifname \(trusted) accept"] + ownDatagramRules() + ["jump link", "jump own"]
             + judging(errors, .inbound) + ["jump inbound"]
         let leaving = ["oifname \(trusted) accept", "\(isOwn) accept"]
         let leavingWithoutMark = ["jump link", "jump outbound"]
@@ -127,14 +146,25 @@ extension GuardPlan {
         "ip protocol 2 ip ttl 1 ip daddr 224.0.0.0/4 accept",
     ]
 
-    /// IKE, ESP and AH to this machine, and ICMP errors that quote a packet of them.
+    /// IKE, ESP and AH to this machine. Each datagram of a tunnel passes these rules twice: only what
+    /// came out of a tunnel, which passes as often, is let in before them, and where a packet leads,
+    /// which costs most to find out, is asked last.
+    private func ownDatagramRules() -> [String] {
+        let ports = GuardPlan.set(self.ports.map(String.init))
+        let destinations =
+            localAddresses.isEmpty
+            ? ["fib daddr type local"] : [IPVersion.v4, .v6].compactMap(ownDestination)
+        return destinations.flatMap {
+            ["udp dport \(ports) \($0) accept", "meta l4proto { 50, 51 } \($0) accept"]
+        }
+    }
+
+    /// What else is our own: later fragments, and ICMP errors that quote a packet of ours.
     private func ownRules() -> [String] {
         let ports = GuardPlan.set(self.ports.map(String.init))
         var rules: [String] = []
         for version in [IPVersion.v4, .v6] {
             guard let destination = ownDestination(version) else { continue }
-            rules.append("\(destination) udp dport \(ports) accept")
-            rules.append("\(destination) meta l4proto { 50, 51 } accept")
             // Fragments behind the first: worthless without the first, which has the ports.
             let fragment = GuardPlan.isLaterFragment(version)
             rules.append("\(destination) meta l4proto 17 \(fragment) accept")
@@ -261,6 +291,11 @@ extension GuardPlan {
             // RFC 4301 §4.4.1.1: type and code are one selector for both directions.
             guard let types = policy.localPorts.intersection(policy.remotePorts) else { return nil }
             return "@th,0,16 \(types.lower)-\(types.upper)"
+        }
+        if policy.ipProtocol == 135 {
+            // RFC 6275 §6.1.1: the type of a Mobility Header is its third octet.
+            guard let types = policy.localPorts.intersection(policy.remotePorts) else { return nil }
+            return "@th,16,8 \(types.lower >> 8)-\(types.upper >> 8)"
         }
         let isOutbound = direction == .outbound
         let source = isOutbound ? policy.localPorts : policy.remotePorts

@@ -3,9 +3,26 @@ internal import Glibc
 
 /// The guard in the kernel: the nftables table `inet cygnet_guard`.
 package enum PacketGuard {
-    /// Puts `plan` in force, in place of what was, in one transaction.
+    /// Puts `plan` in force, in place of what was.
+    ///
+    /// The kernel fills sets of several ranges a moment after the rules of their transaction are in
+    /// force, and an empty set matches nothing. So a second table judges meanwhile, with the same
+    /// content: whatever passes has passed one whose sets are full.
     package static func set(_ plan: GuardPlan) throws(SystemCallFailure) {
-        _ = try run(plan.ruleset(), what: "nft table inet \(GuardPlan.tableName)")
+        let content = plan.content()
+        let standIn = GuardPlan.standInName
+        let what = "nft table inet \(GuardPlan.tableName)"
+        if plan.hasRangeSets {
+            _ = try run(GuardPlan.replacement(of: standIn, by: content), what: what)
+        }
+        let replacement = GuardPlan.replacement(of: GuardPlan.tableName, by: content)
+        do {
+            _ = try run(replacement, what: what)
+        } catch {
+            _ = try run(GuardPlan.removal(of: standIn), what: what)
+            throw error
+        }
+        _ = try run(GuardPlan.removal(of: standIn), what: what)
     }
 
     /// The table as the kernel has it, or nil when there is none.
@@ -22,8 +39,11 @@ package enum PacketGuard {
 
     /// Takes the guard away. Without one it does nothing.
     package static func lift() throws(SystemCallFailure) {
-        let table = "table inet \(GuardPlan.tableName)"
-        _ = try run("add \(table)\ndelete \(table)\n", what: "nft delete \(table)")
+        _ = try run(
+            GuardPlan.removal(of: GuardPlan.tableName)
+                + GuardPlan.removal(of: GuardPlan.standInName),
+            what: "nft delete table inet \(GuardPlan.tableName)"
+        )
     }
 
     /// Runs commands as one transaction and returns what they print.

@@ -107,46 +107,75 @@ package final class UDPSocket: Sendable {
         guard result == 0 else { throw .last("sendmsg(udp to \(remote))") }
     }
 
-    /// The next datagram that has arrived, or nil; those for which `room` is too small are dropped.
-    package func receive(into room: DatagramRoom) -> Datagram? {
-        unsafe receive(into: room.area)
-    }
-
-    /// The same with room that is made anew.
+    /// The next datagram that has arrived, or nil; those longer than `limit` are dropped.
     package func receive(limit: Int = DatagramRoom.largest) -> Datagram? {
-        receive(into: DatagramRoom(octets: limit))
+        let room = DatagramRoom(octets: limit, count: 1)
+        while true {
+            let (datagrams, isMore) = receive(into: room)
+            if let datagram = datagrams.first { return datagram }
+            if !isMore { return nil }
+        }
     }
 
-    private func receive(into room: UnsafeMutableBufferPointer<UInt8>) -> Datagram? {
-        while true {
-            var header = unsafe cygnet_datagram()
-            unsafe header.bytes = room.baseAddress
-            unsafe header.capacity = UInt32(room.count)
-            let count = unsafe cygnet_receive(number, &header, 1)
-            if count < 0, errno != EAGAIN, errno != EWOULDBLOCK, errno != EINTR { continue }
-            guard count == 1 else { return nil }
-            if unsafe header.is_truncated != 0 { continue }
-            guard let remote = unsafe header.remote.endpoint else { continue }
-            let address = unsafe header.local.address ?? local.address
-            return unsafe Datagram(
-                bytes: Array(UnsafeBufferPointer(rebasing: room[..<Int(header.length)])),
-                local: Endpoint(address: address, port: local.port),
-                remote: remote,
-                trafficClass: header.traffic_class
-            )
+    /// What has arrived, as many datagrams as there is room for at most, by one system call; and
+    /// whether there may be more. Those for which the room is too small are dropped.
+    package func receive(into room: DatagramRoom) -> (datagrams: [Datagram], isMore: Bool) {
+        unsafe withUnsafeTemporaryAllocation(of: cygnet_datagram.self, capacity: room.count) {
+            headers in
+            for index in 0..<room.count {
+                var header = unsafe cygnet_datagram()
+                unsafe header.bytes = room.start(of: index)
+                unsafe header.capacity = UInt32(room.octets)
+                unsafe headers.initializeElement(at: index, to: header)
+            }
+            let count = unsafe cygnet_receive(number, headers.baseAddress, UInt32(headers.count))
+            guard count >= 0 else {
+                // Another error is that of a datagram sent before, and is told once.
+                return ([], errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            }
+            var datagrams: [Datagram] = []
+            datagrams.reserveCapacity(Int(count))
+            for index in 0..<Int(count) {
+                if let datagram = unsafe datagram(headers[index]) { datagrams.append(datagram) }
+            }
+            return (datagrams, Int(count) == room.count)
         }
+    }
+
+    private func datagram(_ header: cygnet_datagram) -> Datagram? {
+        guard unsafe header.is_truncated == 0, let remote = unsafe header.remote.endpoint else {
+            return nil
+        }
+        let address = unsafe header.local.address ?? local.address
+        return unsafe Datagram(
+            bytes: Array(UnsafeBufferPointer(start: header.bytes, count: Int(header.length))),
+            local: Endpoint(address: address, port: local.port),
+            remote: remote,
+            trafficClass: header.traffic_class
+        )
     }
 }
 
-/// Room for one datagram, to be used again and again. Only what came is copied from it.
+/// Room for a few datagrams, to be used again and again. Only what came is copied from it.
 @safe package final class DatagramRoom {
     /// No UDP datagram is larger.
     package static let largest = 65_535
+    /// A system call each would be dear, and few come at once.
+    package static let usualCount = 8
 
-    fileprivate let area: UnsafeMutableBufferPointer<UInt8>
+    fileprivate let octets: Int
+    fileprivate let count: Int
+    private let area: UnsafeMutablePointer<UInt8>
 
-    package init(octets: Int = DatagramRoom.largest) {
-        unsafe area = .allocate(capacity: octets)
+    /// - Parameter octets: of one datagram.
+    package init(octets: Int = DatagramRoom.largest, count: Int = DatagramRoom.usualCount) {
+        self.octets = octets
+        self.count = count
+        unsafe area = .allocate(capacity: octets * count)
+    }
+
+    fileprivate func start(of index: Int) -> UnsafeMutablePointer<UInt8> {
+        unsafe area + index * octets
     }
 
     deinit { unsafe area.deallocate() }

@@ -15,6 +15,8 @@ package struct WorkerStatus: Codable, Equatable, Sendable {
     package var handedOver: UInt64
     /// Packets that others gave to it.
     package var takenOver: UInt64
+    /// Packets that other threads sealed or opened for it.
+    package var helped: UInt64
 
     package init(
         number: Int,
@@ -24,7 +26,8 @@ package struct WorkerStatus: Codable, Equatable, Sendable {
         sent: TrafficCount,
         received: TrafficCount,
         handedOver: UInt64,
-        takenOver: UInt64
+        takenOver: UInt64,
+        helped: UInt64 = 0
     ) {
         self.number = number
         self.processor = processor
@@ -34,5 +37,6 @@ package struct WorkerStatus: Codable, Equatable, Sendable {
         self.received = received
         self.handedOver = handedOver
         self.takenOver = takenOver
+        self.helped = helped
     }
 }

@@ -6,19 +6,23 @@ package struct PacketQuery: Codable, Equatable, Sendable {
     /// Ports, or of ICMP type and code as one number on either side; absent where they cannot be seen.
     package var sourcePort: UInt16?
     package var destinationPort: UInt16?
+    /// Absent: 0.
+    package var dscp: UInt8?
 
     package init(
         source: String,
         destination: String,
         protocol: UInt8,
         sourcePort: UInt16?,
-        destinationPort: UInt16?
+        destinationPort: UInt16?,
+        dscp: UInt8? = nil
     ) {
         self.source = source
         self.destination = destination
         self.protocol = `protocol`
         self.sourcePort = sourcePort
         self.destinationPort = destinationPort
+        self.dscp = dscp
     }
 }
 
@@ -37,6 +41,9 @@ package struct PacketStanding: Codable, Equatable, Sendable {
         package var limit: Int?
         /// Drops of the SA, as they were last read.
         package var drops: [DropCount]
+        /// Which packets leave by it, where several SAs carry the same traffic: `va ef`; absent for
+        /// the one that carries what has none of its own.
+        package var dscp: String?
 
         package init(
             spi: String,

@@ -26,7 +26,9 @@ extension InboundProcessor {
             if isV4 {
                 header = Int(unsafe bytes.read8(0) & 15) * 4
                 total = Int(unsafe bytes.read16(2))
-                guard header >= 20 else { return nil }
+                // RFC 4302 §3.4.1: a fragment "MUST" be discarded. Nothing protects what says that it is
+                // one, and what is one shows selectors no ports.
+                guard header >= 20, unsafe bytes.read16(6) & 0x3fff == 0 else { return nil }
                 kind = unsafe bytes.read8(9)
                 trafficClass = unsafe bytes.read8(1)
                 hopLimit = unsafe bytes.read8(8)

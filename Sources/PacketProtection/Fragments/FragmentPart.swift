@@ -31,7 +31,7 @@ struct FragmentPart {
         var kind = unsafe bytes.read8(6)
         while kind != 44 {
             // The packet's reader has walked here: each header lies within.
-            guard place + 8 <= packet.headerLength, kind != 51 else { return nil }
+            guard place + 8 <= packet.headerLength else { return nil }
             nextPlace = place
             kind = unsafe bytes.read8(place)
             place += (Int(unsafe bytes.read8(nextPlace + 1)) + 1) * 8

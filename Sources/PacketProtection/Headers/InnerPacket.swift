@@ -37,13 +37,17 @@ struct InnerPacket {
     var isFragment: Bool { flags & Flag.isFragment != 0 }
     var isLaterFragment: Bool { flags & Flag.isLaterFragment != 0 }
     var dontFragment: Bool { flags & Flag.dontFragment != 0 }
+    var codePoint: UInt8 { trafficClass >> 2 }
     var sourcePort: UInt16 { UInt16(truncatingIfNeeded: ports >> 16) }
     var destinationPort: UInt16 { UInt16(truncatingIfNeeded: ports) }
 
     /// What tells one flow from another besides addresses and ports: protocol, version, whether
-    /// ports are visible, and the device.
-    var kind: UInt32 {
-        UInt32(ipProtocol) | UInt32(flags & (Flag.isV4 | Flag.hasPorts)) << 8 | UInt32(device) << 16
+    /// ports are visible, the device, and of the traffic class the bits in `classMask`, which are
+    /// none or those of the DSCP.
+    @inline(__always)
+    func kind(classMask: UInt8) -> UInt32 {
+        let shape = flags & (Flag.isV4 | Flag.hasPorts) | trafficClass & classMask
+        return UInt32(ipProtocol) | UInt32(shape) << 8 | UInt32(device) << 16
     }
 
     /// Whether it goes to a group of one link, which no router passes on: 224.0.0.0/24, or of IPv6 a
@@ -125,6 +129,14 @@ struct InnerPacket {
         var headerLength: Int
         var ipProtocol: UInt8
         var flags: UInt8
+
+        /// RFC 8200 §4.5: a first fragment that lacks a header "through an Upper-Layer header" should
+        /// be discarded. It would pass for one of those that have no ports to be seen, and what is
+        /// behind it would bring them.
+        var hidesPorts: Bool {
+            flags & (Flag.isV4 | Flag.isFragment | Flag.isLaterFragment) == Flag.isFragment
+                && IPProtocolName.hasPorts(ipProtocol)
+        }
     }
 
     /// The flags of an IPv4 packet with this word of fragment flags and offset (RFC 791 §3.1).
@@ -141,9 +153,10 @@ struct InnerPacket {
 
     @inline(__always)
     private static func isExtension(_ number: UInt8) -> Bool {
-        // Hop-by-hop, routing, fragment, AH, destination options, HIP, shim6.
+        // Hop-by-hop, routing, fragment, destination options, HIP, shim6; RFC 4301 §4.4.1.1: not AH,
+        // which is a next layer protocol for policy, as it is over IPv4.
         switch number {
-        case 0, 43, 44, 51, 60, 139, 140: true
+        case 0, 43, 44, 60, 139, 140: true
         default: false
         }
     }
@@ -157,19 +170,17 @@ struct InnerPacket {
     ) -> UpperLayer? {
         var upper = UpperLayer(headerLength: 40, ipProtocol: firstHeader, flags: Flag.dontFragment)
         for _ in 0..<maximumExtensionHeaders {
-            guard isExtension(upper.ipProtocol) else { return upper }
+            guard isExtension(upper.ipProtocol) else { break }
             let start = upper.headerLength
             guard start + 8 <= totalLength else { return nil }
-            let length: Int
-            switch upper.ipProtocol {
-            case 44:
-                length = 8
+            var length = 8
+            if upper.ipProtocol == 44 {
                 upper.flags |= Flag.isFragment
                 if unsafe bytes.read16(start + 2) & 0xfff8 != 0 {
                     upper.flags |= Flag.isLaterFragment
                 }
-            case 51: length = (Int(unsafe bytes.read8(start + 1)) + 2) * 4
-            default: length = (Int(unsafe bytes.read8(start + 1)) + 1) * 8
+            } else {
+                length = (Int(unsafe bytes.read8(start + 1)) + 1) * 8
             }
             guard start + length <= totalLength else { return nil }
             upper.headerLength = start + length
@@ -177,7 +188,9 @@ struct InnerPacket {
             // What follows in a later fragment is data, not a header.
             if upper.flags & Flag.isLaterFragment != 0 { return upper }
         }
-        return isExtension(upper.ipProtocol) ? nil : upper
+        if isExtension(upper.ipProtocol) { return nil }
+        guard upper.hidesPorts else { return upper }
+        return unsafe visiblePorts(bytes, upper, totalLength: totalLength) == 0 ? nil : upper
     }
 
     /// The ports, with the flag that they are visible 32 bits above; 0 where there are none.
@@ -198,6 +211,12 @@ struct InnerPacket {
             // RFC 4301 §4.4.1.1: type and code, as one number on either side.
             guard start &+ 2 <= totalLength else { return 0 }
             let type = UInt64(unsafe bytes.read16(start))
+            return visible | type << 16 | type
+        case 135:
+            // RFC 6275 §6.1.1: the type of a Mobility Header, where ICMP has its type too (RFC 4301
+            // §4.4.1.1).
+            guard start &+ 4 <= totalLength else { return 0 }
+            let type = UInt64(unsafe bytes.read8(start &+ 2)) << 8
             return visible | type << 16 | type
         default: return 0
         }

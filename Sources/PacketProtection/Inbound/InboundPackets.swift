@@ -107,6 +107,8 @@ extension InboundProcessor {
                 unsafe authenticator._withUnsafeGuaranteedRef {
                     verify(first, count: end &- first, $0)
                 }
+            case .spread(let cipher):
+                unsafe open(first, count: end &- first, cipher)
             }
             while first < end {
                 octets &-= Int(unsafe jobs[first].body_length)
@@ -115,6 +117,15 @@ extension InboundProcessor {
             }
         }
         jobCount = 0
+    }
+
+    private func open(_ first: Int, count: Int, _ cipher: Unmanaged<SpreadCipher>) {
+        let job = unsafe jobs + first
+        if let desk = unsafe handOver.desk {
+            unsafe desk._withUnsafeGuaranteedRef { unsafe $0.open(job, count: count, cipher) }
+        } else {
+            unsafe cipher._withUnsafeGuaranteedRef { unsafe $0.own.open(job, count: count) }
+        }
     }
 
     /// What follows once the cipher has had its say.

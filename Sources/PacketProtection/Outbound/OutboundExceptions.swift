@@ -16,7 +16,7 @@ extension OutboundProcessor {
     ) -> Bool {
         let bytes = unsafe frame + OffloadHeader.length
         if packet.isLaterFragment, assembly.openCount > 0,
-            unsafe assembly.hasBegun(bytes, packet)
+            unsafe assembly.hasBegun(bytes, packet, at: now)
         {
             unsafe assemble(bytes, packet, at: now)
             return true
@@ -144,7 +144,13 @@ extension OutboundProcessor {
         }
         guard place >= 0 else { return nil }
         let slot = unsafe Int(
-            usable.select(query, policy: place, associations.elements, database)
+            usable.select(
+                query,
+                codePoint: packet.codePoint,
+                policy: place,
+                associations.elements,
+                database
+            )
         )
         if slot < 0, let home = homeElsewhere(Int32(place)) {
             return FlowDecision(kind: .handOver, policy: Int32(place), slot: home)

@@ -33,7 +33,8 @@ extension OutboundProcessor {
     }
 
     /// Cuts an IPv4 packet, which may be a fragment itself (RFC 791 §3.2). One that fits goes
-    /// whole, as does one that is to be fragmented behind ESP: by the system, or by who sends it.
+    /// whole, as does one that is to be fragmented behind ESP, by the system or by who sends it, and
+    /// one whose pieces the SA may not carry.
     mutating func protectFragments(
         _ bytes: UnsafeMutableRawPointer,
         totalLength: Int,
@@ -48,6 +49,9 @@ extension OutboundProcessor {
         if isWhole {
             guard let target = unsafe begin(totalLength, outer, at: now) else { return }
             return unsafe target.copyMemory(from: bytes, byteCount: totalLength)
+        }
+        guard unsafe associations.elements[outer.slot].carriesPieces else {
+            return drops.count(.fragmentWithoutPorts)
         }
         let field = unsafe bytes.read16(6)
         let firstOffset = Int(field & 0x1fff)

@@ -15,6 +15,9 @@ extension OutboundProcessor {
         at now: UInt64
     ) {
         let entry = unsafe database.policies + policy
+        if packet.isLaterFragment, !packet.hasPorts, unsafe entry.pointee.needsPorts {
+            return drops.count(.fragmentWithoutPorts)
+        }
         acquire(packet, policy: policy, at: now)
         guard
             unsafe held.hold(

@@ -195,6 +195,7 @@ extension OutboundProcessor {
     private func choose(_ packet: InnerPacket, policy: Int32) -> FlowDecision {
         let slot = unsafe usable.select(
             PolicyQuery(outbound: packet),
+            codePoint: packet.codePoint,
             policy: Int(policy),
             associations.elements,
             database

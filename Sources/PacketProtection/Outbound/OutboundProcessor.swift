@@ -186,7 +186,7 @@ package import IPsecPrimitives
     package mutating func seal(at now: Instant) {
         if staged.count > 0 { processStaged(at: now.nanoseconds) }
         if isCompressing { flushCompression() }
-        let lost = unsafe batch.seal(associations.elements)
+        let lost = unsafe batch.seal(associations.elements, handOver.desk)
         if lost > 0 { drops.count(.sealFailed, lost) }
     }
 
@@ -304,6 +304,7 @@ extension OutboundProcessor {
             return events.post(.commandFailed(identifier, .unknownSA))
         }
         unsafe usable.activate(slot, associations.elements, &database)
+        cache.tellsCodePoints = usable.classCount > 0
         beginFlow(slot, at: now.nanoseconds)
         // Packets that it does not carry may ask for another at once.
         let policy = database.index(of: unsafe associations.elements[slot].policy)
@@ -314,6 +315,7 @@ extension OutboundProcessor {
     private mutating func remove(_ identifier: SAIdentifier) {
         guard let slot = associations.slot(of: identifier.rawValue) else { return }
         unsafe usable.remove(slot, associations.elements, &database)
+        cache.tellsCodePoints = usable.classCount > 0
         endFlow(slot)
         unsafe associations.elements[slot].release()
         associations.remove(identifier: identifier.rawValue)

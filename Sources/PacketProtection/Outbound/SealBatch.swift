@@ -157,7 +157,10 @@ internal import IPsecCrypto
 
     /// Seals what is not yet; returns how many packets a cipher refused. The runs that hold one
     /// of those are emptied: nothing that was not sealed may leave.
-    mutating func seal(_ associations: UnsafeMutablePointer<OutboundSA>) -> Int {
+    mutating func seal(
+        _ associations: UnsafeMutablePointer<OutboundSA>,
+        _ desk: Unmanaged<CipherDesk>?
+    ) -> Int {
         for index in 0..<groupCount where unsafe groups[index].firstJob >= sealedJobs {
             let group = unsafe groups[index]
             switch unsafe associations[group.slot].transform {
@@ -171,6 +174,8 @@ internal import IPsecCrypto
                 unsafe authenticator._withUnsafeGuaranteedRef {
                     authenticate(group, $0, length: length)
                 }
+            case .spread(let cipher):
+                unsafe seal(group, cipher, desk)
             }
         }
         var failures: UInt32 = 0
@@ -179,6 +184,23 @@ internal import IPsecCrypto
         sealedJobs = jobCount
         isRunOpen = false
         return lost
+    }
+
+    private func seal(
+        _ group: Group,
+        _ cipher: Unmanaged<SpreadCipher>,
+        _ desk: Unmanaged<CipherDesk>?
+    ) {
+        let first = unsafe jobs + group.firstJob
+        if let desk = unsafe desk {
+            unsafe desk._withUnsafeGuaranteedRef {
+                unsafe $0.seal(first, count: group.count, cipher)
+            }
+        } else {
+            unsafe cipher._withUnsafeGuaranteedRef {
+                unsafe $0.own.seal(first, count: group.count)
+            }
+        }
     }
 
     /// Gives the packets of an SA of AH their ICVs.

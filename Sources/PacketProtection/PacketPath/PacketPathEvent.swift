@@ -36,6 +36,8 @@ package struct PacketTuple: Hashable, Sendable {
     /// Port, or ICMP type and code; nil when it cannot be seen.
     package var sourcePort: UInt16?
     package var destinationPort: UInt16?
+    /// The DSCP, where somebody asks about a packet.
+    package var codePoint: UInt8 = 0
 
     package init(
         source: IPAddress,

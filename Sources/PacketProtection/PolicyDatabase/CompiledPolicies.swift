@@ -8,6 +8,7 @@ internal import IPsecPrimitives
     /// The policies in their order.
     let identifiers: [PolicyIdentifier]
     let actions: [PolicyAction]
+    let needPorts: [Bool]
     let tree: PolicyTree
     /// Those of other devices than the shared one: no order tells them apart, but the device.
     let ownDevices: [PolicyEntry]
@@ -17,6 +18,7 @@ internal import IPsecPrimitives
     package init(_ entries: [PolicyEntry]) {
         identifiers = entries.map(\.identifier)
         actions = entries.map(\.action)
+        needPorts = entries.map(\.needsPorts)
         ownDevices = entries.filter { $0.device != .shared }
         remainder = entries.last { $0.isRemainder }?.identifier
         var selectors: [FlatSelector] = []

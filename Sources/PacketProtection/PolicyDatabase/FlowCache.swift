@@ -35,7 +35,8 @@ struct FlowDecision: Equatable {
 /// Remembers the decision for the last packets' exact tuples, so that the policy database is
 /// searched once a flow.
 ///
-/// A tuple has two places, beside one another in memory.
+/// A tuple has two places, beside one another in memory. Where an SA is for some code points alone, a
+/// packet's own is part of it.
 ///
 /// Another policy database makes every entry stale at once, a change of one policy's SAs those of its
 /// flows: the entry has the policy's generation, which the caller compares.
@@ -59,6 +60,8 @@ struct FlowDecision: Equatable {
 
     private var entries: UnsafeMutablePointer<Entry>
     private var mask: Int
+    /// The bits of the traffic class by which flows differ: those of the DSCP, or none.
+    private var classMask: UInt8 = 0
     private var generation: UInt32 = 1
 
     /// Precondition: `count` is a power of two, and not 1.
@@ -89,6 +92,15 @@ struct FlowDecision: Equatable {
         mask = count - 1
     }
 
+    /// Whether packets that differ in nothing but their DSCP are of different flows.
+    ///
+    /// Without, a flow is remembered as one whose DSCP is 0: where an SA asks for the distinction, or the
+    /// last one that did goes, what hangs on it is of another generation anyway.
+    var tellsCodePoints: Bool {
+        get { classMask != 0 }
+        set { classMask = newValue ? 0xfc : 0 }
+    }
+
     mutating func invalidate() {
         generation &+= 1
         guard generation == 0 else { return }
@@ -100,17 +112,18 @@ struct FlowDecision: Equatable {
     /// Asks for the memory that `find` will read.
     @inline(__always)
     func prefetch(_ packet: InnerPacket) {
-        let first = slot(packet) & ~1
+        let first = slot(packet, packet.kind(classMask: classMask)) & ~1
         unsafe cygnet_prefetch(entries + first, 2 * MemoryLayout<Entry>.stride)
     }
 
     @inline(__always)
     func find(_ packet: InnerPacket) -> Remembered? {
-        let slot = slot(packet)
+        let kind = packet.kind(classMask: classMask)
+        let slot = slot(packet, kind)
         var entry = unsafe entries + slot
-        if unsafe !isOf(packet, entry) {
+        if unsafe !isOf(packet, kind, entry) {
             unsafe entry = entries + (slot ^ 1)
-            guard unsafe isOf(packet, entry) else { return nil }
+            guard unsafe isOf(packet, kind, entry) else { return nil }
         }
         return unsafe Remembered(
             decision: entry.pointee.decision,
@@ -119,12 +132,16 @@ struct FlowDecision: Equatable {
     }
 
     @inline(__always)
-    private func isOf(_ packet: InnerPacket, _ entry: UnsafeMutablePointer<Entry>) -> Bool {
+    private func isOf(
+        _ packet: InnerPacket,
+        _ kind: UInt32,
+        _ entry: UnsafeMutablePointer<Entry>
+    ) -> Bool {
         unsafe entry.pointee.generation == generation
             && entry.pointee.destination == packet.destination
             && entry.pointee.source == packet.source
             && entry.pointee.ports == packet.ports
-            && entry.pointee.kind == packet.kind
+            && entry.pointee.kind == kind
     }
 
     @inline(__always)
@@ -133,16 +150,19 @@ struct FlowDecision: Equatable {
         _ decision: FlowDecision,
         policyGeneration: UInt32
     ) {
-        let slot = slot(packet)
+        let kind = packet.kind(classMask: classMask)
+        let slot = slot(packet, kind)
         // What was decided last comes first; what stood there moves aside, unless it is this one.
-        if unsafe entries[slot].generation == generation, unsafe !isOf(packet, entries + slot) {
+        if unsafe entries[slot].generation == generation,
+            unsafe !isOf(packet, kind, entries + slot)
+        {
             unsafe entries[slot ^ 1] = entries[slot]
         }
         unsafe entries[slot] = Entry(
             source: packet.source,
             destination: packet.destination,
             ports: packet.ports,
-            kind: packet.kind,
+            kind: kind,
             generation: generation,
             policyGeneration: policyGeneration,
             decision: decision
@@ -150,12 +170,12 @@ struct FlowDecision: Equatable {
     }
 
     @inline(__always)
-    private func slot(_ packet: InnerPacket) -> Int {
+    private func slot(_ packet: InnerPacket, _ kind: UInt32) -> Int {
         var hash = UInt64(truncatingIfNeeded: packet.source ^ packet.source >> 64)
         hash = hash &* 0x9e37_79b9_7f4a_7c15
         hash ^= UInt64(truncatingIfNeeded: packet.destination ^ packet.destination >> 64)
         hash = (hash ^ hash >> 29) &* 0xbf58_476d_1ce4_e5b9
-        hash ^= UInt64(packet.ports) << 8 | UInt64(packet.ipProtocol) | UInt64(packet.device) << 48
+        hash ^= UInt64(packet.ports) << 32 | UInt64(kind)
         hash = (hash ^ hash >> 32) &* 0x94d0_49bb_1331_11eb
         return Int(truncatingIfNeeded: hash >> 33) & mask
     }

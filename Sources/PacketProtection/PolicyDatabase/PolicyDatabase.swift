@@ -9,9 +9,13 @@
         var identifier: UInt32
         /// Whether the database has it; otherwise only SAs keep it.
         var isListed = false
+        /// Whether packets that show no ports have no SA to wait for.
+        var needsPorts = false
         /// First of the usable SAs, the one activated last; -1 for none.
         var firstSlot: Int32 = -1
         var usableSAs: Int32 = 0
+        /// How many of them are for some code points alone.
+        var classSAs: Int32 = 0
         /// Whether `SelectorIndex` has them, because they are many.
         var isIndexed = false
         /// How often what is decided about its packets has changed.
@@ -71,6 +75,7 @@
         for index in 0..<next.count {
             let place = note(next.identifiers[index].rawValue)
             unsafe policies[place].isListed = true
+            unsafe policies[place].needsPorts = next.needPorts[index]
             unsafe entries[index] = Entry(policy: Int32(place), action: next.actions[index])
         }
         compiled = next

@@ -13,6 +13,8 @@ package struct PolicyEntry: Hashable, Sendable {
     /// The device whose packets it is about. Those of other devices than the shared one have but
     /// one policy each, whatever the order.
     package var device: DeviceNumber
+    /// Whether its SAs take ports from packets, so that one that shows none gets none.
+    package var needsPorts = false
     /// Whether it stands for what no entry covers.
     package var isRemainder = false
 

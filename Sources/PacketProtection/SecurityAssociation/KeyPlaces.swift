@@ -26,13 +26,8 @@ internal import IPsecCrypto
     mutating func enter(_ slot: Int, _ transform: PacketTransform) {
         lastSlot = -1
         switch transform {
-        case .cipher(let cipher):
-            unsafe (places + slot).initialize(
-                to: Place(
-                    object: UnsafeRawPointer(Unmanaged.passUnretained(cipher).toOpaque()),
-                    keys: cipher.keys
-                )
-            )
+        case .cipher(let cipher): enter(slot, cipher)
+        case .spread(let cipher): enter(slot, cipher.own)
         case .authenticator(let authenticator):
             // The keys of AH are few, and lie with the object.
             let object = unsafe UnsafeRawPointer(
@@ -45,6 +40,15 @@ internal import IPsecCrypto
                 )
             )
         }
+    }
+
+    private mutating func enter(_ slot: Int, _ cipher: PacketCipher) {
+        unsafe (places + slot).initialize(
+            to: Place(
+                object: UnsafeRawPointer(Unmanaged.passUnretained(cipher).toOpaque()),
+                keys: cipher.keys
+            )
+        )
     }
 
     /// Asks for what `prefetch` will read.

@@ -16,6 +16,8 @@ internal import IPsecPrimitives
     let spi: UInt32
     let identifier: UInt32
     let policy: UInt32
+    /// Of the packets that it is for; empty: those that no other SA is for.
+    let codePoints: CodePointSet
     let ivLength: Int
     let icvLength: Int
     let blockMask: Int
@@ -46,6 +48,9 @@ internal import IPsecPrimitives
     private(set) var linkMTU: Int
     private let innerLimit: Int
     private let fragmentsAfter: Bool
+    /// Whether plaintext may be cut for it. RFC 4301 §7.3: fragments behind the first "MUST NOT" go by
+    /// an SA with ports, unless that was agreed on.
+    let carriesPieces: Bool
     /// The largest packet in octets that is protected whole although the path carries less: 0 where
     /// plaintext is fragmented.
     private(set) var wholeLimit = 0
@@ -64,6 +69,7 @@ internal import IPsecPrimitives
         spi = parameters.spi.rawValue
         identifier = parameters.identifier.rawValue
         policy = parameters.policy.rawValue
+        codePoints = parameters.codePoints
         shape = TransformShape(transform, parameters.path.version)
         ivLength = shape.iv
         icvLength = shape.icv
@@ -92,7 +98,12 @@ internal import IPsecPrimitives
         path = parameters.path
         linkMTU = parameters.linkMTU
         innerLimit = parameters.innerLimit ?? .max
-        fragmentsAfter = parameters.fragmentsAfter
+        carriesPieces =
+            parameters.carriesLaterFragments
+            || parameters.selectors.allSatisfy { $0.local.ports.isAny && $0.remote.ports.isAny }
+        fragmentsAfter =
+            parameters.fragmentsAfter
+            || !carriesPieces && parameters.carriage != .espAggregated
         segmentSizeLimit = parameters.segmentSizeLimit
         selectors = SelectorList(parameters.selectors)
         tunnelMTU = 0

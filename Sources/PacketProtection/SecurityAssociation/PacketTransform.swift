@@ -5,18 +5,22 @@ internal import IPsecPrimitives
 package enum PacketTransform: Sendable {
     case cipher(PacketCipher)
     case authenticator(PacketAuthenticator)
+    /// A cipher that several threads may help with.
+    case spread(SpreadCipher)
 }
 
 /// The same as a worker keeps it: nothing is counted on the way. The owner releases.
 @safe enum HeldTransform {
     case cipher(Unmanaged<PacketCipher>)
     case authenticator(Unmanaged<PacketAuthenticator>)
+    case spread(Unmanaged<SpreadCipher>)
 
     init(_ transform: PacketTransform) {
         switch transform {
         case .cipher(let cipher): self = unsafe .cipher(.passRetained(cipher))
         case .authenticator(let authenticator):
             self = unsafe .authenticator(.passRetained(authenticator))
+        case .spread(let cipher): self = unsafe .spread(.passRetained(cipher))
         }
     }
 
@@ -24,6 +28,7 @@ package enum PacketTransform: Sendable {
         switch self {
         case .cipher(let cipher): unsafe cipher.release()
         case .authenticator(let authenticator): unsafe authenticator.release()
+        case .spread(let cipher): unsafe cipher.release()
         }
     }
 }
@@ -41,19 +46,26 @@ struct TransformShape {
     init(_ transform: HeldTransform, _ version: IPVersion) {
         switch transform {
         case .cipher(let cipher):
-            let suite = unsafe cipher._withUnsafeGuaranteedRef { $0.suite }
-            iv = suite.ivLength
-            icv = suite.icvLength
-            block = suite.blockLength
-            authentication = 0
+            self.init(unsafe cipher._withUnsafeGuaranteedRef { $0.suite })
+        case .spread(let cipher):
+            self.init(unsafe cipher._withUnsafeGuaranteedRef { $0.own.suite })
         case .authenticator(let authenticator):
-            iv = 0
-            icv = unsafe authenticator._withUnsafeGuaranteedRef { $0.icvLength }
-            block = 1
-            authentication = unsafe authenticator._withUnsafeGuaranteedRef {
-                $0.headerLength(version)
-            }
+            self.init(unsafe authenticator._withUnsafeGuaranteedRef { $0 }, version)
         }
+    }
+
+    private init(_ suite: CipherSuite) {
+        iv = suite.ivLength
+        icv = suite.icvLength
+        block = suite.blockLength
+        authentication = 0
+    }
+
+    private init(_ authenticator: PacketAuthenticator, _ version: IPVersion) {
+        iv = 0
+        icv = authenticator.icvLength
+        block = 1
+        authentication = authenticator.headerLength(version)
     }
 
     /// From the beginning of ESP or AH to what is behind it.

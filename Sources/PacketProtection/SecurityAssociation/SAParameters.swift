@@ -87,6 +87,9 @@ package struct OutboundSAParameters: Sendable {
     /// Its place among SAs of the same traffic, each for another worker (RFC 9611); 0 for the first,
     /// and for one that stands alone.
     package var resource = 0
+    /// The packets that it is for, by the DSCP of the inner header, among SAs of the same traffic
+    /// (RFC 4301 §4.4.2.1); empty: those that none of the others is for.
+    package var codePoints = CodePointSet()
     /// Of tunnel mode ESP.
     package var padding = PaddingTarget.none
     /// How many packets without content are sent a second where nothing else is; tunnel mode ESP.

@@ -1,5 +1,11 @@
+internal import IPsecPrimitives
+
 /// Which outbound SAs each policy's packets may take, the one activated last first (make before
 /// break), for SAs that carry less than their policy (RFC 7296 §2.9) too.
+///
+/// Of those that carry a packet, one that is for its DSCP goes before one that is for none in
+/// particular (RFC 4301 §4.1). One for others is still better than none: which packets go by which
+/// SA is no matter of protection.
 ///
 /// A policy with few SAs has them in a list that is walked; where they are many, an index by
 /// addresses is made besides, so that one policy may have a hundred thousand. To enter or to leave
@@ -17,6 +23,8 @@
     private let links: UnsafeMutablePointer<Link>
     private var index = SelectorIndex()
     private var lastActivation: UInt64 = 0
+    /// Usable SAs that are for some code points alone, of all policies.
+    private(set) var classCount = 0
 
     /// With more SAs than this a policy gets an index, with half as many it loses it.
     private static let longestList: Int32 = 2
@@ -56,6 +64,10 @@
         unsafe policy.pointee.firstSlot = Int32(slot)
         unsafe policy.pointee.usableSAs += 1
         unsafe policy.pointee.generation &+= 1
+        if unsafe !associations[slot].codePoints.isEmpty {
+            unsafe policy.pointee.classSAs += 1
+            classCount += 1
+        }
         if unsafe policy.pointee.isIndexed {
             unsafe addToIndex(slot, associations, policy)
         } else if unsafe policy.pointee.usableSAs > UsableAssociations.longestList {
@@ -79,11 +91,15 @@
     @inline(__always)
     func select(
         _ query: PolicyQuery,
+        codePoint: UInt8,
         policy place: Int,
         _ associations: UnsafeMutablePointer<OutboundSA>,
         _ database: borrowing PolicyDatabase
     ) -> Int32 {
         let policy = unsafe database.policies + place
+        if unsafe policy.pointee.classSAs > 0 {
+            return unsafe selectOfClass(query, codePoint, place, associations, policy)
+        }
         if unsafe policy.pointee.isIndexed {
             return unsafe selectByIndex(query, place, associations, policy)
         }
@@ -156,6 +172,79 @@
         return -1
     }
 
+    /// How well an SA suits a packet that it carries.
+    private struct Suitability {
+        /// 2: it is for the packet's DSCP, 1: for none in particular, 0: for others.
+        let rank: UInt8
+        let activation: UInt64
+
+        init(_ codePoints: CodePointSet, _ codePoint: UInt8, activation: UInt64) {
+            rank = codePoints.contains(codePoint) ? 2 : codePoints.isEmpty ? 1 : 0
+            self.activation = activation
+        }
+
+        func exceeds(_ other: Suitability) -> Bool {
+            rank != other.rank ? rank > other.rank : activation > other.activation
+        }
+    }
+
+    /// As `select`, for a policy with SAs that are for some code points alone.
+    @inline(never)
+    private func selectOfClass(
+        _ query: PolicyQuery,
+        _ codePoint: UInt8,
+        _ place: Int,
+        _ associations: UnsafeMutablePointer<OutboundSA>,
+        _ policy: UnsafeMutablePointer<PolicyDatabase.Policy>
+    ) -> Int32 {
+        var best: Int32 = -1
+        var suitability: Suitability?
+        func consider(_ slot: Int32, activation: UInt64) {
+            let association = unsafe associations + Int(slot)
+            let own = Suitability(
+                unsafe association.pointee.codePoints,
+                codePoint,
+                activation: activation
+            )
+            guard suitability.map({ own.exceeds($0) }) ?? true,
+                unsafe association.pointee.selectors.matches(query)
+            else { return }
+            best = slot
+            suitability = own
+        }
+        guard unsafe policy.pointee.isIndexed, let shapes = unsafe policy.pointee.shapes.shapes
+        else {
+            var slot = unsafe policy.pointee.firstSlot
+            // The one activated last comes first.
+            var activation = UInt64.max
+            while slot >= 0 {
+                consider(slot, activation: activation)
+                activation -= 1
+                slot = unsafe links[Int(slot)].next
+            }
+            return best
+        }
+        for each in 0..<(unsafe Int(policy.pointee.shapes.count))
+        where unsafe shapes[each].isV4 == query.isV4 {
+            let key = unsafe SelectorIndex.key(
+                local: query.local,
+                remote: query.remote,
+                shape: shapes[each],
+                policy: place
+            )
+            var node = index.find(key).node
+            while node >= 0 {
+                let candidate = unsafe index.nodes + Int(node)
+                consider(
+                    unsafe candidate.pointee.slot,
+                    activation: unsafe candidate.pointee.activation
+                )
+                node = unsafe candidate.pointee.next
+            }
+        }
+        return best
+    }
+
     private mutating func takeOut(
         _ slot: Int,
         _ associations: UnsafeMutablePointer<OutboundSA>,
@@ -171,6 +260,10 @@
             unsafe policy.pointee.firstSlot = link.next
         }
         unsafe policy.pointee.usableSAs -= 1
+        if unsafe !associations[slot].codePoints.isEmpty {
+            unsafe policy.pointee.classSAs -= 1
+            classCount -= 1
+        }
         unsafe policy.pointee.generation &+= 1
         unsafe removeFromIndex(slot, associations, policy)
         unsafe links[slot] = Link(next: -1, previous: -1, policy: -1, firstNode: -1)

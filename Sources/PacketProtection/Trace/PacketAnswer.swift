@@ -25,6 +25,8 @@ package struct PacketAnswer: Hashable, Sendable {
         package var sequence: UInt64
         /// The largest inner packet in octets, outbound; 0 inbound.
         package var tunnelMTU: Int
+        /// Of the packets that it is for, among SAs of the same traffic; empty: the others.
+        package var codePoints = CodePointSet()
     }
 
     package var isOutbound: Bool
@@ -70,12 +72,12 @@ extension OutboundProcessor {
         }
         if decision.kind == .protect {
             let association = unsafe associations.elements[Int(decision.slot)]
-            answer.associations = [
-                PacketAnswer.Association(
-                    association.snapshot,
-                    tunnelMTU: association.tunnelMTU
-                )
-            ]
+            var taken = PacketAnswer.Association(
+                association.snapshot,
+                tunnelMTU: association.tunnelMTU
+            )
+            taken.codePoints = association.codePoints
+            answer.associations = [taken]
         }
         return answer
     }
@@ -126,13 +128,14 @@ private enum ImaginedPacket {
         unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0, count: header + payload)
         if isV4 {
             unsafe bytes.write8(0x45, 0)
+            unsafe bytes.write8(tuple.codePoint << 2, 1)
             unsafe bytes.write16(UInt16(header + payload), 2)
             unsafe bytes.write16(isFragment ? 1 : 0, 6)
             unsafe bytes.write8(tuple.ipProtocol, 9)
             unsafe bytes.write32(UInt32(truncatingIfNeeded: tuple.source.bits), 12)
             unsafe bytes.write32(UInt32(truncatingIfNeeded: tuple.destination.bits), 16)
         } else {
-            unsafe bytes.write8(0x60, 0)
+            unsafe bytes.write16(0x6000 | UInt16(tuple.codePoint) << 6, 0)
             unsafe bytes.write16(UInt16(header - 40 + payload), 4)
             unsafe bytes.write8(isFragment ? 44 : tuple.ipProtocol, 6)
             unsafe bytes.write128(tuple.source.bits, 8)
@@ -143,9 +146,13 @@ private enum ImaginedPacket {
             }
         }
         if let ports {
-            unsafe bytes.write16(ports.0, header)
+            switch tuple.ipProtocol {
             // Type and code stand where a source port does.
-            if tuple.ipProtocol != 1, tuple.ipProtocol != 58 {
+            case 1, 58: unsafe bytes.write16(ports.0, header)
+            // RFC 6275 §6.1.1: the type of a Mobility Header is its third octet.
+            case 135: unsafe bytes.write8(UInt8(ports.0 >> 8), header + 2)
+            default:
+                unsafe bytes.write16(ports.0, header)
                 unsafe bytes.write16(ports.1, header + 2)
             }
         }

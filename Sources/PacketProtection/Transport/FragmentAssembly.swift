@@ -63,10 +63,17 @@
         openCount -= 1
     }
 
-    /// Whether a later fragment belongs to a packet that was begun.
-    func hasBegun(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> Bool {
-        guard openCount > 0, let part = unsafe FragmentPart(bytes, packet) else { return false }
-        return find(packet, part) != nil
+    /// Whether a later fragment belongs to a packet that was begun, and not too long ago: by now its
+    /// identification may be that of another, which goes another way.
+    func hasBegun(
+        _ bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        at now: UInt64
+    ) -> Bool {
+        guard openCount > 0, let part = unsafe FragmentPart(bytes, packet),
+            let place = find(packet, part)
+        else { return false }
+        return unsafe now &- entries[place].since <= FragmentAssembly.maximumAge
     }
 
     /// Takes a fragment.

@@ -5,14 +5,17 @@ package struct WorkerPassages: Sendable {
     package let place: WorkerPlace
     /// To each worker by its index; there is none to the worker itself.
     package let rings: [HandOverRing?]
+    /// Where threads help with the cipher; nil where none do.
+    package let desk: CipherDesk?
 
     package static let alone = WorkerPassages(place: .alone, rings: [nil])
 
     /// Precondition: as many rings as workers.
-    package init(place: WorkerPlace, rings: [HandOverRing?]) {
+    package init(place: WorkerPlace, rings: [HandOverRing?], desk: CipherDesk? = nil) {
         precondition(rings.count == place.count)
         self.place = place
         self.rings = rings
+        self.desk = desk
     }
 }
 
@@ -26,6 +29,8 @@ package struct WorkerPassages: Sendable {
     private let passages: WorkerPassages
     /// The rings at hand without counting references.
     private let ways: UnsafeMutablePointer<Unmanaged<HandOverRing>?>
+    /// The desk at hand in the same way.
+    let desk: Unmanaged<CipherDesk>?
     /// A bit for each worker that was given something since `takeWaiting`.
     private var waiting: UInt64 = 0
     private(set) var packets = 0
@@ -33,6 +38,7 @@ package struct WorkerPassages: Sendable {
     init(_ passages: WorkerPassages) {
         place = passages.place
         self.passages = passages
+        unsafe desk = passages.desk.map { unsafe Unmanaged.passUnretained($0) }
         unsafe ways = .allocate(capacity: passages.rings.count)
         for (index, ring) in passages.rings.enumerated() {
             unsafe (ways + index).initialize(

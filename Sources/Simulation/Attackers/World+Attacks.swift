@@ -51,6 +51,7 @@ extension World {
     private func damaged(_ datagram: WireDatagram) -> WireDatagram {
         var result = datagram
         result.bytes = attackers.damaged(datagram.bytes)
+        checks.redirects.damaged(datagram, to: result)
         return result
     }
 

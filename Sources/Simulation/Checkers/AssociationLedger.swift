@@ -10,6 +10,8 @@ struct AssociationLedger {
         let tunnel: TunnelPath?
         let spi: SPI
         let isOutbound: Bool
+        /// Outbound, of the packets that it is for.
+        var codePoints = CodePointSet()
         var path: OuterPath
         /// Rank of the last activation; 0 for none. The highest of a policy is used.
         var activation: UInt64 = 0
@@ -76,6 +78,7 @@ struct AssociationLedger {
                 path: parameters.path,
                 installedAt: now
             )
+            association.codePoints = parameters.codePoints
             if parameters.isActive { association.activation = nextActivation() }
             return add(association, at: gateway, now)
         case .installInbound(let parameters):
@@ -150,6 +153,17 @@ struct AssociationLedger {
             && association.activation > best?.activation ?? 0
         { best = association }
         return best
+    }
+
+    /// The SA that sends by an SPI.
+    func outbound(_ spi: SPI, to remote: IPAddress, at gateway: Int) -> Association? {
+        associations[gateway].values.first {
+            $0.isOutbound && $0.spi == spi && $0.path.remote.address == remote
+        }
+    }
+
+    func outbound(of tunnel: TunnelPath, at gateway: Int) -> [Association] {
+        associations[gateway].values.filter { $0.isOutbound && $0.tunnel == tunnel }
     }
 
     func accepts(_ spi: SPI, at gateway: Int) -> Bool {

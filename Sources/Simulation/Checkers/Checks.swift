@@ -13,6 +13,9 @@ struct Checks {
     var associations: AssociationLedger
     var packets = PacketNumbers()
     var messages: MessageChecks
+    private var attempts: AttemptChecks
+    var crossings: CrossingChecks
+    private var endpoints = EndpointChecks()
     var authentication = AuthenticationChecks()
     var diagnoses: DiagnosisChecks
     var paths: PathChecks
@@ -28,6 +31,8 @@ struct Checks {
         children = ChildLedger(scenario)
         associations = AssociationLedger(gateways: scenario.gateways.count)
         messages = MessageChecks(gateways: scenario.gateways.count)
+        attempts = AttemptChecks(scenario)
+        crossings = CrossingChecks(scenario)
         diagnoses = DiagnosisChecks(scenario)
         paths = PathChecks(scenario)
         redirects = RedirectChecks(scenario)
@@ -101,8 +106,22 @@ struct Checks {
         at gateway: Int,
         _ now: UInt64
     ) -> Violation? {
-        let strayed = paths.isActive ? strayed(command, at: gateway, now) : nil
+        let strayed =
+            overtaken(command, at: gateway, now)
+            ?? (paths.isActive ? strayed(command, at: gateway, now) : nil)
         return associations.apply(command, at: gateway, now) ?? strayed
+    }
+
+    /// With MOBIKE, the answer to what tries a path may come late, and tells of it all the same.
+    private func overtaken(
+        _ command: PacketPathCommand,
+        at gateway: Int,
+        _ now: UInt64
+    ) -> Violation? {
+        guard !paths.isActive, case .updatePath(let identifier, let path) = command,
+            let known = associations.associations[gateway][identifier], known.isOutbound
+        else { return nil }
+        return endpoints.moved(path, from: known.path, at: gateway, now)
     }
 
     private func strayed(
@@ -155,15 +174,29 @@ struct Checks {
         coverage.count(message)
         collisions.sent(message, &coverage)
         authentication.sent(message, by: gateway)
+        endpoints.sent(message)
+        crossings.sent(message, by: gateway.index, now) { [children] end in
+            children.end(end.gateway, end.spi)?.outboundSPI
+        }
         return messages.sent(message, bytes, by: gateway.index, now)
+            ?? attempts.sent(message, by: gateway.index, now)
     }
 
-    mutating func ikeReceived(_ bytes: [UInt8], at gateway: Int, _ now: UInt64) {
+    mutating func ikeReceived(
+        _ bytes: [UInt8],
+        from remote: Endpoint?,
+        at gateway: Int,
+        _ now: UInt64
+    ) {
+        if let remote { endpoints.received(bytes, from: remote, at: gateway) }
         guard let header = try? WireHeader(reading: bytes).header else { return }
         messages.received(header, at: gateway)
         collisions.received(header)
         if header.exchangeType == .ikeAuth { authentication.received(bytes, at: gateway) }
     }
+
+    /// What came of it is known.
+    mutating func tookIn() { endpoints.tookIn() }
 
     mutating func espSent(_ datagram: WireDatagram, by gateway: Int, _ now: UInt64) -> Violation? {
         packets.sent(datagram, by: gateway, now)

@@ -4,6 +4,9 @@ internal import IPsecPrimitives
 /// Where two ends cannot agree, each has to say why: the one that refuses exactly, the other all
 /// that it can mean.
 struct DiagnosisChecks {
+    /// A refusal that nobody vouches for is believed so long after it came, at most.
+    private static let patience: UInt64 = .seconds(10)
+
     private let scenario: Scenario
     private let isDamaging: Bool
     /// By peering: whether an end has named the cause.
@@ -47,10 +50,21 @@ struct DiagnosisChecks {
             isNamed[peering.number] = true
         case .initiationFailed(let failure):
             if DiagnosisChecks.isTrouble(failure.subject) { return nil }
+            let text = (failure.explanation + " " + failure.remedy).lowercased()
+            // Whoever has moved is a stranger to peers that know it by its address.
+            if failure.subject == .ikeProposal, wasAway(gateway, at: now), text.contains("address")
+            {
+                return nil
+            }
+            // Who only sends others away compares nothing with them.
+            if failure.subject == .refusedByPeer, isRedirecting(by: now),
+                text.contains("the peer sends this end to")
+            {
+                return nil
+            }
             guard expected.asking.contains(failure.subject) else {
                 return violation("failed because of \(failure.subject.rawValue)")
             }
-            let text = (failure.explanation + " " + failure.remedy).lowercased()
             guard expected.words.allSatisfy(text.contains) else {
                 return violation("the true cause is not among those named: \(text)")
             }
@@ -70,6 +84,22 @@ struct DiagnosisChecks {
         else { return nil }
         return own.first {
             scenario.gateways[$0.other(than: gateway)].publicAddress == address
+        }
+    }
+
+    /// Whether a gateway is, or was when its request left, where nobody looks for it.
+    private func wasAway(_ gateway: Int, at now: UInt64) -> Bool {
+        scenario.faults.contains { fault in
+            guard case .move(gateway) = fault.kind else { return false }
+            return fault.time <= now && now <= fault.end + DiagnosisChecks.patience
+        }
+    }
+
+    /// Whether somebody sends others elsewhere, or has done so; who may be sent, another check judges.
+    private func isRedirecting(by now: UInt64) -> Bool {
+        scenario.faults.contains { fault in
+            guard case .redirect = fault.kind else { return false }
+            return fault.time <= now
         }
     }
 

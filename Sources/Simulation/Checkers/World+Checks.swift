@@ -9,6 +9,7 @@ extension World {
     /// Once a virtual second.
     func lookAround() {
         checkProbes()
+        checkCrossings()
         // One in so many at a time: these look at everything that a gateway has.
         let second = Int((now - VirtualTime.start) / .seconds(1))
         let share = scenario.isCrowd ? 60 : 10
@@ -88,6 +89,21 @@ extension World {
         }
     }
 
+    /// RFC 7296 §2.8.1: of two SAs in the place of one, the right one has gone.
+    private func checkCrossings() {
+        for crossing in checks.crossings.takeSettled(at: now) {
+            let (loser, winner) = (crossing.loser, crossing.winner)
+            guard checks.associations.accepts(loser.spi, at: loser.gateway) else { continue }
+            if !checks.associations.accepts(winner.spi, at: winner.gateway) {
+                fail(
+                    .crossings,
+                    "g\(loser.gateway) keeps \(loser.spi), which has the lowest nonce, and "
+                        + "g\(winner.gateway) has closed \(winner.spi)"
+                )
+            }
+        }
+    }
+
     /// Why two ends have not one pair of a tunnel each, the other's halves; nil when they have.
     private func disagreement(_ path: TunnelPath, _ gateway: Int, _ peer: Int) -> String? {
         let pairs = [gateway, peer].map { gateways[$0].controller?.pairs(of: path) ?? [] }
@@ -116,7 +132,7 @@ extension World {
             wantedEnds[place].isKnown = true
             let unrest =
                 end.isCarried
-                ? unrest(end.path, end.gateway, end.peer)
+                ? unrest(end)
                 : disagreement(end.path, end.gateway, end.peer)
             note(unrest, \.unrest, ofEnd: place, .rest)
         }
@@ -135,11 +151,12 @@ extension World {
         fail(checker, "\(end.path) at g\(end.gateway): \(trouble) for too long")
     }
 
-    private func unrest(_ path: TunnelPath, _ gateway: Int, _ peer: Int) -> String? {
+    private func unrest(_ end: WantedEnd) -> String? {
+        let (path, gateway, peer) = (end.path, end.gateway, end.peer)
         for isOutbound in [true, false] {
             let spis = checks.associations.spis(gateway, path, isOutbound: isOutbound)
             if spis.isEmpty { return "no \(isOutbound ? "outbound" : "inbound") SA" }
-            if spis.count > 1 {
+            if spis.count > end.pairCount {
                 let names = spis.map { "\($0)" }.sorted().joined(separator: ", ")
                 return "\(spis.count) \(isOutbound ? "outbound" : "inbound") SAs (\(names))"
             }
@@ -149,7 +166,24 @@ extension World {
             }
         }
         return checks.associations.outboundSPI(gateway, path) == nil
-            ? "its outbound SA is not used" : nil
+            ? "its outbound SA is not used" : classUnrest(end)
+    }
+
+    /// Why not each class of an end, and the rest, has one outbound SA; nil when each has.
+    private func classUnrest(_ end: WantedEnd) -> String? {
+        guard end.pairCount > 1 else { return nil }
+        let outbound = checks.associations.outbound(of: end.path, at: end.gateway)
+        guard outbound.count == end.pairCount else {
+            return "\(outbound.count) outbound SAs for \(end.pairCount) classes"
+        }
+        guard outbound.allSatisfy({ $0.activation > 0 }) else {
+            return "an outbound SA is not used"
+        }
+        let missing = end.classes.first { set in
+            !outbound.contains { $0.codePoints == CodePointSet(set) }
+        }
+        if let missing { return "no outbound SA for DSCP \(missing)" }
+        return outbound.contains { $0.codePoints.isEmpty } ? nil : "no outbound SA for the rest"
     }
 
     /// Once a move is over, each end sends to where the other sends from.
@@ -185,6 +219,10 @@ extension World {
             fail(.bounds, "g\(gateway.index) has \(counts.halfOpen) half-open SAs")
         }
         let peerings = scenario.peerings.count { $0.gateways.contains(gateway.index) }
+        // Those of floods, and of peers that went away, are long over; a few may just be coming up.
+        if phase == .settled, counts.halfOpen > 4 * peerings {
+            fail(.bounds, "g\(gateway.index) still has \(counts.halfOpen) half-open SAs")
+        }
         if counts.shown > 16 * peerings + counts.halfOpen + 16 {
             fail(.bounds, "g\(gateway.index) has \(counts.shown) IKE SAs")
         }
@@ -250,6 +288,9 @@ struct WantedEnd {
     let gateway: Int
     let peer: Int
     let isCarried: Bool
+    /// Of its own packets.
+    let classes: [[UInt8]]
+    let pairCount: Int
     /// Whether it has been looked at.
     var isKnown = false
     /// It has other SAs than it should.
@@ -265,7 +306,9 @@ struct WantedEnd {
                         path: TunnelPath(connection: peering.name, tunnel: tunnel.name),
                         gateway: gateway,
                         peer: peering.other(than: gateway),
-                        isCarried: tunnel.carriage == nil
+                        isCarried: tunnel.carriage == nil,
+                        classes: tunnel.ends[peering.place(of: gateway)].classes,
+                        pairCount: tunnel.pairCount
                     )
                 }
             }

@@ -8,11 +8,11 @@ package enum Expectations {
         exchanges + reports + notifies
             + CollisionWatch.names.map { "collision \($0)" }
             + VarietyGenerator.Form.allCases.map { "selectors \($0.rawValue)" }
-            + ["network loses a fragment"]
+            + ["network loses a fragment", "wear by packets"]
             + ["tells an address", "tells an old address", "has no answer"].map { "dns \($0)" }
             + FaultKind.Roaming.allCases.map { "fault roaming: \($0.rawValue)" }
             + Carriage.allCases.map { "carriage \($0.rawValue)" }
-            + ["carriage agreed across a NAT"]
+            + ["carriage agreed across a NAT", "classes by an SA of its own"]
             + Redirecting.Course.allCases.map { "fault redirect: \($0.rawValue)" }
             + redirects + roaming + faults.map { "fault \($0)" } + attacks.map { "attack \($0)" }
             + Mismatch.allCases.filter { $0 != .none }.map { "mismatch \($0.rawValue)" }

@@ -42,7 +42,7 @@ final class SimulatedGateway {
         let controller = ConnectionController(
             configuration: configuration,
             settings: settings(configuration),
-            packetCipherBackEnd: .openSSL,
+            packetCipherBackEnd: .automatic,
             random: GatewayRandomness(seed: scenario.seed, gateway: index, life: life, purpose: 0),
             engineRandom: GatewayRandomness(
                 seed: scenario.seed,

@@ -38,6 +38,16 @@ enum ProbePacket {
         return packet.bytes
     }
 
+    /// Puts another DSCP into a packet.
+    static func mark(_ packet: inout [UInt8], _ codePoint: UInt8) {
+        if packet[0] >> 4 == 4 {
+            packet[1] = codePoint << 2
+        } else {
+            packet[0] = 0x60 | codePoint >> 2
+            packet[1] = codePoint << 6
+        }
+    }
+
     /// Puts another sequence number into a packet.
     static func renumber(_ packet: inout [UInt8], _ sequence: UInt32) {
         for place in 0..<4 {

@@ -17,6 +17,8 @@ struct ProbeTraffic {
         let port: UInt16
         /// The longest way that a probe takes when nothing is wrong, in nanoseconds.
         let longestDelay: UInt64
+        /// Of its packets, by turns; empty: all have 0.
+        let codePoints: [UInt8]
         /// The last packet, but for its number the same as all of them; empty before the first.
         var packet: [UInt8] = []
         var lastSequence: UInt32 = 0
@@ -105,8 +107,21 @@ struct ProbeTraffic {
             ipProtocol: ipProtocol == 0 ? 17 : ipProtocol,
             sourcePort: local.port == 0 ? 7000 : local.port,
             port: remote.port == 0 ? 7777 : remote.port,
-            longestDelay: link.longestDelay
+            longestDelay: link.longestDelay,
+            codePoints: codePoints(of: tunnel)
         )
+    }
+
+    /// One that has no SA of its own, and one of each class that either end has.
+    private static func codePoints(of tunnel: TunnelPlan) -> [UInt8] {
+        let classes = tunnel.ends.map(\.classes).max { $0.count < $1.count } ?? []
+        return classes.isEmpty ? [] : [0] + classes.compactMap(\.last)
+    }
+
+    /// The DSCP of the last packet of a flow.
+    func codePoint(ofLast index: Int) -> UInt8 {
+        let values = flows[index].codePoints
+        return values.isEmpty ? 0 : values[Int(flows[index].lastSequence) % values.count]
     }
 
     mutating func nextInterval(_ flow: Int) -> UInt64 {
@@ -129,6 +144,9 @@ struct ProbeTraffic {
             )
         } else {
             ProbePacket.renumber(&flows[index].packet, sequence)
+        }
+        if !flows[index].codePoints.isEmpty {
+            ProbePacket.mark(&flows[index].packet, codePoint(ofLast: index))
         }
         return flows[index].packet
     }

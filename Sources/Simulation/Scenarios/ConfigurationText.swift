@@ -74,6 +74,10 @@ enum ConfigurationText {
             lines.append("        ah-proposals: [\(end.headerProposals.joined(separator: ", "))]")
         }
         if end.isTransport { lines.append("        mode: transport") }
+        if !end.classes.isEmpty {
+            let sets = end.classes.map { "[" + $0.map(String.init).joined(separator: ", ") + "]" }
+            lines.append("        sa-per-dscp: [\(sets.joined(separator: ", "))]")
+        }
         if let packets = end.lifetimePackets {
             lines.append("        lifetime-packets: \(packets)")
         }

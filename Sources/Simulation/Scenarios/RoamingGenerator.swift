@@ -22,6 +22,12 @@ struct RoamingGenerator {
         for index in scenario.peerings.indices
         where scenario.peerings[index].gateways.contains(gateway) {
             setMobility(of: &scenario.peerings[index], gateway, beginsAlone: isAlone)
+            // Who takes few children in an IKE SA is asked for another, and takes none from an
+            // address that it does not know.
+            let peer = scenario.peerings[index].other(than: gateway)
+            if scenario.peerings[index].end(of: peer).knowsPeer {
+                scenario.gateways[peer].childLimit = nil
+            }
         }
         plan(gateway, isAlone: isAlone, &scenario)
     }

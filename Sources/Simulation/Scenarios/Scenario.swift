@@ -164,6 +164,10 @@ package struct TunnelPlan: Sendable {
     var selectorForm: String?
     /// What the packet path does not carry, so that it is agreed on only.
     var carriage: Carriage?
+
+    /// Pairs of SAs that it has at rest: one for the rest, and one for each class of either end, which
+    /// have the same classes where both have any.
+    var pairCount: Int { 1 + (ends.map(\.classes.count).max() ?? 0) }
 }
 
 package enum Carriage: String, CaseIterable, Sendable {
@@ -182,6 +186,8 @@ package struct TunnelEndPlan: Sendable {
     /// Of AH.
     var headerProposals: [String] = []
     var isTransport = false
+    /// Sets of DSCPs whose packets have SAs of their own.
+    var classes: [[UInt8]] = []
     var start: String
     /// Seconds.
     var lifetime: Int

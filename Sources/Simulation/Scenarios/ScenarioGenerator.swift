@@ -52,6 +52,10 @@ package struct ScenarioGenerator {
         roaming.add(to: &scenario)
         var redirects = RedirectGenerator(seed: seed)
         redirects.add(to: &scenario)
+        var classes = ClassGenerator(seed: seed)
+        classes.add(to: &scenario)
+        var wear = WearGenerator(seed: seed)
+        wear.add(to: &scenario)
         return scenario
     }
 

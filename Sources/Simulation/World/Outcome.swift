@@ -17,6 +17,7 @@ package enum Checker: String, CaseIterable, Sendable {
     case reuse
     case window
     case rest
+    case crossings
     case convergence
     case diagnosis
     case probes
@@ -27,6 +28,7 @@ package enum Checker: String, CaseIterable, Sendable {
     case leftovers
     case secrets
     case encapsulation
+    case classes
 }
 
 /// How a run went.

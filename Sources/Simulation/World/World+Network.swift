@@ -48,8 +48,10 @@ extension World {
         tellStrangers(datagram)
         forgeRedirect(datagram)
         let passage = internet.carry(datagram, from: gateway.index, at: now)
-        if let copy = passage.first { schedule(.arrival(copy.datagram), at: now + copy.delay) }
-        if let copy = passage.second { schedule(.arrival(copy.datagram), at: now + copy.delay) }
+        for case let copy? in [passage.first, passage.second] {
+            checks.redirects.damaged(datagram, to: copy.datagram)
+            schedule(.arrival(copy.datagram), at: now + copy.delay)
+        }
         if passage.isFragmentLost { coverage.count("network", "loses a fragment") }
         if let octets = passage.tooLongFor {
             let delay = dice.span(milliseconds: 1...50)
@@ -83,7 +85,7 @@ extension World {
     }
 
     private func receive(_ message: [UInt8], _ datagram: WireDatagram, at index: Int) {
-        checks.ikeReceived(message, at: index, now)
+        checks.ikeReceived(message, from: datagram.source, at: index, now)
         checks.paths.received(message, from: datagram.source.address, at: index, now)
         control(
             .datagram(
@@ -95,5 +97,6 @@ extension World {
             ),
             at: index
         )
+        checks.tookIn()
     }
 }

@@ -15,9 +15,37 @@ extension World {
             if checks.isClear(datagram, traffic.mark) {
                 fail(.clear, "a probe of flow \(traffic.flows[flow].name) leaves in clear")
             }
+            checkClass(of: datagram, flow, by: gateway.index)
             sendESP(datagram, of: gateway)
         }
         postEvents(of: gateway)
+    }
+
+    /// Whether a probe leaves by the SA that is for its DSCP, or where there is none, by one for the
+    /// rest.
+    private func checkClass(of datagram: WireDatagram, _ flow: Int, by gateway: Int) {
+        guard !traffic.flows[flow].codePoints.isEmpty, datagram.bytes.count >= 4,
+            let taken = checks.associations.outbound(
+                SPI(rawValue: datagram.bytes[..<4].reduce(0) { $0 << 8 | UInt32($1) }),
+                to: datagram.destination.address,
+                at: gateway
+            ), let tunnel = taken.tunnel
+        else { return }
+        let usable = checks.associations.outbound(of: tunnel, at: gateway).filter {
+            $0.activation > 0
+        }
+        let codePoint = traffic.codePoint(ofLast: flow)
+        let isForIt = taken.codePoints.contains(codePoint)
+        let isThere = usable.contains { $0.codePoints.contains(codePoint) }
+        let isRestThere = usable.contains { $0.codePoints.isEmpty }
+        guard isForIt == isThere, isForIt || taken.codePoints.isEmpty == isRestThere else {
+            return fail(
+                .classes,
+                "g\(gateway) sends DSCP \(codePoint) of \(tunnel) by SPI \(taken.spi), which is for "
+                    + "DSCP [\(taken.codePoints)]"
+            )
+        }
+        if isForIt { coverage.count("classes", "by an SA of its own") }
     }
 
     /// Whether nothing may happen to a probe that is sent now.

@@ -126,7 +126,7 @@ extension World {
             }
             return postEvents(of: gateway)
         }
-        checks.ikeReceived(bytes, at: gateway.index, now)
+        checks.ikeReceived(bytes, from: nil, at: gateway.index, now)
         coverage.count("stream", "message")
         control(
             .datagram(

@@ -100,6 +100,7 @@ package final class World {
         }
         for tunnel in scenario.peerings.flatMap(\.tunnels) {
             if let carriage = tunnel.carriage { coverage.count("carriage", carriage.rawValue) }
+            if tunnel.ends[0].lifetimePackets != nil { coverage.count("wear", "by packets") }
             if let form = tunnel.selectorForm { coverage.count("selectors", form) }
         }
         countRoaming()

@@ -104,7 +104,10 @@ struct FurtherPairsTests {
     func singlePair() throws {
         let network = try Network(
             left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: at-boot}"],
-            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, sa-per-pair: true}"]
+            right: [
+                "net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, "
+                    + "sa-per: [local-address, remote-address]}"
+            ]
         )
         network.start()
         #expect(network.left.state() == .waitingForTraffic)
@@ -114,6 +117,30 @@ struct FurtherPairsTests {
         network.packet(at: network.left, from: "10.1.0.2", to: "10.2.1.1")
         #expect(network.left.pairs().count == 2 && network.right.pairs().count == 2)
         #expect(network.left.state() == .up)
+    }
+
+    @Test("each remote port has its pair, rekeyed for hours, and flows get theirs soon")
+    func ports() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, sa-per: remote-port}"],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16}"]
+        )
+        network.start()
+        let ports: [UInt16] = [22, 25, 53, 80, 443]
+        for port in ports {
+            network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1", port: port)
+        }
+        network.advance(by: .seconds(10))
+        let expected = ports.map { "10.2.0.0/16[udp/\($0)]" }.sorted()
+        #expect(remotes(network.left) == expected)
+        network.packet(at: network.left, from: "10.1.0.2", to: "10.2.1.9", port: 443)
+        #expect(network.left.pairs().count == 5)
+        for _ in 0..<3 {
+            network.advance(by: .seconds(3600))
+            #expect(remotes(network.left) == expected)
+            #expect(network.left.pairs().allSatisfy { $0.isOutboundActive })
+        }
+        #expect(network.left.dropsOfHeldPackets == 0)
     }
 
     @Test("several pairs of the same traffic are kept, whichever go")

@@ -106,6 +106,7 @@ final class Network {
         at site: Site,
         from source: String,
         to destination: String,
+        port: UInt16 = 53,
         tunnel: String = "net"
     ) {
         let path = TunnelPath(connection: "site", tunnel: tunnel)
@@ -118,7 +119,7 @@ final class Network {
             destination: IPAddress(destination)!,
             ipProtocol: 17,
             sourcePort: 4000,
-            destinationPort: 53
+            destinationPort: port
         )
         handle(.packetPath(.acquire(policy, tuple)), at: site)
     }

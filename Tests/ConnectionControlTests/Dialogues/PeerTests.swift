@@ -288,6 +288,32 @@ struct LossTests {
         #expect(network.left.state() == .down)
     }
 
+    @Test("an IKE SA that waits for its Delete is no way to the peer: our address is looked for")
+    func replacedAlone() throws {
+        let network = try Network(
+            start: "at-boot",
+            rightStart: "by-hand",
+            connectionLines: "ike-proposals: [aes256gcm16-prfsha256-x25519]",
+            leftAddress: "any"
+        )
+        network.start()
+        #expect(network.passes() && network.left.addressQuestions == 1)
+        // The answer that makes the peer's new IKE SA is lost, and nothing gets through for a while.
+        network.right.handle(
+            .rekey(RequestToken(rawValue: 900), connection: "site", .ikeSA),
+            at: network.now
+        )
+        network.carry(from: network.right, to: network.left)
+        network.isConnected = false
+        _ = network.rekey(.childSAs(tunnel: "net"), at: network.left)
+        network.advance(by: .seconds(105))
+        let status = network.left.controller.engineStatus(at: network.now)
+        #expect(Set(status.ikeSAs.map(\.stage)) == [.closing, .connecting])
+        network.isConnected = true
+        network.advance(by: .seconds(45))
+        #expect(network.passes() && network.left.addressQuestions == 2)
+    }
+
     @Test("trap: the next packet brings it up, although it started at boot")
     func trap() throws {
         let network = try Network(

@@ -54,6 +54,15 @@ struct FailureTests {
         #expect(left?.explanation.contains("AUTHENTICATION_FAILED") == true)
     }
 
+    @Test("an address that the peer has no connection for, which looks like proposals to us")
+    func unknownAddress() throws {
+        let (left, right) = failures { $0.remoteAddress = "192.0.2.77" }
+        #expect(right?.subject == .connection)
+        let told = try #require(left)
+        #expect(told.explanation.contains("proposals") && told.explanation.contains("address"))
+        #expect(told.remedy.contains("address"))
+    }
+
     @Test("an unknown identity")
     func unknownIdentity() {
         let (left, right) = failures { $0.remoteIdentity = "somebody.example" }

@@ -311,6 +311,24 @@ struct FollowUpTests {
         #expect(dialogue.right.establishedIKESAs.count == 1 && dialogue.agree())
     }
 
+    @Test("an IKE SA closed while it is replaced takes its successor along", arguments: 1...3)
+    func closedWhileReplaced(exchanges: Int) {
+        let dialogue = established()
+        rekeyIKESA(at: dialogue.left, dialogue)
+        for _ in 1..<exchanges {
+            dialogue.carry(from: dialogue.left, to: dialogue.right)
+            dialogue.carry(from: dialogue.right, to: dialogue.left)
+        }
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.handle(.terminate(connection: "site", child: nil), at: dialogue.left)
+        dialogue.advance(by: .seconds(200))
+        for party in [dialogue.left, dialogue.right] {
+            #expect(party.children.isEmpty)
+            #expect(party.establishedIKESAs.isEmpty)
+            #expect(party.engine.sas.all().allSatisfy { $0.established == nil })
+        }
+    }
+
     @Test(
         "closing the child or the SA in the middle leaves nothing behind",
         arguments: [true, false]

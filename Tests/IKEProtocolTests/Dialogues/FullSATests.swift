@@ -41,6 +41,28 @@ struct FullSATests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test("what is asked for while its IKE SA is replaced comes, though the old one is closed")
+    func askedForMeanwhile() throws {
+        let dialogue = dialogue()
+        let first = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        let beginning = dialogue.left.outbox
+        try #require(!beginning.isEmpty)
+        dialogue.left.outbox = []
+        // The new IKE SA is slow, and the child that it was begun for ends.
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .hard), at: dialogue.left)
+        dialogue.begin(dialogue.left)
+        dialogue.handle(.terminate(connection: "site", child: nil), at: dialogue.right)
+        dialogue.settle()
+        #expect(dialogue.left.present.isEmpty && dialogue.right.present.isEmpty)
+        dialogue.left.outbox = beginning
+        dialogue.settle()
+        #expect(dialogue.agree())
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+    }
+
     @Test(
         "of two IKE SAs that replace a full one, one stays, whichever end's proof is on its way",
         arguments: 1...16

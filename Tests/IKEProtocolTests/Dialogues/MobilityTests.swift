@@ -77,6 +77,29 @@ struct MobilityTests {
         #expect(dialogue.left.count { if case .movedTo = $0 { true } else { false } } == 1)
     }
 
+    /// Shown by seed 440016945 of the simulator: it stayed until the old address went, and packets that
+    /// were under way then were lost.
+    @Test("an IKE SA that is being made when a better way comes takes it once it is established")
+    func betterWayMeanwhile() {
+        var isTold = false
+        let (dialogue, _) = connect(terrain: { terrain in
+            terrain.isLost = { [unowned terrain] datagram in
+                // The answer to IKE_SA_INIT is under way.
+                let isAnswer = datagram.local.address == IPAddress("192.0.2.2")
+                guard !isTold, isAnswer else { return false }
+                isTold = true
+                terrain.left.insert(IPAddress("198.51.100.7")!)
+                terrain.leftRoute = IPAddress("198.51.100.7")
+                terrain.announce()
+                return false
+            }
+        })
+        dialogue.settle()
+        #expect(isTold && dialogue.left.establishedIKESAs.count == 1)
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+        #expect(dialogue.agree())
+    }
+
     @Test("while the old path works, it carries packets until the new one is proven")
     func makeBeforeBreak() {
         let (dialogue, terrain) = connect()

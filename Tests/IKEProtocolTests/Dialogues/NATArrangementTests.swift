@@ -157,6 +157,39 @@ struct NATArrangementTests {
         #expect(dialogue.right.establishedIKESAs.first?.remote == moved)
     }
 
+    /// RFC 7296 §2.23: "dynamic address update should only be done in response to a new packet;
+    /// otherwise, an attacker can revert the addresses". What was sent before another and comes
+    /// behind it is not new: whoever holds a datagram back could draw the traffic to where it came
+    /// from.
+    @Test("a request that a later one has overtaken moves nobody, wherever it comes from")
+    func overtakenRequest() throws {
+        let (dialogue, terrain) = connect(.initiator, mobile: false) { near, far in
+            for name in ["two", "three"] {
+                near.children[name] = ("10.1.0.0/16", "10.\(name.count).0.0/16")
+                far.children[name] = ("10.\(name.count).0.0/16", "10.1.0.0/16")
+            }
+        }
+        dialogue.begin(dialogue.left, "two")
+        dialogue.begin(dialogue.left, "three")
+        var requests = dialogue.left.outbox
+        #expect(requests.count == 2)
+        dialogue.left.outbox = []
+        terrain.leftNAT?.goOut(&requests[0])
+        terrain.leftNAT?.rebind()
+        terrain.leftNAT?.goOut(&requests[1])
+        #expect(requests[0].local != requests[1].local)
+        func peer() -> Endpoint? { dialogue.right.establishedIKESAs.first?.remote }
+        #expect(peer() == requests[0].local)
+        dialogue.deliver(requests[1], to: dialogue.right)
+        #expect(peer() == requests[1].local)
+        dialogue.deliver(requests[0], to: dialogue.right)
+        #expect(peer() == requests[1].local)
+        #expect(dialogue.right.packetPath?.remote == requests[1].local)
+        // It was carried out all the same; its first answer is lost on the way that is no more.
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.agree(on: "two") && dialogue.agree(on: "three"))
+    }
+
     @Test("an initiator may begin at port 4500", arguments: [Arrangement.none, .initiator, .both])
     func beginAtPort4500(arrangement: Arrangement) {
         var settings = EngineSettings()

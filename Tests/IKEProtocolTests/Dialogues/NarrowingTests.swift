@@ -113,7 +113,7 @@ struct NarrowingTests {
     @Test("a policy for each pair of addresses gives each pair its child")
     func pairs() {
         var right = Setup().mirrored
-        right.adjustChild = { $0.isPerPair = true }
+        right.adjustChild = { $0.populated = .addresses }
         let dialogue = Dialogue(Setup(), right)
         dialogue.initiate(packet: packet("10.1.0.1", "10.2.0.1"))
         dialogue.initiate(packet: packet("10.1.0.2", "10.2.0.1"))
@@ -128,10 +128,34 @@ struct NarrowingTests {
         #expect(dialogue.left.failures.isEmpty && dialogue.right.failures.isEmpty)
     }
 
+    @Test("a policy for each remote port gives each port its child, whoever begins")
+    func ports() {
+        var right = Setup().mirrored
+        // What is remote to the left is local to the right.
+        right.adjustChild = { $0.populated = .localPort }
+        for isMutual in [false, true] {
+            var left = Setup()
+            if isMutual { left.adjustChild = { $0.populated = .remotePort } }
+            let dialogue = Dialogue(left, right)
+            dialogue.initiate(packet: packet("10.1.0.1", "10.2.0.1", ports: (40_000, 443)))
+            dialogue.initiate(packet: packet("10.1.0.2", "10.2.0.1", ports: (40_001, 443)))
+            dialogue.initiate(packet: packet("10.1.0.1", "10.2.0.1", ports: (40_000, 22)))
+            let children = dialogue.left.children
+            #expect(children.count == 2)
+            #expect(
+                children.map { $0.remoteSelectors.map(\.description) } == [
+                    ["10.2.0.0/16[tcp/443]"], ["10.2.0.0/16[tcp/22]"],
+                ]
+            )
+            #expect(children.allSatisfy { $0.localSelectors[0].description == "10.1.0.0/16[tcp]" })
+            #expect(dialogue.left.failures.isEmpty && dialogue.right.failures.isEmpty)
+        }
+    }
+
     @Test("without a packet, such a policy answers SINGLE_PAIR_REQUIRED")
     func singlePairRequired() {
         var right = Setup().mirrored
-        right.adjustChild = { $0.isPerPair = true }
+        right.adjustChild = { $0.populated = .addresses }
         let dialogue = Dialogue(Setup(), right)
         dialogue.initiate()
         #expect(dialogue.left.present.isEmpty && dialogue.left.establishedIKESAs.count == 1)
@@ -144,7 +168,7 @@ struct NarrowingTests {
     @Test("our own policy for each pair offers nothing else")
     func ownPairs() {
         var left = Setup()
-        left.adjustChild = { $0.isPerPair = true }
+        left.adjustChild = { $0.populated = .addresses }
         let dialogue = Dialogue(left, Setup().mirrored)
         dialogue.initiate(packet: packet("10.1.0.1", "10.2.0.1"))
         #expect(dialogue.agree())

@@ -153,6 +153,87 @@ struct RedirectTests {
         #expect(dialogue.left.redirections.count == 6)
     }
 
+    /// The right end has another connection in front of the peer's, for any address as well.
+    private func openBeside(
+        _ other: RedirectPolicy,
+        otherProposals: [String] = Setup().ikeProposals,
+        own: RedirectPolicy
+    ) -> Dialogue {
+        var near = Setup()
+        near.redirection.follows = true
+        var far = Setup().mirrored
+        far.redirection = own
+        far.adjustConnection = { $0.remoteAddress = nil }
+        var beside = far
+        beside.redirection = other
+        beside.remoteIdentity = "other.example"
+        beside.ikeProposals = otherProposals
+        beside.adjustConnection = { connection in
+            connection.name = "other"
+            connection.remoteAddress = nil
+        }
+        let dialogue = Dialogue(near, far)
+        dialogue.right.absorb(
+            dialogue.right.engine.setConnections(
+                beside.connections + far.connections,
+                credentials: far.credentials,
+                at: dialogue.now
+            )
+        )
+        return dialogue
+    }
+
+    @Test("a first message that may be of another connection's peer is not sent where that one is")
+    func ofAnotherConnection() {
+        let dialogue = openBeside(
+            RedirectPolicy(target: .address(elsewhere)),
+            own: RedirectPolicy()
+        )
+        dialogue.initiate()
+        #expect(dialogue.left.redirections.isEmpty)
+        #expect(dialogue.agree())
+    }
+
+    @Test("a connection that takes nothing of the offer says nothing of where its peer goes")
+    func ofOneThatCannotBeMeant() {
+        let others = ["chacha20poly1305-prfsha256-x25519"]
+        let sending = RedirectPolicy(target: .address(elsewhere))
+        let served = openBeside(sending, otherProposals: others, own: RedirectPolicy())
+        served.initiate()
+        #expect(served.agree())
+        let sent = openBeside(RedirectPolicy(), otherProposals: others, own: sending)
+        sent.initiate()
+        #expect(sent.left.redirections.map(\.target) == [.address(elsewhere)])
+        #expect(sent.sent.count == 2)
+    }
+
+    @Test("a peer that its first message does not tell is sent away as soon as it is proven")
+    func onceItIsKnown() {
+        let sending = RedirectPolicy(target: .address(elsewhere))
+        let dialogue = openBeside(RedirectPolicy(), own: sending)
+        dialogue.initiate()
+        #expect(dialogue.left.redirections.map(\.target) == [.address(elsewhere)])
+        #expect(dialogue.left.installed.isEmpty && dialogue.right.installed.isEmpty)
+        #expect(dialogue.right.establishedIKESAs.isEmpty && dialogue.left.failures.isEmpty)
+        let all = openBeside(sending, own: sending)
+        all.initiate()
+        #expect(all.left.redirections.map(\.target) == [.address(elsewhere)])
+        #expect(all.sent.count == 2)
+    }
+
+    @Test("nor is one sent back, once it is proven, that comes from there")
+    func noPingPongOnceItIsKnown() {
+        let dialogue = openBeside(
+            RedirectPolicy(),
+            own: RedirectPolicy(target: .address(elsewhere))
+        )
+        var wish = IKEEvent.Initiation(connection: "site", child: "net")
+        wish.redirectedFrom = elsewhere
+        dialogue.handle(.initiate(wish), at: dialogue.left)
+        dialogue.settle()
+        #expect(dialogue.agree())
+    }
+
     @Test("a client that comes from where it would be sent is served")
     func noPingPong() {
         let dialogue = open()

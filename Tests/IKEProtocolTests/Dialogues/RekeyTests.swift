@@ -103,6 +103,42 @@ struct RekeyTests {
         #expect(dialogue.left.count { $0 == .ikeSAClosed(.expired) } == 0)
     }
 
+    /// RFC 7296 §2.8: the new IKE SA inherits the Child SAs, which grow old as before.
+    @Test(
+        "the lifetimes of children go on when their IKE SA is replaced",
+        arguments: [true, false]
+    )
+    func inheritedLifetimes(byLeft: Bool) {
+        func connected(_ lifetime: SALifetime) -> Dialogue {
+            var setup = Setup()
+            setup.childLifetime = lifetime
+            let dialogue = Dialogue(setup)
+            dialogue.initiate()
+            dialogue.advance(by: .seconds(50))
+            dialogue.handle(
+                .rekeyIKESA(connection: "site"),
+                at: byLeft ? dialogue.left : dialogue.right
+            )
+            dialogue.advance(by: .seconds(40))
+            #expect(dialogue.agree() && dialogue.left.installed.count == 1)
+            return dialogue
+        }
+        func rekeyings(_ party: Party) -> Int {
+            party.count { if case .ikeSARekeyed = $0 { true } else { false } }
+        }
+        let replaced = connected(SALifetime(rekeyAfter: .seconds(100), jitterPercent: 0))
+        replaced.advance(by: .seconds(15))
+        #expect(rekeyings(replaced.left) == 1)
+        #expect(replaced.agree() && replaced.left.installed.count > 1)
+        // Nobody may use it beyond its end (RFC 4301 §4.4.2.1), whether it could be replaced or not.
+        let expired = connected(
+            SALifetime(rekeyAfter: nil, jitterPercent: 0, expireAfter: .seconds(100))
+        )
+        expired.advance(by: .seconds(15))
+        #expect(rekeyings(expired.left) == 1)
+        #expect(expired.left.present.isEmpty && expired.right.present.isEmpty)
+    }
+
     @Test("both ends replace the same IKE SA at once, also when messages get lost")
     func crossedIKERekey() {
         for seed in UInt64(1)...4 {

@@ -1,3 +1,4 @@
+import IKECredentials
 import IKEMessages
 import IKEProtocol
 import IPsecCrypto
@@ -140,6 +141,79 @@ struct ResumptionProofTests {
         session.dialogue.settle()
         #expect(session.dialogue.agree() && session.isResumed(session.right))
         #expect(session.right.establishedIKESAs.first?.remoteIdentity == "left.example")
+    }
+}
+
+/// What IKE_AUTH of an IKE SA that resumes nothing proves (RFC 7296 §2.15).
+@Suite("Proof in a session of its own")
+struct FirstProofTests {
+    /// `change` is done to the payloads of one of the two messages of IKE_AUTH.
+    private func authenticate(
+        changingRequest: Bool,
+        against right: Setup = Setup().mirrored,
+        _ change: @escaping (Payload) -> Payload
+    ) -> Dialogue {
+        var settings = EngineSettings()
+        settings.exposesKeys = true
+        let dialogue = Dialogue(Setup(), right, settings: settings)
+        let left = dialogue.left
+        // Who the peer has to be is for its connection to say, not for the secrets.
+        dialogue.configureSecretForAnyone(at: left, Setup())
+        dialogue.directedLink = { datagram, isFromLeft in
+            guard isFromLeft == changingRequest, let keys = left.engine.exposedKeys.last else {
+                return [datagram]
+            }
+            return [Forger(keys: keys).changed(datagram, change)]
+        }
+        dialogue.initiate()
+        return dialogue
+    }
+
+    @Test("what is changed by nobody is believed", arguments: [true, false])
+    func unchanged(isRequest: Bool) {
+        #expect(authenticate(changingRequest: isRequest) { $0 }.agree())
+    }
+
+    @Test("an AUTH of the right length that proves nothing is refused", arguments: [true, false])
+    func wrongAuthentication(isRequest: Bool) {
+        let dialogue = authenticate(changingRequest: isRequest) { payload in
+            guard case .authentication(var authentication) = payload else { return payload }
+            authentication.data[0] ^= 1
+            return .authentication(authentication)
+        }
+        let deceived = isRequest ? dialogue.right : dialogue.left
+        #expect(deceived.count { if case .ikeSAEstablished = $0 { true } else { false } } == 0)
+        #expect(deceived.count { if case .childSAEstablished = $0 { true } else { false } } == 0)
+        #expect(!dialogue.agree())
+    }
+    /// RFC 7296 §1.2: a responder "might use some other IDr to finish the exchange", and AUTH of the
+    /// request does not cover that payload. It is for the initiator not to accept that (RFC 4301
+    /// §4.4.3), even of one that has proven to be somebody for whom there is a secret.
+    @Test(
+        "a responder that proves another identity than the configured one is refused",
+        arguments: ["other.example", "right@example", "192.0.2.2", "2001:db8::2"]
+    )
+    func otherIdentity(name: String) throws {
+        var right = Setup().mirrored
+        right.localIdentity = name
+        let identity = try #require(Identity(name))
+        let dialogue = authenticate(changingRequest: true, against: right) { payload in
+            guard case .identificationResponder = payload else { return payload }
+            return .identificationResponder(
+                IdentificationPayload(
+                    type: IdentificationType(rawValue: identity.wireType),
+                    data: identity.wireContent
+                )
+            )
+        }
+        #expect(
+            dialogue.right.count { if case .ikeSAEstablished = $0 { true } else { false } } == 1
+        )
+        let deceived = dialogue.left
+        #expect(deceived.count { if case .ikeSAEstablished = $0 { true } else { false } } == 0)
+        #expect(deceived.present.isEmpty)
+        #expect(deceived.failures.map(\.subject) == [.identity])
+        #expect(dialogue.right.establishedIKESAs.isEmpty && dialogue.right.present.isEmpty)
     }
 }
 

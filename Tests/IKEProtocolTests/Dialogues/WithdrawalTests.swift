@@ -47,6 +47,24 @@ struct WithdrawalTests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    /// Seed 440019902 of the simulator: the rekeying went first, and its child outlived `cygnet down`.
+    @Test("a rekeying that waits for its turn is not begun for a child that is ended meanwhile")
+    func endedBeforeItsRekeying() throws {
+        var far = twoChildren.mirrored
+        far.window = 1
+        let dialogue = Dialogue(twoChildren, far)
+        dialogue.initiate()
+        dialogue.initiate("other")
+        let spi = try #require(dialogue.left.active["net"])
+        // Something that the window has no room besides.
+        let first = IKEEvent.terminate(connection: "site", child: "other")
+        dialogue.handle(first, at: dialogue.left)
+        dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.left)
+        dialogue.handle(.terminate(connection: "site", child: "net"), at: dialogue.left)
+        dialogue.settle()
+        #expect(dialogue.left.present.isEmpty && dialogue.right.present.isEmpty)
+    }
+
     @Test("closing before a refusal comes leaves nothing to wait for")
     func closedBeforeRefusal() {
         var right = Setup().mirrored

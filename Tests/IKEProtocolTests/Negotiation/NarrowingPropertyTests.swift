@@ -30,21 +30,22 @@ struct NarrowingPropertyTests {
     func choice(seed: UInt64) {
         var world = World(seed: 10_000 + seed)
         let offered = world.pair()
-        let policies = (0..<3).map { world.policy(named: "\($0)", mayBePerPair: true) }
+        let policies = (0..<3).map { world.policy(named: "\($0)", mayBePopulated: true) }
         guard case .chosen(let choice) = TrafficSelectorNarrowing.choose(offered, among: policies)
         else {
             #expect(
                 policies.allSatisfy {
-                    $0.isPerPair || offered.intersection($0.selectors) == nil
+                    !$0.populated.isEmpty || offered.intersection($0.selectors) == nil
                 }
             )
             return
         }
         #expect(offered.covers(choice.selectors))
         #expect(choice.policy.selectors.covers(choice.selectors))
+        #expect(choice.selectors.isPopulated(choice.policy.populated))
         // RFC 7296 §2.9: a policy that allows the first pair gives a result that includes it.
         let mayIncludeFirst = policies.contains { policy in
-            !policy.isPerPair && policy.selectors.coversFirst(of: offered)
+            policy.populated.isEmpty && policy.selectors.coversFirst(of: offered)
         }
         if mayIncludeFirst, offered.local[0].mayMeet(offered.remote[0]) {
             #expect(choice.selectors.coversFirst(of: offered))
@@ -65,7 +66,7 @@ struct NarrowingPropertyTests {
     func offers() {
         for seed in UInt64(0)..<300 {
             var world = World(seed: 20_000 + seed)
-            let policy = world.policy(named: "a", mayBePerPair: true)
+            let policy = world.policy(named: "a", mayBePopulated: true)
             for packet in world.packets(20) {
                 let selector = packet.selector
                 let offer = TrafficSelectorNarrowing.offer(policy, packet: selector)
@@ -75,8 +76,13 @@ struct NarrowingPropertyTests {
                     continue
                 }
                 #expect(offer.covers(selector) && offer.coversFirst(of: offer))
-                if policy.isPerPair {
-                    #expect(offer.isBetweenTwoAddresses)
+                if !policy.populated.isEmpty, !policy.populated.needPorts || packet.showsPorts {
+                    #expect(offer.isPopulated(policy.populated))
+                    for other in world.packets(20) {
+                        let belongs =
+                            other.isIn(policy.selectors) && other.has(packet, policy.populated)
+                        #expect(other.isIn(offer) == belongs, "\(other) beside \(packet)")
+                    }
                 } else {
                     #expect(offer.covers(policy.selectors))
                 }
@@ -297,6 +303,18 @@ private struct Packet: CustomStringConvertible {
             }
     }
 
+    /// Whether a packet of its protocol may show ports here, and it does.
+    var showsPorts: Bool { ports != nil || ipProtocol == 50 }
+
+    /// Whether it has the values of another packet.
+    func has(_ other: Packet, _ selectors: PopulatedSelectors) -> Bool {
+        (!selectors.contains(.localAddress) || source == other.source)
+            && (!selectors.contains(.remoteAddress) || destination == other.destination)
+            && (!selectors.contains(.ipProtocol) || ipProtocol == other.ipProtocol)
+            && (!selectors.contains(.localPort) || ports?.source == other.ports?.source)
+            && (!selectors.contains(.remotePort) || ports?.destination == other.ports?.destination)
+    }
+
     var selector: PacketSelector {
         func side(_ address: IPAddress, _ port: UInt16?) -> TrafficSelector {
             TrafficSelector(
@@ -368,7 +386,7 @@ private struct World {
     mutating func policy(
         named name: String,
         of count: UInt32 = 4,
-        mayBePerPair: Bool = false
+        mayBePopulated: Bool = false
     ) -> ChildPolicy {
         let pair = pair(of: count)
         var policy = ChildPolicy(
@@ -378,7 +396,12 @@ private struct World {
             localSelectors: pair.local,
             remoteSelectors: pair.remote
         )
-        policy.isPerPair = mayBePerPair && below(4) == 0
+        if mayBePopulated, below(3) == 0 {
+            let all: [PopulatedSelectors] = [
+                .localAddress, .remoteAddress, .ipProtocol, .localPort, .remotePort,
+            ]
+            for selector in all where below(2) == 0 { policy.populated.formUnion(selector) }
+        }
         return policy
     }
 

@@ -171,7 +171,14 @@ struct PacketExplanationTests {
         #expect(
             objection(v4, ipProtocol: 47, destinationPort: 80) == "a packet of gre has no ports"
         )
-        #expect(objection(v4, ipProtocol: 6, icmpType: 8) == "only ICMP has types and codes")
+        #expect(
+            objection(v4, ipProtocol: 6, icmpType: 8) == "only ICMP and Mobility Headers have types"
+        )
+        #expect(
+            objection(v4, ipProtocol: 135, icmpType: 5, icmpCode: 1)
+                == "only ICMP has types and codes"
+        )
+        #expect(objection(v4, ipProtocol: 135, icmpType: 5) == nil)
         #expect(objection(v4, ipProtocol: 1, icmpCode: 8) == "a code of which type?")
         #expect(objection(v4, ipProtocol: 1, icmpType: 8) == nil)
     }

@@ -334,6 +334,8 @@ struct TestTunnel {
     /// Of AH.
     var integrity = IntegrityAlgorithm.hmacSHA256_128
     var backEnd = PacketCipherBackEnd.automatic
+    /// Threads that may help with the cipher.
+    var helpers = 0
     var identifier: UInt32 = 1
     var spi: UInt32 = 0x1000_0001
     var selectors = SelectorPair.pairs(
@@ -371,10 +373,17 @@ struct TestTunnel {
                 )
             )
         }
+        if helpers > 0 {
+            return .spread(
+                try SpreadCipher(helpers: helpers) { () throws(CryptoError) in
+                    try cipher(direction)
+                }
+            )
+        }
         return .cipher(try cipher(direction))
     }
 
-    func cipher(_ direction: PacketCipher.Direction) throws -> PacketCipher {
+    func cipher(_ direction: PacketCipher.Direction) throws(CryptoError) -> PacketCipher {
         try PacketCipher(
             suite: suite,
             keys: keys,

@@ -7,7 +7,11 @@ internal import IPsecPrimitives
 extension IKEEngine {
     func sendFirstRequest(_ sa: IKESA, _ initiating: Initiating, at now: Instant) {
         var state = initiating
+        if sa.nat.isForced, state.forgedNATHash == nil {
+            state.forgedNATHash = random.bytes(NATDetection.hashLength)
+        }
         var payloads: [Payload] = []
+        payloads.reserveCapacity(PayloadChain.usualPayloads)
         if let cookie = state.cookie {
             payloads.append(.notify(NotifyPayload(.cookie, data: cookie)))
         }
@@ -17,8 +21,7 @@ extension IKEEngine {
             initiatorSPI: sa.localSPI,
             responderSPI: .zero,
             path: sa.path,
-            isForged: sa.nat.isForced,
-            random: &random
+            forgedSource: state.forgedNATHash
         )
         payloads += state.keys.notifies(of: supportNotifies(sa.connection))
         payloads += redirectSupport(sa, from: state.wanted.first?.redirectedFrom)

@@ -170,9 +170,12 @@ extension IKEEngine {
             hasSolved: request.solvedCookie != nil
         )
         let header = request.header.answering(responderSPI: spi)
-        let payloads =
-            own + [.nonce(NoncePayload(nonce: nonce))] + natAnswer(header, path, nat) + notifies
-            + (puzzle.map { [.notify($0.notify)] } ?? [])
+        var payloads = own
+        payloads.reserveCapacity(PayloadChain.usualPayloads)
+        payloads.append(.nonce(NoncePayload(nonce: nonce)))
+        payloads += natAnswer(header, path, nat)
+        payloads += notifies
+        if let puzzle { payloads.append(.notify(puzzle.notify)) }
         let response = IKEMessage.serialise(header, payloads: payloads)
         let transcript = InitTranscript(
             initiatorMessage: request.datagram.bytes,
@@ -184,6 +187,7 @@ extension IKEEngine {
         var state = HalfOpen(keys: keys, transcript: transcript, key: request.key)
         state.remaining = source.additional[...]
         state.resumption = source.ticket
+        state.redirectedFrom = request.content.redirectedFrom
         state.puzzle = puzzle
         let sa = IKESA(
             localSPI: spi,
@@ -272,8 +276,7 @@ extension IKEEngine {
             initiatorSPI: header.initiatorSPI,
             responderSPI: header.responderSPI,
             path: path,
-            isForged: nat.isForced,
-            random: &random
+            forgedSource: nat.isForced ? random.bytes(NATDetection.hashLength) : nil
         )
     }
 

@@ -10,13 +10,10 @@ extension IKEEngine {
         }
         let ranks = ConnectionChoice.ranks(connections, along: IKEPath(datagram), whereabouts)
         let candidates = ranks.flatMap(\.self)
-        guard let connection = candidates.first else {
+        guard !candidates.isEmpty else {
             counters.drop(.noConnection)
             refuseFirstRequest(ConnectionChoice.noneMeets(datagram, connections), datagram, at: now)
             return answerUnprotected(datagram, header, NotifyPayload(.noProposalChosen), now)
-        }
-        if redirects(content, nonce: request.nonce, connection, datagram, header, at: now) {
-            return
         }
         // Whether the initiator can do IKE_INTERMEDIATE.
         let takesAdditional = content.notify(.intermediateExchangeSupported) != nil
@@ -27,6 +24,15 @@ extension IKEEngine {
             takesAdditional: takesAdditional
         )
         if let acceptance {
+            let connection = acceptance.connection
+            // Whoever may mean another one says first who it is, and is sent away then, if at all.
+            let isCertain = ConnectionChoice.redirectsAlike(
+                candidates,
+                as: connection,
+                of: offer.proposals,
+                takesAdditional: takesAdditional
+            )
+            if isCertain, redirects(request, connection, at: now) { return }
             let suite = acceptance.suite
             guard suite.keyExchange == theirs.method else {
                 // RFC 7296 §1.2: the initiator guessed another method; it has to begin anew. Outside
@@ -40,7 +46,7 @@ extension IKEEngine {
             }
             return open(
                 request,
-                for: acceptance.connection,
+                for: connection,
                 .exchanged(acceptance.choice, suite, theirs: theirs),
                 at: now
             )

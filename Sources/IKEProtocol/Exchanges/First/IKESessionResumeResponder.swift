@@ -16,9 +16,7 @@ extension IKEEngine {
                 along: IKEPath(datagram),
                 at: now
             )
-            if redirects(content, nonce: request.nonce, connection, datagram, header, at: now) {
-                return
-            }
+            if redirects(request, connection, at: now) { return }
             open(request, for: connection, .resumed(ticket, suite), at: now)
         } catch {
             refuseFirstRequest(error, datagram, at: now)

@@ -9,8 +9,7 @@ enum InitRefusal {
         _ connection: IKEConnection
     ) -> NegotiationFailure {
         switch error.type {
-        case .noProposalChosen:
-            ProposalMismatch.refusedByPeer(connection.proposals, for: .ikeSA)
+        case .noProposalChosen: noProposalChosen(connection)
         case .invalidKEPayload:
             NegotiationFailure(
                 subject: .keyExchange,
@@ -31,6 +30,17 @@ enum InitRefusal {
                 remedy: "Look in the peer's log for the reason."
             )
         }
+    }
+
+    /// Gateways answer so, too, whoever comes from an address that they have nothing for: the first
+    /// message tells no more of its sender.
+    private static func noProposalChosen(_ connection: IKEConnection) -> NegotiationFailure {
+        var failure = ProposalMismatch.refusedByPeer(connection.proposals, for: .ikeSA)
+        failure.explanation =
+            "The peer accepts none of our IKE proposals, or has no connection for the address that "
+            + "we come from (NO_PROPOSAL_CHOSEN)."
+        failure.remedy += " Or have the peer expect us at our address."
+        return failure
     }
 
     static func strangeAnswer(_ connection: IKEConnection) -> NegotiationFailure {

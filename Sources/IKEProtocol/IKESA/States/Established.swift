@@ -20,6 +20,9 @@ final class Established {
     /// The identity that the peer proved.
     let remoteIdentity: Identity
     let localIdentity: Identity
+    /// Those of the same peer, this one among them; nil where this one does not count among them. The
+    /// table of IKE SAs keeps it.
+    var peerSAs: SATable.PeerSAs?
     var children: ChildRow = [:]
     /// Inbound SPIs of AH that have to be deleted though no child has them any more.
     var strayAuthenticationSPIs: Set<SPI> = []

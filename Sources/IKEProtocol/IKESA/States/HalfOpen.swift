@@ -15,6 +15,8 @@ struct HalfOpen {
     var authentication = IntermediateAuthentication()
     /// What the ticket holds that the initiator resumes a session with (RFC 5723).
     var resumption: TicketContent?
+    /// The gateway that has sent the initiator here (RFC 5685 §3).
+    var redirectedFrom: RedirectTarget?
     /// What has to come, solved, with the first IKE_AUTH request (RFC 8019 §7.2).
     var puzzle: Puzzle?
     /// Under which the engine finds the SA when the first request comes again.
@@ -40,23 +42,24 @@ struct HalfOpenKey: Hashable {
     let address: [UInt8]
     let port: UInt16
     let request: [UInt8]
+    /// Of the port and the request: the key is looked up three times in a handshake.
+    private let digest: Int
 
     init(remote: Endpoint, request: [UInt8]) {
         address = remote.address.bytes
         port = remote.port
         self.request = InitRequestOutline.sameInEachVersion(of: request) ?? request
-    }
-
-    func hash(into hasher: inout Hasher) {
+        var hasher = Hasher()
         hasher.combine(port)
         // Eight octets at a time; equality compares the address and every octet.
         var word: UInt64 = 0
-        var count = 0
-        for octet in request {
-            word = word << 8 | UInt64(octet)
-            count += 1
-            if count.isMultiple(of: 8) { hasher.combine(word) }
+        for index in self.request.indices {
+            word = word << 8 | UInt64(self.request[index])
+            if index & 7 == 7 { hasher.combine(word) }
         }
         hasher.combine(word)
+        digest = hasher.finalize()
     }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }

@@ -5,6 +5,9 @@ internal import IPsecPrimitives
 struct Initiating {
     var keys: FirstKeys
     let nonce: [UInt8]
+    /// In the place of the hash of our address, where UDP is forced. The same in each version of the
+    /// request, for RFC 7296 §2.6 has "all other payloads unchanged" beside a COOKIE.
+    var forgedNATHash: [UInt8]?
     /// What the peer demanded to hear back (RFC 7296 §2.6).
     var cookie: [UInt8]?
     /// The puzzle that came with it, while it is not solved (RFC 8019 §7.1.2).

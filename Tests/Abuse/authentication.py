@@ -27,7 +27,7 @@ def register(add):
     for name, change in (("empty", lambda proof: b""), ("cut", lambda proof: proof[:-1]),
                          ("longer", lambda proof: proof + b"\0"),
                          ("first-octet", lambda proof: bytes([proof[0] ^ 1]) + proof[1:]),
-                         ("last-bit", lambda proof: proof[:-1] + bytes([proof[-1] ^ 1]))):
+                         ("last-bit", last_bit)):
         add(f"auth/proof-{name}", "RFC 7296 §2.15, §2.21.2", changed_proof, change=change)
     add("auth/proof-for-another-message", "RFC 7296 §2.15", proof_of_other, what="message")
     add("auth/proof-for-another-nonce", "RFC 7296 §2.15", proof_of_other, what="nonce")
@@ -56,6 +56,11 @@ def register(add):
     add("auth/beginning-repeated", "RFC 7296 §2.1", beginning_repeated)
     add("auth/beginning-replayed-later", "RFC 7296 §2.1, §2.6", beginning_replayed)
     add("auth/beginning-with-the-same-spi", "RFC 7296 §2.6", same_spi)
+
+
+def last_bit(octets):
+    """The same but for that bit."""
+    return octets[:-1] + bytes([octets[-1] ^ 1])
 
 
 def fails(peer, kind=AUTHENTICATION_FAILED, payloads=None, **changes):
@@ -114,7 +119,8 @@ def proof_of_other(lab, what):
     peer = lab.begun()
     right = peer.init_messages, peer.nonce_r
     if what == "message":
-        peer.init_messages = (peer.init_messages[0][:-1] + b"\0", peer.init_messages[1])
+        peer.init_messages = (
+            last_bit(peer.init_messages[0]), peer.init_messages[1])
     else:
         peer.nonce_r = os.urandom(32)
     proof = psk_auth(peer.secret, peer.signed_octets(codec.identity(IDI, peer.identity)))

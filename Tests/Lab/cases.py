@@ -68,8 +68,8 @@ def execute(table, names, make_laboratory, workers=1):
         share(lanes, workers, make_laboratory, folder, results)
     for line in results.skipped:
         print(f"skipped: {line}")
-    for name in results.failed:
-        print(f"failed: {name}")
+    for line in results.failed:
+        print(f"failed: {line}")
     if results.failed:
         print(f"logs: {folder}")
     else:
@@ -93,7 +93,7 @@ class Results:
         elif word == "skipped":
             self.skipped.append(f"{name}: {reason}")
         else:
-            self.failed.append(name)
+            self.failed.append(f"{name}: {reason}")
         print(f"[{self.count}/{self.total}] {name} {text}{word} ({seconds:.1f} s)", flush=True)
 
 
@@ -113,6 +113,7 @@ def run_lane(cases, make_laboratory, folder, tell):
                     word, reason = "skipped", str(skip)
                 except Exception as error:  # a case may fail in any way, and the next one still runs
                     word = "FAILED"
+                    reason = " ".join((str(error) or type(error).__name__).split())[:300]
                     report(case, error, laboratory, folder)
             tell(case.name, word, reason, output.getvalue(), time.monotonic() - begun)
             laboratory.reset()

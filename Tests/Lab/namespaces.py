@@ -28,6 +28,11 @@ class Namespace:
         "net.ipv4.conf.default.rp_filter": 0,
         "net.ipv6.conf.default.accept_dad": 0,
         "net.ipv4.tcp_congestion_control": "reno",
+        # A test that waits for an error would else depend on how many the cases before it caused.
+        "net.ipv4.icmp_ratelimit": 0,
+        "net.ipv4.icmp_msgs_per_sec": 1000000,
+        "net.ipv4.icmp_msgs_burst": 1000000,
+        "net.ipv6.icmp.ratelimit": 0,
     }
 
     def __init__(self, name):

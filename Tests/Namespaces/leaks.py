@@ -455,10 +455,12 @@ def guard_set_again(lab):
 
 
 def unbound(lab):
-    """The inner address of the gateway goes and comes: what it sends may have another source."""
+    """The inner address of the gateway goes and comes: what it sends may have another source. What comes
+    by the tunnel for that address would follow the default route, but for a route that says no."""
     begin(lab)
-    yield
     left = lab.network.left
+    left.ip("route", "add", "unreachable", LEFT.networks[4], "metric", "9999")
+    yield
     left.ip("addr", "del", f"{LEFT.inner[4]}/32", "dev", "lo")
     time.sleep(0.2)
     left.ip("addr", "add", f"{LEFT.inner[4]}/32", "dev", "lo")

@@ -162,6 +162,51 @@ internal import Testing
         }
     }
 
+    /// The responder's SA is installed before it is used: the peer's first packets may cause an error
+    /// in between.
+    @Test(arguments: [IPVersion.v4, .v6])
+    func anErrorWaitsForAnSAThatIsNotUsedYet(version: IPVersion) throws {
+        let tunnel = Self.tunnel(version)
+        let inside = TestHosts.pair(version).1.address
+        let error = TestPackets.plain(
+            Self.error(about: Self.answered(version), version, to: inside)
+        )
+        let (near, far) = try Self.gateways(version)
+        near.apply(Self.policies(tunnel, remainder: .bypass))
+        near.apply(.removeSA(SAIdentifier(rawValue: 1)))
+        var other = tunnel
+        other.selectors = SelectorPair.pairs(
+            local: [.everything(version)],
+            remote: [TrafficSelector(address: version == .v4 ? Self.router.v4 : Self.router.v6)]
+        )
+        var parameters = [try tunnel.outbound(), try other.outbound()]
+        for index in 0...1 {
+            parameters[index].identifier = SAIdentifier(rawValue: UInt32(7 + index))
+            parameters[index].isActive = false
+            near.apply(.installOutbound(parameters[index]))
+        }
+        #expect(near.send([error]) == [])
+        #expect(near.outbound.snapshot().heldPackets == 1)
+        #expect(near.outbound.takeEvents().isEmpty)
+        // One that does not carry it changes nothing.
+        near.apply(.activateOutbound(SAIdentifier(rawValue: 8)))
+        #expect(near.release() == [])
+        #expect(near.outbound.snapshot().heldPackets == 1)
+        near.apply(.activateOutbound(SAIdentifier(rawValue: 7)))
+        #expect(far.receive(near.release()) == [error])
+        #expect(near.outbound.snapshot().heldPackets == 0)
+        // With none left to wait for, none waits.
+        for identifier: UInt32 in [7, 8] { near.apply(.removeSA(SAIdentifier(rawValue: identifier))) }
+        #expect(near.send([error]) == [])
+        #expect(near.outbound.snapshot().heldPackets == 0)
+        #expect(near.outboundDrops(.policyBypass) == 1)
+        // Nor for one that goes unused.
+        near.apply(.installOutbound(parameters[0]))
+        near.apply(.removeSA(SAIdentifier(rawValue: 7)))
+        #expect(near.send([error]) == [])
+        #expect(near.outbound.snapshot().heldPackets == 0)
+    }
+
     @Test func whatTheOperatorDiscardsStaysDiscarded() throws {
         let (near, _) = try Self.gateways(.v4)
         let errors = SelectorPair.pairs(

@@ -100,18 +100,21 @@ extension OutboundProcessor {
     @inline(never)
     mutating func turnAway(
         _ frame: UnsafeMutableRawPointer,
+        byteCount: Int,
         _ packet: InnerPacket,
         _ decision: FlowDecision,
         at now: UInt64
     ) {
         if decision.kind == .handOver { return unsafe passOn(frame, packet, to: decision) }
-        if decision.kind != .routedIntoItself, !isDiscardedByName(decision),
-            let way = unsafe returnWay(frame + OffloadHeader.length, packet)
-        {
-            if way.kind == .protect {
-                return unsafe protectApart(frame, packet, slot: Int(way.slot), at: now)
+        if let way = unsafe returnWay(frame, packet, decision) {
+            switch way.kind {
+            case .protect: unsafe protectApart(frame, packet, slot: Int(way.slot), at: now)
+            case .acquire:
+                let policy = Int(way.policy)
+                unsafe keep(frame, byteCount: byteCount, packet, policy: policy, at: now)
+            default: unsafe passOn(frame, packet, to: way)
             }
-            return unsafe passOn(frame, packet, to: way)
+            return
         }
         switch decision.kind {
         case .discard: drops.count(.policyDiscard)
@@ -127,10 +130,16 @@ extension OutboundProcessor {
             && (unsafe database.policies[Int(decision.policy)].identifier) != database.remainder
     }
 
-    /// RFC 4301 §6.2: the SA, or the worker that has it, which carries what answers the packet that an error is about; nil where
-    /// there is none, and then none is made.
-    private func returnWay(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) -> FlowDecision?
-    {
+    /// RFC 4301 §6.2: the SA, or the worker that has it, which carries what answers the packet that an
+    /// error is about; `acquire` where one is installed and not used yet, which the error can wait for;
+    /// nil where there is none, and then none is made.
+    func returnWay(
+        _ frame: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        _ decision: FlowDecision
+    ) -> FlowDecision? {
+        guard decision.kind != .routedIntoItself, !isDiscardedByName(decision) else { return nil }
+        let bytes = unsafe frame + OffloadHeader.length
         guard let quoted = unsafe QuotedPacket(bytes, packet), quoted.source == packet.destination
         else { return nil }
         let query = quoted.received
@@ -154,6 +163,9 @@ extension OutboundProcessor {
         )
         if slot < 0, let home = homeElsewhere(Int32(place)) {
             return FlowDecision(kind: .handOver, policy: Int32(place), slot: home)
+        }
+        if slot < 0, unsafe database.policies[place].awaitedSAs > 0 {
+            return FlowDecision(kind: .acquire, policy: Int32(place), slot: -1)
         }
         // In transport mode only the peer itself is there to believe.
         guard slot >= 0,

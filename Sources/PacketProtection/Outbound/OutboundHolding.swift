@@ -19,6 +19,18 @@ extension OutboundProcessor {
             return drops.count(.fragmentWithoutPorts)
         }
         acquire(packet, policy: policy, at: now)
+        unsafe keep(frame, byteCount: byteCount, packet, policy: policy, at: now)
+    }
+
+    /// Holds a packet without asking for an SA.
+    mutating func keep(
+        _ frame: UnsafeMutableRawPointer,
+        byteCount: Int,
+        _ packet: InnerPacket,
+        policy: Int,
+        at now: UInt64
+    ) {
+        let entry = unsafe database.policies + policy
         guard
             unsafe held.hold(
                 frame,

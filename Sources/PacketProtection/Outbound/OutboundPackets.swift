@@ -119,7 +119,7 @@ extension OutboundProcessor {
                 at: now
             )
         case .handOver, .discard, .bypass, .noPolicy, .routedIntoItself:
-            unsafe turnAway(frame, packet, decision, at: now)
+            unsafe turnAway(frame, byteCount: byteCount, packet, decision, at: now)
         }
     }
 

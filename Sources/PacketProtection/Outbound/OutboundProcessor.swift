@@ -156,6 +156,12 @@ package import IPsecPrimitives
                 continue
             }
             let decision = unsafe decideHeld(frame, packet, at: now.nanoseconds)
+            if decision.isTurnedAway, let way = unsafe returnWay(frame, packet, decision),
+                way.kind == .acquire
+            {
+                index += 1
+                continue
+            }
             if decision.kind == .acquire {
                 // The SA that came was narrowed to less (RFC 7296 §2.9): this packet needs another.
                 acquire(packet, policy: Int(decision.policy), at: now.nanoseconds)
@@ -293,7 +299,7 @@ extension OutboundProcessor {
         // The slot may have belonged to another: a socket address kept for it must not live on.
         association.pathGeneration = associations.generation(of: slot) << 16
         associations.insert(association, identifier: identifier.rawValue, at: slot)
-        usable.enter(slot)
+        unsafe usable.enter(slot, associations.elements, &database)
         keys.enter(slot, parameters.transform)
         cache.makeRoom(for: associations.count)
         if parameters.isActive { activate(identifier, at: now) }

@@ -21,6 +21,14 @@ struct FlowDecision: Equatable {
     /// Slot of the SA where the kind is `protect`, index of the worker where it is `handOver`.
     var slot: Int32
 
+    /// Whether the packet's own selectors give it no SA.
+    var isTurnedAway: Bool {
+        switch kind {
+        case .protect, .acquire, .handOver: false
+        case .discard, .bypass, .noPolicy, .routedIntoItself: true
+        }
+    }
+
     /// Whether it may be another one when the SAs of the policy are others.
     @inline(__always)
     var hangsOnSAs: Bool {

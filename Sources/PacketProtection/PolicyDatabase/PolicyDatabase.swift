@@ -16,6 +16,8 @@
         var usableSAs: Int32 = 0
         /// How many of them are for some code points alone.
         var classSAs: Int32 = 0
+        /// SAs that are installed and wait to be used.
+        var awaitedSAs: Int32 = 0
         /// Whether `SelectorIndex` has them, because they are many.
         var isIndexed = false
         /// How often what is decided about its packets has changed.
@@ -131,7 +133,7 @@
     /// Ends the notes of a policy that neither the database nor an SA needs.
     mutating func forgetIfUnused(_ place: Int) {
         let policy = unsafe policies[place]
-        guard !policy.isListed, policy.usableSAs == 0,
+        guard !policy.isListed, policy.usableSAs == 0, policy.awaitedSAs == 0,
             placeOfIdentifier.find(policy.identifier) == place
         else { return }
         unsafe policies[place].shapes.deallocate()

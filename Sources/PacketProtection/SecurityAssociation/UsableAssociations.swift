@@ -16,6 +16,8 @@ internal import IPsecPrimitives
         var previous: Int32
         /// Where the notes about its policy are; -1 while it is not usable.
         var policy: Int32
+        /// Where they are while it waits to be usable; -1 once it was.
+        var awaitedBy: Int32
         /// First of its nodes in the index; -1 for none.
         var firstNode: Int32
     }
@@ -37,10 +39,25 @@ internal import IPsecPrimitives
     deinit { unsafe links.deallocate() }
 
     /// Takes note of an SA that is not usable yet.
-    func enter(_ slot: Int) {
+    func enter(
+        _ slot: Int,
+        _ associations: UnsafeMutablePointer<OutboundSA>,
+        _ database: inout PolicyDatabase
+    ) {
+        let place = database.note(unsafe associations[slot].policy)
+        unsafe database.policies[place].awaitedSAs += 1
         unsafe (links + slot).initialize(
-            to: Link(next: -1, previous: -1, policy: -1, firstNode: -1)
+            to: Link(next: -1, previous: -1, policy: -1, awaitedBy: Int32(place), firstNode: -1)
         )
+    }
+
+    /// It waits no longer.
+    private func leaveWaiting(_ slot: Int, _ database: inout PolicyDatabase) {
+        let place = unsafe links[slot].awaitedBy
+        guard place >= 0 else { return }
+        unsafe links[slot].awaitedBy = -1
+        unsafe database.policies[Int(place)].awaitedSAs -= 1
+        database.forgetIfUnused(Int(place))
     }
 
     /// Puts an SA in front of those of its policy. One that is usable moves there.
@@ -51,6 +68,10 @@ internal import IPsecPrimitives
     ) {
         unsafe takeOut(slot, associations, &database)
         let place = database.note(unsafe associations[slot].policy)
+        if unsafe links[slot].awaitedBy >= 0 {
+            unsafe links[slot].awaitedBy = -1
+            unsafe database.policies[place].awaitedSAs -= 1
+        }
         let policy = unsafe database.policies + place
         let first = unsafe policy.pointee.firstSlot
         lastActivation += 1
@@ -58,6 +79,7 @@ internal import IPsecPrimitives
             next: first,
             previous: -1,
             policy: Int32(place),
+            awaitedBy: -1,
             firstNode: -1
         )
         if first >= 0 { unsafe links[Int(first)].previous = Int32(slot) }
@@ -81,6 +103,7 @@ internal import IPsecPrimitives
         _ associations: UnsafeMutablePointer<OutboundSA>,
         _ database: inout PolicyDatabase
     ) {
+        leaveWaiting(slot, &database)
         let policy = unsafe links[slot].policy
         guard policy >= 0 else { return }
         unsafe takeOut(slot, associations, &database)
@@ -266,7 +289,13 @@ internal import IPsecPrimitives
         }
         unsafe policy.pointee.generation &+= 1
         unsafe removeFromIndex(slot, associations, policy)
-        unsafe links[slot] = Link(next: -1, previous: -1, policy: -1, firstNode: -1)
+        unsafe links[slot] = Link(
+            next: -1,
+            previous: -1,
+            policy: -1,
+            awaitedBy: -1,
+            firstNode: -1
+        )
         if unsafe policy.pointee.isIndexed,
             unsafe policy.pointee.usableSAs <= UsableAssociations.longestList / 2
         {

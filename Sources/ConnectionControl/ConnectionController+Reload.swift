@@ -21,6 +21,7 @@ extension ConnectionController {
             manualKeys
         )
         change.refuse(manualConflicts(in: configuration))
+        if !tellsMarks, let mark = configuration.firstTrafficMark { change.refuse(markAt: mark) }
         return change
     }
 

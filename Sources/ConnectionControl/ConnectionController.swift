@@ -26,6 +26,8 @@ package final class ConnectionController {
     var numbering = PolicyNumbering()
     /// What the packet path was told last.
     var traffic = TrafficPlan()
+    /// Whether the gateway was started for traffic classes that ask for firewall marks.
+    let tellsMarks: Bool
     var pathOfPolicy: [PolicyIdentifier: TunnelPath] = [:]
     var timers = DueTimes()
     var names = HostNames()
@@ -66,6 +68,7 @@ package final class ConnectionController {
         keyEncapsulation: any KeyEncapsulationProvider = LibraryKeyEncapsulation()
     ) {
         self.configuration = configuration
+        tellsMarks = configuration.firstTrafficMark != nil
         self.packetCipherBackEnd = packetCipherBackEnd
         self.random = random
         engine = IKEEngine(

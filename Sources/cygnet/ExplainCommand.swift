@@ -31,6 +31,7 @@ struct ExplainPacketCommand: ParsableCommand {
               cygnet explain packet 10.1.0.5 10.2.0.9 --json | jq .leaving.tunnel
               cygnet explain packet 10.1.0.5 10.2.0.9 --running
               cygnet explain packet 10.1.0.5 10.2.0.9 --dscp ef --running
+              cygnet explain packet 10.1.0.5 10.2.0.9 --mark 0x10
 
             Exits with 0 when there is an answer, whatever it is, with 1 when the configuration \
             cannot be used or the gateway does not answer, with 64 when there is no such packet.
@@ -71,6 +72,14 @@ struct ExplainPacketCommand: ParsableCommand {
             """
     )
     var dscp: String?
+
+    @Option(
+        help: """
+            The firewall mark, decimal or as 0x10; none without it. Traffic classes may ask for it, \
+            SAs do not: not with --running.
+            """
+    )
+    var mark: String?
 
     @OptionGroup var configuration: ConfigurationOption
 
@@ -121,7 +130,8 @@ struct ExplainPacketCommand: ParsableCommand {
                 destinationPort: destinationPort,
                 icmpType: icmpType,
                 icmpCode: icmpCode,
-                codePoint: codePoint(dscp)
+                codePoint: codePoint(dscp),
+                mark: number(ofMark: mark)
             )
         } catch {
             CommandOutput.complain(error.text)
@@ -138,6 +148,26 @@ struct ExplainPacketCommand: ParsableCommand {
             )
         }
         return address
+    }
+
+    private func number(ofMark text: String?) throws(PacketQuestion.Objection) -> UInt32 {
+        guard let text else { return 0 }
+        guard !running else {
+            throw PacketQuestion.Objection(
+                text: "--mark tells traffic classes apart, of which --running does not tell",
+                hint: "leave out one of the two"
+            )
+        }
+        let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
+        guard text.first?.isNumber == true,
+            let number = UInt32(digits, radix: text.hasPrefix("0x") ? 16 : 10)
+        else {
+            throw PacketQuestion.Objection(
+                text: "\"\(text)\" is no firewall mark",
+                hint: "write a number of 32 bits, as in 16 or 0x10"
+            )
+        }
+        return number
     }
 
     private func codePoint(_ text: String?) throws(PacketQuestion.Objection) -> UInt8 {

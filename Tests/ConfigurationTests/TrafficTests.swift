@@ -50,6 +50,7 @@ struct TrafficTests {
         #expect(voice.name.value == "voice" && voice.priority == 1 && voice.weight == 1)
         #expect(voice.rate.value == 200_000_000 && voice.queue == .milliseconds(30))
         #expect(voice.matches.count == 2)
+        #expect(configuration.trafficMarks.isEmpty && configuration.firstTrafficMark == nil)
         #expect(voice.matches[0].codePoints == [46, 10] && voice.matches[0].protocols == [17])
         #expect(voice.matches[0].ports == [PortRange(5060), PortRange(16_384, through: 32_767)])
         #expect(voice.matches[1].local.map(\.description) == ["10.1.0.0/24"])
@@ -58,6 +59,33 @@ struct TrafficTests {
         // What no class takes comes last, named or not.
         #expect(configuration.trafficClasses(nil).map(\.name.value) == ["voice", "other"])
         #expect(configuration.trafficClasses(own).map(\.name.value) == ["call", "default"])
+    }
+
+    @Test func marksAreReadAndEachIsOne() throws {
+        let result = read(
+            TrafficTests.text(
+                "{rate: 1Gbit, classes: {a: {match: {mark: 16}}, b: {match: [{mark: [0x20/0xf0, 0x10]}, "
+                    + "{mark: 0x10/0xffff}]}}}",
+                connection: "{classes: {c: {match: {mark: 0x30/0xf0, dscp: ef}}}}"
+            )
+        )
+        #expect(result.diagnostics == [])
+        let configuration = try #require(result.configuration)
+        #expect(
+            configuration.trafficMarks == [
+                FirewallMark(value: 0x10, mask: 0xffff), FirewallMark(value: 0x20, mask: 0xf0),
+                FirewallMark(value: 0x30, mask: 0xf0),
+            ]
+        )
+        let location = try #require(configuration.firstTrafficMark)
+        #expect(location.line == 3)
+        let marks = configuration.settings.traffic?.classes?.flatMap(\.matches).flatMap(\.marks)
+        #expect(marks?.map(\.value.description) == ["0x10", "0x20/0xf0", "0x10", "0x10/0xffff"])
+        let mark = FirewallMark(value: 0x20, mask: 0xf0)
+        #expect(mark.covers(0xc167_012f, beside: 0xffff_0000) && !mark.covers(0x30, beside: 0))
+        let plain = FirewallMark(value: 0x20)
+        #expect(plain.covers(0xc167_0020, beside: 0xffff_0000))
+        #expect(!plain.covers(0x21, beside: 0xffff_0000) && !plain.covers(0, beside: 0xffff_0000))
     }
 
     @Test(
@@ -146,6 +174,68 @@ struct TrafficTests {
             55,
             "is no port",
             hint: "as in 5060"
+        ),
+        Expected(
+            text("{rate: 1Gbit, classes: {v: {match: {mark: 0x1g}}}}"),
+            3,
+            54,
+            "\"0x1g\" is not a firewall mark",
+            hint: "as in 16 or 0x10"
+        ),
+        Expected(
+            text("{rate: 1Gbit, classes: {v: {match: {mark: 1/2/3}}}}"),
+            3,
+            54,
+            "is not a firewall mark",
+            hint: "as in 0x20/0xf0"
+        ),
+        Expected(
+            text("{rate: 1Gbit, classes: {v: {match: {mark: 0/0xf0}}}}"),
+            3,
+            54,
+            "packets without a mark",
+            hint: "a class without match"
+        ),
+        Expected(
+            text("{rate: 1Gbit, classes: {v: {match: {mark: 0x31/0xf0}}}}"),
+            3,
+            54,
+            "bits that its mask does not cover",
+            hint: "write 0x30/0xf0"
+        ),
+        Expected(
+            text("{rate: 1Gbit, classes: {v: {match: {mark: 0x10010}}}}"),
+            3,
+            54,
+            "mark 0x10010 asks for bits that are the gateway's own (firewall-mask: 0xffff0000)",
+            hint: "0xffff being free"
+        ),
+        Expected(
+            text("{rate: 1Gbit, classes: {v: {match: {mark: 16/0xffffffff}}}}"),
+            3,
+            54,
+            "mark 0x10/0xffffffff asks for bits",
+            hint: "another firewall-mark and firewall-mask"
+        ),
+        Expected(
+            text(
+                "{rate: 1Gbit, classes: {v: {match: {mark: 0x10/0xf0}}}}",
+                connection: "{classes: {w: {match: {mark: [0x20, 0x1f]}}}}"
+            ),
+            9,
+            50,
+            "can be 0x1f and 0x10/0xf0 (line 3) at once",
+            hint: "bits that both masks cover"
+        ),
+        Expected(
+            text(
+                "{rate: 1Gbit, classes: {v: {match: {mark: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}}}",
+                connection: "{classes: {w: {match: {mark: [11, 12, 13, 14, 15, 1, 16]}}}}"
+            ),
+            9,
+            67,
+            "more than 15 marks",
+            hint: "0x10/0xf0 for 0x10 to 0x1f"
         ),
         Expected(
             text("{rate: 1Gbit, weight: 2}"),

@@ -34,9 +34,10 @@ def register(table):
 class Flood:
     """Datagrams of one DSCP at a rate in bits a second; what arrives is counted."""
 
-    def __init__(self, lab, dscp, rate, port, octets=1300):
+    def __init__(self, lab, dscp, rate, port, octets=1300, mark=0):
         self.sender = lab.network.left.udp(LEFT.inner[4])
         self.sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+        self.sender.setsockopt(socket.SOL_SOCKET, 36, mark)  # SO_MARK
         self.receiver = lab.network.right.udp(RIGHT.inner[4], port)
         self.receiver.settimeout(0.2)
         self.receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)  # SO_RCVBUFFORCE
@@ -76,11 +77,12 @@ class Flood:
         self.receiver.close()
 
 
-def calls(lab, count, interval=0.02, port=7200):
+def calls(lab, count, interval=0.02, port=7200, dscp=EXPEDITED, mark=0):
     """Round trips in seconds of datagrams as of a call; what is lost is missing."""
     server = lab.network.right.udp(RIGHT.inner[4], port)
     client = lab.network.left.udp(LEFT.inner[4])
-    client.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED << 2)
+    client.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+    client.setsockopt(socket.SOL_SOCKET, 36, mark)  # SO_MARK
     server.settimeout(0.2)
     client.settimeout(1)
     running = True

@@ -116,6 +116,24 @@ int cygnet_tun_set_offload(int fd, int with_segmentation, int *has_udp_segmentat
 /// Whether the device outlives whoever has it open. -1 and errno.
 int cygnet_tun_set_persistent(int fd, int is_persistent);
 
+// MARK: Steering by mark
+
+enum { CYGNET_MARKS_MAXIMUM = 15 };
+
+/// Loads a program that tells a TUN device by which of its queues a packet comes: unmarked ones, by
+/// their flow, by one of the first `unmarked_queues`, and those with the mark of index i by one of
+/// `queues_per_mark` from `unmarked_queues + i * queues_per_mark` on. Both are 1 at least. The number
+/// of the program, and in `marks` where its marks are; -1 and errno, and `call` names what failed.
+/// Linux 5.5.
+int cygnet_steering_load(
+    unsigned unmarked_queues, unsigned queues_per_mark, uint64_t **marks, const char **call);
+/// Sets the mark of an index; a mask of 0 ends the marks. Packets may pass meanwhile.
+void cygnet_steering_set(uint64_t *marks, unsigned index, uint32_t value, uint32_t mask);
+/// Gives back the memory of the marks; a program that a device has stays with the marks as they are.
+void cygnet_steering_unload(uint64_t *marks);
+/// Has a device ask a program; -1 for none, and the kernel tells by the flow. -1 and errno.
+int cygnet_steering_attach(int tun, int program);
+
 // MARK: Netlink
 
 int cygnet_netlink_open(int protocol);

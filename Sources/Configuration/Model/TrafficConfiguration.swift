@@ -13,6 +13,8 @@ package struct TrafficConfiguration: Equatable, Sendable {
     package static let weights = 1...1000
     package static let priorities = 1...8
     package static let classLimit = 16
+    /// Of all classes together.
+    package static let markLimit = 15
 
     init(location: SourceLocation) {
         rate = Located(nil, at: location)
@@ -49,6 +51,7 @@ package struct TrafficClassConfiguration: Equatable, Sendable {
 package struct TrafficMatchConfiguration: Equatable, Sendable {
     /// Code points, 0 to 63 (RFC 2474 §3).
     package var codePoints: [UInt8] = []
+    package var marks: [Located<FirewallMark>] = []
     package var protocols: [UInt8] = []
     /// Of either end.
     package var ports: [PortRange] = []
@@ -60,8 +63,8 @@ package struct TrafficMatchConfiguration: Equatable, Sendable {
 
     /// Whether it names nothing, and so covers everything.
     var isEmpty: Bool {
-        codePoints.isEmpty && protocols.isEmpty && ports.isEmpty && local.isEmpty
-            && remote.isEmpty
+        codePoints.isEmpty && marks.isEmpty && protocols.isEmpty && ports.isEmpty
+            && local.isEmpty && remote.isEmpty
     }
 }
 

@@ -6,6 +6,7 @@ enum TrafficCheck {
         _ problems: Problems
     ) {
         checkGateway(settings, connections, problems)
+        MarkCheck.run(settings, connections, problems)
         for connection in connections {
             if let traffic = connection.traffic {
                 check(traffic, "connection \"\(connection.name)\"", settings, problems)

@@ -45,6 +45,7 @@ enum ForeignKey {
         "auth": "write `integrity-key-file:`; keys stand in files of their own",
         "encryption-key": "write `encryption-key-file:`; keys stand in files of their own",
         "integrity-key": "write `integrity-key-file:`; keys stand in files of their own",
+        "fwmark": "write `mark:` in a match of a traffic class",
         "replay_window": "write `replay-window:`",
     ]
 }

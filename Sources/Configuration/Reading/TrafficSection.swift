@@ -5,7 +5,7 @@ struct TrafficSection {
     static let gatewayKeys = ["rate", "classes"]
     static let keys = ["rate", "weight", "classes"]
     static let classKeys = ["match", "priority", "weight", "rate", "queue"]
-    static let matchKeys = ["dscp", "protocol", "ports", "local", "remote"]
+    static let matchKeys = ["dscp", "mark", "protocol", "ports", "local", "remote"]
     private static let matchLimit = 32
     private static let queue = Duration.milliseconds(1)...Duration.seconds(10)
 
@@ -144,6 +144,7 @@ struct TrafficSection {
         var match = TrafficMatchConfiguration()
         let limit = TrafficSection.matchLimit
         match.codePoints = (reader.list("dscp", atMost: 64, CodePointText.parse) ?? []).map(\.value)
+        match.marks = reader.list("mark", atMost: limit, FirewallMarkText.parse) ?? []
         let protocols = reader.list("protocol", atMost: limit, SelectorText.number(ofProtocol:))
         match.protocols = (protocols ?? []).map(\.value)
         let ports = reader.list("ports", atMost: limit) { (text) throws(Complaint) in
@@ -156,8 +157,8 @@ struct TrafficSection {
             problems.error(
                 at: node.location,
                 "match of \(subject) names nothing",
-                hint: "name dscp, protocol, ports, local or remote; a class for everything else "
-                    + "has no match"
+                hint: "name dscp, mark, protocol, ports, local or remote; a class for everything "
+                    + "else has no match"
             )
             return nil
         }
@@ -204,5 +205,42 @@ enum CodePointText {
             )
         }
         return value
+    }
+}
+
+/// Firewall marks as the configuration writes them: `16`, `0x10`, `0x20/0xf0`.
+enum FirewallMarkText {
+    static func parse(_ text: String) throws(Complaint) -> FirewallMark {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let value = try number(String(parts[0]), text)
+        let mask = parts.count > 1 ? try number(String(parts[1]), text) : nil
+        guard value != 0 else {
+            throw Complaint(
+                "\"\(shown(text))\" is what packets without a mark have",
+                hint: "write another value; a class without match has what no other takes"
+            )
+        }
+        if let mask, value & ~mask != 0 {
+            let fitting = FirewallMark(value: value & mask, mask: mask)
+            throw Complaint(
+                "the value of \"\(shown(text))\" has bits that its mask does not cover, and fits "
+                    + "no packet",
+                hint: value & mask == 0
+                    ? "write a mask that covers it" : "write \(fitting), or another mask"
+            )
+        }
+        return FirewallMark(value: value, mask: mask)
+    }
+
+    private static func number(_ part: String, _ text: String) throws(Complaint) -> UInt32 {
+        do throws(Complaint) {
+            return try NumberText.integer(0...UInt32.max)(part)
+        } catch {
+            throw Complaint(
+                "\"\(shown(text))\" is not a firewall mark",
+                hint: "write a number of 32 bits, as in 16 or 0x10, or one with a mask, as in "
+                    + "0x20/0xf0"
+            )
+        }
     }
 }

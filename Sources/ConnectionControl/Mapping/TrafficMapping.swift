@@ -20,6 +20,7 @@ extension GatewayConfiguration {
         _ policies: [TunnelPath: PolicyIdentifier]
     ) -> [TrafficOwner] {
         var owners: [TrafficOwner] = []
+        let marks = trafficMarks
         func add(_ name: String, _ tunnels: [TunnelConfiguration], _ own: TrafficConfiguration?) {
             let identifiers = tunnels.compactMap { policies[$0.path] }
             guard let first = identifiers.first else { return }
@@ -28,7 +29,7 @@ extension GatewayConfiguration {
                 identifier: first.rawValue,
                 policies: identifiers,
                 rate: own?.rate.value,
-                classes: classes.map(TrafficClass.init)
+                classes: classes.map { TrafficClass($0, marks: marks) }
             )
             shaper.weight = own?.weight.value ?? 1
             owners.append(
@@ -48,23 +49,28 @@ extension GatewayConfiguration {
 }
 
 extension TrafficClass {
-    package init(_ configuration: TrafficClassConfiguration) {
+    /// - Parameter marks: those that packets are told apart by, in order.
+    package init(_ configuration: TrafficClassConfiguration, marks: [FirewallMark]) {
         self.init(
             priority: configuration.priority,
             weight: configuration.weight,
             ceiling: configuration.rate.value,
             patience: configuration.queue,
-            rules: configuration.matches.map(TrafficRule.init)
+            rules: configuration.matches.map { TrafficRule($0, marks: marks) }
         )
     }
 }
 
 extension TrafficRule {
-    package init(_ match: TrafficMatchConfiguration) {
+    package init(_ match: TrafficMatchConfiguration, marks: [FirewallMark]) {
         self.init(
             codePoints: match.codePoints.isEmpty
                 ? nil : match.codePoints.reduce(0) { $0 | 1 << UInt64($1) }
         )
+        let places = match.marks.compactMap { mark in
+            marks.firstIndex { $0.value == mark.value.value }
+        }
+        self.marks = match.marks.isEmpty ? nil : places.reduce(0) { $0 | 1 << UInt64($1 + 1) }
         protocols = match.protocols
         ports = match.ports.map { $0.lower...$0.upper }
         local = match.local

@@ -113,6 +113,18 @@ package struct ConfigurationChange: Hashable, Sendable {
         }
     }
 
+    /// A traffic class asks for a firewall mark, and the gateway was started without any such.
+    mutating func refuse(markAt location: SourceLocation) {
+        refusals.append(
+            Refusal(
+                key: "whether traffic classes ask for a mark",
+                reason: "what tells the gateway of marks is loaded at the start, or not, with "
+                    + "privileges that are given up",
+                location: location
+            )
+        )
+    }
+
     private mutating func note(_ name: String, _ keys: [String]) {
         if keys.isEmpty {
             kept.append(name)

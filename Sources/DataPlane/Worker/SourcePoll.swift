@@ -65,7 +65,7 @@ final class SourcePoll {
     private static let maximum = 64
     private static let commandToken = 0
     private static let firstSocketToken = 1
-    /// Above it are the numbers of devices.
+    /// Above it are the numbers of devices, and from its 16th bit on the marks of what is read.
     private static let firstDeviceToken: UInt64 = 1 << 32
     /// Above it are the indices of TCP connections.
     private static let firstStreamToken: UInt64 = 1 << 33
@@ -86,7 +86,13 @@ final class SourcePoll {
     }
 
     private var readyStreams: [(index: Int, readiness: Readiness)] = []
-    private var readyDevices: [UInt16] = []
+    /// A device that has packets with a mark, or with none (0).
+    struct ReadyDevice {
+        var number: UInt16
+        var mark: UInt8
+    }
+
+    private var readyDevices: [ReadyDevice] = []
     private var lostDevices: [UInt16] = []
 
     init(_ setup: WorkerSetup) throws(SystemCallFailure) {
@@ -134,11 +140,22 @@ final class SourcePoll {
 
     /// Whether the device is looked at from now on, as far as it has packets for this worker alone.
     func watch(_ device: TUNDevice, _ number: DeviceNumber) -> Bool {
-        guard worker < device.queueCount else { return true }
-        return watch(
-            device.number(ofWorker: worker),
-            token: SourcePoll.firstDeviceToken + UInt64(number.rawValue)
-        )
+        queues(of: device).allSatisfy { file, mark in
+            watch(
+                file,
+                token: SourcePoll.firstDeviceToken + UInt64(mark) << 16 + UInt64(number.rawValue)
+            )
+        }
+    }
+
+    /// What this worker reads of a device: descriptors, each with the mark of its packets.
+    private func queues(of device: TUNDevice) -> [(file: Int32, mark: Int)] {
+        let unmarked =
+            worker < device.queueCount ? [(file: device.number(ofWorker: worker), mark: 0)] : []
+        return unmarked
+            + (0..<device.markCount).compactMap { index in
+                device.number(ofWorker: worker, mark: index + 1).map { ($0, index + 1) }
+            }
     }
 
     /// Whether a TCP connection is looked at from now on.
@@ -193,7 +210,10 @@ final class SourcePoll {
                 continue
             }
             let device = UInt16(truncatingIfNeeded: tokens[index] - SourcePoll.firstDeviceToken)
-            if events[index] & SourcePoll.readable != 0 { readyDevices.append(device) }
+            if events[index] & SourcePoll.readable != 0 {
+                let mark = UInt8(truncatingIfNeeded: tokens[index] >> 16)
+                readyDevices.append(ReadyDevice(number: device, mark: mark))
+            }
             if events[index] & SourcePoll.error != 0 { lostDevices.append(device) }
         }
     }
@@ -204,21 +224,21 @@ final class SourcePoll {
     func readyStream(_ index: Int) -> (index: Int, readiness: Readiness) { readyStreams[index] }
 
     var readyDeviceCount: Int { readyDevices.count }
-    func readyDevice(_ index: Int) -> UInt16 { readyDevices[index] }
+    func readyDevice(_ index: Int) -> ReadyDevice { readyDevices[index] }
 
     /// The next of the devices that are no more; they then say so for ever.
     func takeLostDevice() -> UInt16? { lostDevices.popLast() }
 
     /// Looks no more at a device, and forgets what it was found to be.
-    func forget(_ device: Int32, _ number: DeviceNumber) {
-        _ = cygnet_epoll_control(file.number, SourcePoll.remove, device, 0, 0)
+    func forget(_ device: TUNDevice, _ number: DeviceNumber) {
+        for queue in queues(of: device) { forget(queue.file) }
         lostDevices.removeAll { $0 == number.rawValue }
-        readyDevices.removeAll { $0 == number.rawValue }
+        readyDevices.removeAll { $0.number == number.rawValue }
     }
 
-    /// Looks no more at a TCP connection.
-    func forget(_ stream: Int32) {
-        _ = cygnet_epoll_control(file.number, SourcePoll.remove, stream, 0, 0)
+    /// Looks no more at a TCP connection, or at what else has a descriptor.
+    func forget(_ descriptor: Int32) {
+        _ = cygnet_epoll_control(file.number, SourcePoll.remove, descriptor, 0, 0)
     }
 
     func isReadable(_ index: Int) -> Bool {

@@ -123,9 +123,8 @@ struct Worker: ~Copyable {
     }
 
     private mutating func detach(_ number: DeviceNumber) {
-        let file = devices.file(number.rawValue)
-        guard file >= 0 else { return }
-        poll.forget(file, number)
+        guard let device = devices.device(number) else { return }
+        poll.forget(device, number)
         devices.detach(number)
     }
 
@@ -158,9 +157,11 @@ struct Worker: ~Copyable {
 
     // MARK: Outbound
 
-    private mutating func readDevice(_ device: UInt16, at now: Instant) {
-        let file = devices.file(device)
+    private mutating func readDevice(_ ready: SourcePoll.ReadyDevice, at now: Instant) {
+        let device = ready.number
+        let file = devices.file(device, mark: ready.mark)
         guard file >= 0 else { return }
+        outbound.begin(mark: ready.mark, at: now)
         var reads = 0
         var octets = 0
         while reads < Worker.readBudget, outbound.othersHaveRoom {

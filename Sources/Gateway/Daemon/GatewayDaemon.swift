@@ -28,7 +28,10 @@ package final class GatewayDaemon {
     let sockets: ListeningSockets
     private let room = DatagramRoom()
     let streams: StreamPool
-    let device: TUNDevice
+    /// That of policy-based tunnels.
+    var device: TUNDevice
+    /// What tells marks apart, where traffic classes ask for any.
+    let steering: MarkSteering?
     var deviceMTU: Int
     var tunnelDevices: TunnelDevices
     /// What the packet path has of them.
@@ -103,8 +106,8 @@ package final class GatewayDaemon {
         streams = try StreamPool(loop: loop, mark: mark)
         let ports = ListeningSockets.streamEndpoints(configuration)
         if let refused = streams.listen(at: ports).first { throw refused }
-        device = try TUNDevice(name: settings.interfaceName, queues: workers.count)
-        tunnelDevices = TunnelDevices(queues: workers.count)
+        (device, steering) = try configuration.openDevice(queues: workers.count)
+        tunnelDevices = TunnelDevices(queues: workers.count, steering: steering)
         deviceMTU = TunnelDeviceMTU.octets(for: configuration)
         try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
         try tunnelDevices.open(configuration, network)
@@ -152,6 +155,7 @@ package final class GatewayDaemon {
             ),
             at: now
         )
+        attached = [.shared: device]
         attachInterfaces()
         lookForCircles()
         housekeeping.arm(at: now + GatewayDaemon.housekeepingInterval)

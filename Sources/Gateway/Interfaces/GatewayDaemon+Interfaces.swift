@@ -15,7 +15,7 @@ extension GatewayDaemon {
 
     /// Gives the packet path the interfaces that it has not, and takes from it those that are gone.
     func attachInterfaces() {
-        var wanted: [DeviceNumber: TUNDevice] = [:]
+        var wanted: [DeviceNumber: TUNDevice] = [.shared: device]
         for tunnel in configuration.routeBasedTunnels {
             guard let name = tunnel.interface?.name.value,
                 let number = controller.deviceNumber(of: tunnel.path),

@@ -9,11 +9,16 @@ struct TunnelDevices {
     private(set) var devices: [String: TUNDevice] = [:]
     /// Of each interface, one for each worker.
     private let queues: Int
+    /// What tells marks apart, where traffic classes ask for any.
+    private let steering: MarkSteering?
 
     /// Packets that may wait for the worker.
     private static let queueLength = 10_000
 
-    init(queues: Int) { self.queues = queues }
+    init(queues: Int, steering: MarkSteering?) {
+        self.queues = queues
+        self.steering = steering
+    }
 
     /// Opens the interfaces of a configuration that are not open yet, and sets each up; those that a
     /// configuration before had stay open, until `keep`.
@@ -24,14 +29,30 @@ struct TunnelDevices {
         _ network: NetworkConfiguration
     ) throws(SystemCallFailure) {
         var opened: [String: TUNDevice] = [:]
+        var extended: [String: TUNDevice] = [:]
+        let marks = configuration.trafficMarks.count
         for tunnel in configuration.routeBasedTunnels {
             guard let interface = tunnel.interface else { continue }
             let name = interface.name.value
-            if devices[name] == nil { opened[name] = try TUNDevice(name: name, queues: queues) }
+            if let device = devices[name] {
+                extended[name] = try device.extended(toMarks: marks)
+            } else {
+                opened[name] = try make(name, marks: marks)
+            }
             try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
         }
         for device in opened.values { try device.setLasting(true) }
         devices.merge(opened) { old, _ in old }
+        devices.merge(extended) { _, new in new }
+    }
+
+    private func make(_ name: String, marks: Int) throws(SystemCallFailure) -> TUNDevice {
+        try TUNDevice(
+            name: name,
+            queues: queues,
+            steering: steering,
+            marks: steering == nil ? 0 : marks
+        )
     }
 
     /// Opens one that somebody deleted.
@@ -43,7 +64,7 @@ struct TunnelDevices {
         guard let interface = tunnel.interface else { return }
         let name = interface.name.value
         devices[name] = nil
-        let device = try TUNDevice(name: name, queues: queues)
+        let device = try make(name, marks: configuration.trafficMarks.count)
         try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
         try device.setLasting(true)
         devices[name] = device
@@ -75,7 +96,9 @@ struct TunnelDevices {
         for tunnel in configuration.routeBasedTunnels {
             guard let interface = tunnel.interface, !present.contains(interface.name.value)
             else { continue }
-            let device = try TUNDevice(name: interface.name.value)
+            // The gateway can open more queues of a device that was made to have more than one alone.
+            let queues = configuration.trafficMarks.isEmpty ? 1 : 2
+            let device = try TUNDevice(name: interface.name.value, queues: queues)
             try setUp(tunnel, interface, of: configuration, network)
             try device.setLasting(true)
         }

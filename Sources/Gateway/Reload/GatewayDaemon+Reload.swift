@@ -41,7 +41,10 @@ extension GatewayDaemon {
         guard change.refusals.isEmpty else {
             return .refused(file, change.refusals.map(ReloadStatus.Problem.init))
         }
-        do throws(SystemCallFailure) { try tunnelDevices.open(new, network) } catch {
+        do throws(SystemCallFailure) {
+            device = try device.extended(toMarks: new.trafficMarks.count)
+            try tunnelDevices.open(new, network)
+        } catch {
             return .refused(
                 file,
                 [.init("the interfaces of tunnels cannot be set up: \(error)", remedy: nil)]
@@ -107,6 +110,7 @@ extension GatewayDaemon {
         self.secrets = secrets
         controller.adopt(EngineSettings(new))
         dataPlane.post(.setErrorSource(localAddresses, for: new))
+        steering?.set(new.steeredMarks)
         let now = BootClock.now()
         perform(
             controller.reload(

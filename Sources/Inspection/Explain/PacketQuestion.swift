@@ -26,6 +26,8 @@ package struct PacketQuestion: Equatable, Sendable {
     package let icmpType: UInt8?
     package let icmpCode: UInt8?
     package let codePoint: UInt8
+    /// The firewall mark that it has on this gateway; 0: none.
+    package let mark: UInt32
     package let assumptions: [String]
 
     /// What a client's system chooses where nothing is said: beyond the assigned ports (RFC 6335 §6).
@@ -40,7 +42,8 @@ package struct PacketQuestion: Equatable, Sendable {
         destinationPort: UInt16? = nil,
         icmpType: UInt8? = nil,
         icmpCode: UInt8? = nil,
-        codePoint: UInt8 = 0
+        codePoint: UInt8 = 0,
+        mark: UInt32 = 0
     ) throws(Objection) {
         guard source.version == destination.version else {
             throw Objection(
@@ -86,6 +89,7 @@ package struct PacketQuestion: Equatable, Sendable {
         let hasCode = icmpType != nil && PacketQuestion.isICMP(ipProtocol)
         self.icmpCode = hasCode ? icmpCode ?? 0 : nil
         self.codePoint = codePoint
+        self.mark = mark
         self.assumptions = assumptions
     }
 
@@ -164,7 +168,11 @@ package struct PacketQuestion: Equatable, Sendable {
         let name = ipProtocol.map(IPProtocolName.name) ?? "a packet"
         let code = icmpCode.map { " code \($0)" } ?? ""
         let message = icmpType.map { " type \($0)" + code } ?? ""
-        let mark = codePoint == 0 ? "" : " with DSCP \(CodePoint.name(of: codePoint))"
-        return "\(name)\(message) from \(source)\(near) to \(destination)\(far)\(mark)"
+        let own = [
+            codePoint == 0 ? nil : "DSCP \(CodePoint.name(of: codePoint))",
+            mark == 0 ? nil : "mark 0x\(String(mark, radix: 16))",
+        ].compactMap(\.self)
+        let with = own.isEmpty ? "" : " with \(own.joined(separator: " and "))"
+        return "\(name)\(message) from \(source)\(near) to \(destination)\(far)\(with)"
     }
 }

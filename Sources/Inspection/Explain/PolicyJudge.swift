@@ -134,6 +134,9 @@ struct PolicyJudge {
         }
         var lines = ["it is protected by tunnel \(path)\(place), never sent in clear"]
         if tunnel?.carriage.mode.value == .transport { lines.append("in transport mode") }
+        if let name = TrafficExplanation.className(of: question, path, in: configuration) {
+            lines.append("it waits for its turn in traffic class \(name)")
+        }
         switch tunnel?.start.value {
         case .onTraffic, .atBoot:
             lines.append("while the tunnel is not up, it is held and brings the tunnel up")

@@ -6,27 +6,54 @@ package final class TUNDevice: Sendable {
     package let name: String
     /// Whether the kernel may hand over UDP segments uncut (Linux 6.2 and later).
     package let hasUDPSegmentation: Bool
-    /// Each has packets of its own, told by their flow; at least one.
+    /// Each has packets of its own: first those without marks, told by their flow, at least one; then
+    /// those of each mark.
     private let queues: [FileDescriptor]
+    private let steering: MarkSteering?
 
     /// That of the first queue.
     package var number: Int32 { queues[0].number }
 
-    /// Queues that packets may be read from. Fewer than asked for where a device that lasted was made
-    /// with one alone.
-    package var queueCount: Int { queues.count }
+    /// Queues that packets without marks may be read from. Fewer than asked for where a device that
+    /// lasted was made with one alone.
+    package var queueCount: Int { steering?.unmarkedQueues ?? queues.count }
+
+    /// Marks that have queues of their own.
+    package var markCount: Int {
+        guard let steering else { return 0 }
+        return (queues.count - steering.unmarkedQueues) / steering.queuesPerMark
+    }
 
     /// The descriptor that a worker writes to, and that it reads as well if its number is below
     /// `queueCount`.
-    package func number(ofWorker worker: Int) -> Int32 { queues[worker % queues.count].number }
+    package func number(ofWorker worker: Int) -> Int32 { queues[worker % queueCount].number }
+
+    /// The descriptor by which a worker reads packets with a mark, from 1 to `markCount`; nil where it
+    /// has none.
+    package func number(ofWorker worker: Int, mark: Int) -> Int32? {
+        guard let steering, (1...MarkSteering.limit).contains(mark), mark <= markCount,
+            worker < steering.queuesPerMark
+        else { return nil }
+        let first = steering.unmarkedQueues + (mark - 1) * steering.queuesPerMark
+        return queues[first + worker].number
+    }
 
     /// Bytes of the virtio_net_hdr before each packet read or written.
     package static let headerLength = 10
 
     /// Creates the device, with segmentation offloads and a virtio_net_hdr before each packet.
     ///
-    /// - Parameter wanted: queues that are read on their own, 1 to 256.
-    package init(name: String, queues wanted: Int = 1) throws(SystemCallFailure) {
+    /// - Parameters:
+    ///   - wanted: queues that are read on their own, 1 to 256; with `steering` as many as it has for
+    ///     unmarked packets.
+    ///   - steering: what tells marks apart.
+    ///   - marks: how many of them have queues of their own, `MarkSteering.limit` at most.
+    package init(
+        name: String,
+        queues wanted: Int = 1,
+        steering: MarkSteering? = nil,
+        marks: Int = 0
+    ) throws(SystemCallFailure) {
         guard (1...15).contains(name.utf8.count) else {
             throw SystemCallFailure(
                 call: "ioctl(TUNSETIFF \(name))",
@@ -34,21 +61,23 @@ package final class TUNDevice: Sendable {
                 remedy: "Give the device a name of 1 to 15 characters."
             )
         }
-        let first: FileDescriptor
-        var hasManyQueues = wanted > 1
-        do throws(SystemCallFailure) {
-            first = try TUNDevice.open(name, hasManyQueues: hasManyQueues)
-        } catch {
-            // A device that lasted is of the kind that it was made with.
-            guard error.errorNumber == EINVAL else { throw error }
-            hasManyQueues.toggle()
-            first = try TUNDevice.open(name, hasManyQueues: hasManyQueues)
+        let (first, hasManyQueues) = try TUNDevice.openFirst(
+            name,
+            hasManyQueues: wanted > 1 || steering != nil
+        )
+        if let steering {
+            guard hasManyQueues else { throw TUNDevice.madeWithOneQueue(name) }
+            try steering.attach(to: first, name)
+        } else if hasManyQueues {
+            MarkSteering.detach(from: first)
         }
+        let count = steering.map { $0.unmarkedQueues + marks * $0.queuesPerMark } ?? wanted
         var queues = [first]
-        while hasManyQueues, queues.count < wanted {
+        while hasManyQueues, queues.count < count {
             queues.append(try TUNDevice.open(name, hasManyQueues: true))
         }
         self.queues = queues
+        self.steering = steering
         let number = first.number
         // Always set: a device that outlived its process keeps the flags that it had.
         var hasUDPSegmentation: Int32 = 0
@@ -57,6 +86,56 @@ package final class TUNDevice: Sendable {
         }
         self.name = name
         self.hasUDPSegmentation = hasUDPSegmentation != 0
+    }
+
+    /// The same device with queues for more marks, which are opened. Whoever reads it changes over
+    /// before packets have those marks.
+    private init(
+        extending device: TUNDevice,
+        _ steering: MarkSteering,
+        marks: Int
+    ) throws(SystemCallFailure) {
+        name = device.name
+        hasUDPSegmentation = device.hasUDPSegmentation
+        self.steering = steering
+        var queues = device.queues
+        // The kernel numbers them in the order in which they are opened, and the program counts on it:
+        // so none is closed while the device is in use.
+        while queues.count < steering.unmarkedQueues + marks * steering.queuesPerMark {
+            queues.append(try TUNDevice.open(device.name, hasManyQueues: true))
+        }
+        self.queues = queues
+    }
+
+    /// The device with queues for so many marks at least, to take the place of this one: itself where
+    /// it has them.
+    package func extended(toMarks marks: Int) throws(SystemCallFailure) -> TUNDevice {
+        guard let steering, marks > markCount else { return self }
+        return try TUNDevice(extending: self, steering, marks: marks)
+    }
+
+    /// The first queue, and whether there can be others.
+    private static func openFirst(
+        _ name: String,
+        hasManyQueues: Bool
+    ) throws(SystemCallFailure) -> (queue: FileDescriptor, hasManyQueues: Bool) {
+        do throws(SystemCallFailure) {
+            return (try open(name, hasManyQueues: hasManyQueues), hasManyQueues)
+        } catch {
+            // A device that lasted is of the kind that it was made with.
+            guard error.errorNumber == EINVAL else { throw error }
+            return (try open(name, hasManyQueues: !hasManyQueues), !hasManyQueues)
+        }
+    }
+
+    private static func madeWithOneQueue(_ name: String) -> SystemCallFailure {
+        SystemCallFailure(
+            call: "ioctl(TUNSETIFF \(name), IFF_MULTI_QUEUE) for traffic classes by mark",
+            errorNumber: EINVAL,
+            remedy: "The interface was made before any class had a mark, and kept: delete it "
+                + "(ip link delete \(name)) and start again. Routes to it that are not the "
+                + "configuration's go with it."
+        )
     }
 
     private static func open(

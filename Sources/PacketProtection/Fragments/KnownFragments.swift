@@ -8,6 +8,8 @@
     struct First {
         var ports: UInt32
         var ipProtocol: UInt8
+        /// Which of the configured marks it had; inbound 0.
+        var mark: UInt8 = 0
         /// Of the SA that it came by; outbound 0.
         var policy: UInt32
         /// Octets of the packet's payload that it covers: what policy looked at lies there.
@@ -43,6 +45,7 @@
         _ packet: InnerPacket,
         _ part: FragmentPart,
         policy: UInt32,
+        mark: UInt8 = 0,
         at now: UInt64
     ) {
         let entries = unsafe self.entries ?? allocate()
@@ -63,6 +66,7 @@
             first: First(
                 ports: packet.ports,
                 ipProtocol: packet.ipProtocol,
+                mark: mark,
                 policy: policy,
                 end: packet.totalLength - part.start
             ),

@@ -37,6 +37,7 @@ extension OutboundProcessor {
                 byteCount: byteCount,
                 policy: entry.pointee.identifier,
                 device: packet.device,
+                mark: mark,
                 since: now,
                 octetsOfPolicy: entry.pointee.heldOctets,
                 packetsOfPolicy: Int(entry.pointee.heldPackets)

@@ -38,6 +38,9 @@ package import IPsecPrimitives
     var packetsQueued = 0
     var traffic = TrafficScheduler()
     var plan = TrafficPlan()
+    /// Which of the configured marks the frame has that is looked at, 0 for none. What is staged has
+    /// the same.
+    var mark: UInt8 = 0
     /// Whether anything may have to wait for its turn.
     package private(set) var isShaping = false
     /// There once an SA with compression is.
@@ -109,6 +112,13 @@ package import IPsecPrimitives
     /// Whether packets were released that wait for `takeReleased`.
     package var hasReleasedPackets: Bool { releaseCursor != nil }
 
+    /// What comes from here on by `processRead` has this of the configured marks, 0 being none of them.
+    package mutating func begin(mark: UInt8, at now: Instant) {
+        guard mark != self.mark else { return }
+        if staged.count > 0 { processStaged(at: now.nanoseconds) }
+        self.mark = mark
+    }
+
     /// Takes what was read into `readBuffer` into the batch.
     package mutating func processRead(
         byteCount: Int,
@@ -145,6 +155,7 @@ package import IPsecPrimitives
                 return
             }
             let entry = held.entries[index]
+            mark = entry.mark
             unsafe held.copy(index, to: frame)
             let inner = unsafe innerPacket(
                 of: frame,

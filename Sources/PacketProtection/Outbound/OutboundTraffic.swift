@@ -16,7 +16,8 @@ extension OutboundProcessor {
         guard
             var packet = unsafe innerPacket(of: frame, byteCount: byteCount, device: device)
         else { return false }
-        if packet.isFragment { unsafe showPorts(of: &packet, frame, at: now) }
+        var mark = self.mark
+        if packet.isFragment { unsafe showPorts(of: &packet, &mark, frame, at: now) }
         let decision = decide(packet)
         guard decision.kind == .protect else { return false }
         let shaper = unsafe database.policies[Int(decision.policy)].shaper
@@ -27,8 +28,9 @@ extension OutboundProcessor {
             frame,
             byteCount: OffloadHeader.length + packet.totalLength,
             device: device,
+            mark: mark,
             shape,
-            queue: traffic.queue(of: packet, shaper: Int(shaper)),
+            queue: traffic.queue(of: packet, mark: mark, shaper: Int(shaper)),
             drops: drops,
             at: now
         )
@@ -38,14 +40,17 @@ extension OutboundProcessor {
     /// All fragments of a packet are of the class of the first, or they would overtake each other.
     private mutating func showPorts(
         of packet: inout InnerPacket,
+        _ mark: inout UInt8,
         _ frame: UnsafeMutableRawPointer,
         at now: UInt64
     ) {
         guard let part = unsafe FragmentPart(frame + OffloadHeader.length, packet) else { return }
         if packet.isLaterFragment {
-            if let first = fragments.find(packet, part, at: now) { packet = packet.showing(first) }
+            guard let first = fragments.find(packet, part, at: now) else { return }
+            packet = packet.showing(first)
+            mark = first.mark
         } else if packet.hasPorts {
-            fragments.note(packet, part, policy: 0, at: now)
+            fragments.note(packet, part, policy: 0, mark: mark, at: now)
         }
     }
 
@@ -123,6 +128,8 @@ extension OutboundProcessor {
     }
 
     private mutating func depart(_ departure: Departure, at now: Instant) {
+        // For the case that its SA is gone, and it is held.
+        mark = departure.mark
         let device = DeviceNumber(rawValue: departure.device)
         if let reason = departure.reason {
             drops.count(reason, departure.segments.count)

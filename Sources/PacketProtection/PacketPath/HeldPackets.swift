@@ -10,6 +10,7 @@ internal import IPsecPrimitives
         let byteCount: Int
         let policy: UInt32
         let device: UInt16
+        let mark: UInt8
         let since: UInt64
     }
 
@@ -43,6 +44,7 @@ internal import IPsecPrimitives
         byteCount: Int,
         policy: UInt32,
         device: UInt16,
+        mark: UInt8,
         since: UInt64,
         octetsOfPolicy: Int,
         packetsOfPolicy: Int
@@ -75,6 +77,7 @@ internal import IPsecPrimitives
                 byteCount: byteCount,
                 policy: policy,
                 device: device,
+                mark: mark,
                 since: since
             )
         )

@@ -28,6 +28,7 @@ struct QueuedFrame {
     /// Whether the segments beyond that were dropped when it came.
     var isCut = false
     var device: UInt16 = 0
+    var mark: UInt8 = 0
     var headers: Int32 = 0
     var segmentOctets: Int32 = 0
     var lastOctets: Int32 = 0
@@ -50,6 +51,8 @@ struct Departure {
     var frame: Int
     var byteCount: Int
     var device: UInt16
+    /// Which of the configured marks it has, 0 for none.
+    var mark: UInt8
     var since: UInt64
     /// As in `FrameShape`; `segmentPayload` is 0 where it is the frame as it came.
     var headers: Int

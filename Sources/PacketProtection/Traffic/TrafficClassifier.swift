@@ -13,6 +13,8 @@ struct TrafficClassifier {
 
     private struct Rule {
         var codePoints: UInt64
+        /// As in `TrafficRule`.
+        var marks: UInt64
         var protocols = Part()
         var ports = Part()
         var local = Part()
@@ -57,7 +59,11 @@ struct TrafficClassifier {
     }
 
     private mutating func append(_ rule: TrafficRule, category: UInt8) {
-        var flat = Rule(codePoints: rule.codePoints ?? .max, category: category)
+        var flat = Rule(
+            codePoints: rule.codePoints ?? .max,
+            marks: rule.marks ?? .max,
+            category: category
+        )
         flat.protocols = Part(first: Int32(protocols.count), count: Int32(rule.protocols.count))
         protocols += rule.protocols
         flat.ports = Part(first: Int32(ports.count), count: Int32(rule.ports.count))
@@ -76,17 +82,21 @@ struct TrafficClassifier {
     }
 
     /// Index of the class of a packet that leaves.
-    func category(of packet: InnerPacket, in set: RuleSet) -> Int {
+    ///
+    /// - Parameter mark: which of the configured marks it has, 0 for none.
+    func category(of packet: InnerPacket, mark: UInt8, in set: RuleSet) -> Int {
         for index in Int(set.first)..<Int(set.first &+ set.count)
-        where covers(index, packet) {
+        where covers(index, packet, mark) {
             return Int(rules[index].category)
         }
         return Int(set.rest)
     }
 
-    private func covers(_ index: Int, _ packet: InnerPacket) -> Bool {
+    private func covers(_ index: Int, _ packet: InnerPacket, _ mark: UInt8) -> Bool {
         let rule = rules[index]
-        guard rule.codePoints >> UInt64(packet.trafficClass >> 2) & 1 != 0 else { return false }
+        let isCovered =
+            rule.codePoints >> UInt64(packet.trafficClass >> 2) & rule.marks >> UInt64(mark) & 1
+        guard isCovered != 0 else { return false }
         return (rule.protocols.count == 0 || hasProtocol(rule.protocols, packet))
             && (rule.ports.count == 0 || hasPort(rule.ports, packet))
             && (rule.local.count == 0 || has(rule.local, packet.source, isV4: packet.isV4))

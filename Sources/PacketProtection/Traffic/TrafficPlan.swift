@@ -83,6 +83,9 @@ package struct TrafficClass: Hashable, Sendable {
 package struct TrafficRule: Hashable, Sendable {
     /// A bit for each of the 64 code points (RFC 2474 §3); nil: any.
     package var codePoints: UInt64?
+    /// A bit for each of the configured marks, from bit 1 on, and bit 0 for packets that have none of
+    /// them; nil: any.
+    package var marks: UInt64?
     /// IP protocol numbers; empty: any.
     package var protocols: [UInt8] = []
     /// Of either end; empty: any, and packets without ports too.

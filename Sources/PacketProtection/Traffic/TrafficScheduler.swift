@@ -57,9 +57,9 @@ struct TrafficScheduler: ~Copyable {
     // MARK: Coming
 
     /// The queue of a packet of a shaper.
-    func queue(of packet: InnerPacket, shaper: Int) -> Int {
+    func queue(of packet: InnerPacket, mark: UInt8, shaper: Int) -> Int {
         shapers[shaper].firstQueue
-            &+ classifier.category(of: packet, in: shapers[shaper].rules)
+            &+ classifier.category(of: packet, mark: mark, in: shapers[shaper].rules)
     }
 
     /// Takes a copy of a frame; of a superpacket as many segments as there is room for. What does not
@@ -68,6 +68,7 @@ struct TrafficScheduler: ~Copyable {
         _ frame: UnsafeMutableRawPointer,
         byteCount: Int,
         device: UInt16,
+        mark: UInt8,
         _ shape: FrameShape,
         queue: Int,
         drops: borrowing DropCounters,
@@ -89,6 +90,7 @@ struct TrafficScheduler: ~Copyable {
             endSegment: Int32(segments),
             isCut: segments < shape.segments,
             device: device,
+            mark: mark,
             headers: Int32(shape.headers),
             segmentOctets: Int32(shape.segmentOctets),
             lastOctets: Int32(shape.lastOctets),
@@ -252,6 +254,7 @@ struct TrafficScheduler: ~Copyable {
             frame: place,
             byteCount: Int(frame.byteCount),
             device: frame.device,
+            mark: frame.mark,
             since: frame.since,
             headers: Int(frame.headers),
             segmentPayload: isWhole ? 0 : Int(frame.segmentPayload),

@@ -103,6 +103,7 @@ extension OutboundProcessor {
     ) {
         var record = HandOverRing.Record(kind: .frame)
         record.device = packet.device
+        record.mark = mark
         let isGiven = unsafe handOver.give(
             frame,
             byteCount: OffloadHeader.length + packet.totalLength,
@@ -115,6 +116,7 @@ extension OutboundProcessor {
     /// Takes a frame that another worker has read into the batch. Precondition: `hasRoom`.
     package mutating func takeHandedOver(_ packet: HandOverRing.Packet, at now: Instant) {
         let device = unsafe packet.record.device
+        begin(mark: unsafe packet.record.mark, at: now)
         if isCrowded, unsafe packet.byteCount <= StagedReads.largestRead {
             return unsafe stage(
                 packet.bytes,

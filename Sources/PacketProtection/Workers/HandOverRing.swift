@@ -24,6 +24,8 @@ internal import Synchronization
         package var trafficClass: UInt8 = 0
         package var hopLimit: UInt8 = 0
         package var device: UInt16 = 0
+        /// Of a frame: which of the configured marks it has, 0 for none.
+        package var mark: UInt8 = 0
         package var source = HandOverRing.nowhere
         package var local = HandOverRing.nowhere
 

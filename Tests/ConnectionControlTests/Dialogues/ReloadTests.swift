@@ -69,6 +69,34 @@ struct ReloadTests {
         #expect(site.pairs() + site.pairs("lab") == pairs)
     }
 
+    @Test("marks of traffic classes change; the first of all needs a restart")
+    func marks() throws {
+        func lines(_ classes: String) -> String {
+            "traffic: {rate: 10Mbit, classes: {\(classes)}}"
+        }
+        let network = try running()
+        let first = lines("v: {match: {mark: 0x10}}")
+        let refused = try network.reload(network.left) { $0 + "gateway: {\(first)}\n" }
+        #expect(refused.refusals.map(\.key) == ["whether traffic classes ask for a mark"])
+        #expect(refused.refusals.first?.reason.contains("loaded at the start") == true)
+        #expect(network.left.traffic.isEmpty)
+
+        let marked = try running(connectionLines: first)
+        let rules = { marked.left.traffic.last?.shapers[0].classes.map { $0.rules.map(\.marks) } }
+        #expect(rules() == [[1 << 1], []])
+        var change = try marked.reload(marked.left) {
+            $0.replacing(first, with: lines("w: {match: {mark: 3}}, v: {match: {mark: [0x10, 3]}}"))
+        }
+        #expect(change.refusals.isEmpty && change.changed.first?.keys == ["traffic"])
+        #expect(rules() == [[1 << 1], [1 << 2 | 1 << 1], []])
+        change = try marked.reload(marked.left) {
+            $0.replacing("mark: 3}", with: "dscp: 3}").replacing("mark: [0x10, 3]", with: "dscp: 4")
+        }
+        #expect(change.refusals.isEmpty && rules() == [[nil], [nil], []])
+        change = try marked.reload(marked.left) { $0.replacing("dscp: 4", with: "mark: 4") }
+        #expect(change.refusals.isEmpty && rules() == [[nil], [1 << 1], []])
+    }
+
     @Test("a tunnel is added, and the one that is there goes on")
     func added() throws {
         let network = try running()

@@ -51,6 +51,55 @@ struct PacketExplanationTests {
         return (explanation, explanation.text(of: question))
     }
 
+    /// Told as the packet path would tell it, from each word of a match.
+    @Test func theClassInWhichItWaits() throws {
+        let lines = """
+            gateway: {default-policy: discard, traffic: {rate: 1Gbit, classes: {
+              marked: {match: {mark: [0x10, 0x20/0xf0], protocol: udp}},
+              voice: {match: [{dscp: ef, ports: 5000-5010},
+                {local: 10.1.7.0/24, remote: 10.2.7.0/24}]},
+              rest: {}}}, workers: 1}
+            """
+        let text = PacketExplanationTests.file.replacing(
+            "gateway: {default-policy: discard}",
+            with: lines
+        )
+        let result = GatewayConfiguration.read(Array(text.utf8), file: "a.yaml")
+        let configuration = try #require(result.configuration, "\(result.diagnostics)")
+        func name(
+            _ host: String = "10.1.0.5",
+            _ target: String = "10.2.0.9",
+            port: UInt16? = nil,
+            ipProtocol: UInt8 = 17,
+            codePoint: UInt8 = 0,
+            mark: UInt32 = 0
+        ) throws -> String? {
+            let question = try PacketQuestion(
+                source: #require(IPAddress(host)),
+                destination: #require(IPAddress(target)),
+                ipProtocol: ipProtocol,
+                destinationPort: port,
+                codePoint: codePoint,
+                mark: mark
+            )
+            let explanation = PacketExplanation(question, in: configuration)
+            let prefix = "it waits for its turn in traffic class "
+            #expect(!explanation.arriving.consequences.contains { $0.hasPrefix(prefix) })
+            return explanation.leaving.consequences.first { $0.hasPrefix(prefix) }
+                .map { String($0.dropFirst(prefix.count)) }
+        }
+        #expect(try name() == "rest" && name(mark: 0x10) == "marked")
+        #expect(try name(mark: 0x2f) == "marked" && name(mark: 0x11) == "rest")
+        #expect(
+            try name(mark: 0xc166_0010) == "marked" && name(ipProtocol: 6, mark: 0x10) == "rest"
+        )
+        #expect(try name(port: 5010, codePoint: 46) == "voice")
+        #expect(try name(port: 5011, codePoint: 46) == "rest" && name(port: 5010) == "rest")
+        #expect(try name("10.1.7.1", "10.2.7.1") == "voice" && name("10.1.7.1") == "rest")
+        // Nothing waits in clear.
+        #expect(try name("10.7.0.1", "10.8.0.1", ipProtocol: 1) == nil)
+    }
+
     @Test func theTunnelIsNamedAndWhatWasPassedOver() throws {
         let (explanation, text) = try explain(
             "10.1.0.5",

@@ -187,6 +187,26 @@ internal import Testing
         #expect(link.counts[0].waitingPackets == 3 && link.counts[1].waitingPackets == 0)
     }
 
+    @Test("Fragments have the mark of the first, though the firewall saw its ports alone")
+    func fragmentsHaveTheMarkOfTheFirst() throws {
+        var rule = TrafficRule()
+        rule.marks = 1 << 1
+        let classes = [TrafficClass(rules: [rule]), TrafficClass()]
+        let link = try ShapedLink(.one(rate: 64_000, classes))
+        let (near, far) = TestHosts.pair(.v4)
+        let packet = TestPackets.udp(
+            from: near,
+            to: far,
+            payload: pattern(2000),
+            dontFragment: false
+        )
+        for (number, fragment) in TestPackets.fragments(of: packet, octets: 800).enumerated() {
+            link.near.outbound.begin(mark: number == 0 ? 1 : 0, at: link.near.now)
+            link.near.send([TestPackets.plain(fragment)])
+        }
+        #expect(link.counts[0].waitingPackets == 3 && link.counts[1].waitingPackets == 0)
+    }
+
     @Test("What is too big is told its sender at once, and takes none of the rate")
     func tooBig() throws {
         let link = try ShapedLink(.one(rate: 64_000))

@@ -71,12 +71,6 @@ struct MarkSteeringTests {
         try Self.up(namespace, "cyg7")
         let first = try namespace.perform { () -> [[UInt32]] in
             Self.send(sent)
-            if workers > 1 {
-                // Flows are spread over the workers.
-                let shares = (0..<workers).map { Self.read(device.number(ofWorker: $0)).count }
-                #expect(shares.allSatisfy { $0 > 0 } && shares.reduce(0, +) == 22)
-                Self.send([UInt32](repeating: 0, count: 20) + [0x11, 0x30])
-            }
             return Self.byMark(device, workers: workers)
         }
         #expect(first[0] == [UInt32](repeating: 0, count: 20) + [0x11, 0x30])
@@ -103,72 +97,104 @@ struct MarkSteeringTests {
         #expect(last[0].count == sent.count && last[1...].allSatisfy(\.isEmpty))
     }
 
-    /// Sends datagrams to a port; those of a socket that is not connected have no hash of the kernel's.
-    @Sendable private static func send(_ count: Int, to port: UInt16, isV4: Bool, isConnected: Bool)
-    {
-        let file = socket(isV4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+    /// Datagrams as a raw socket sends them, for which the kernel has no hash of its own.
+    @Sendable private static func datagram(
+        to port: UInt16,
+        isV4: Bool,
+        fragment: (offset: Int, isLast: Bool)? = nil
+    ) -> [UInt8] {
+        let ports = [0x9c, 0x40, UInt8(port >> 8), UInt8(port & 255), 0, 12, 0, 0]
+        // What stands where ports would is data in a fragment behind the first.
+        let payload =
+            fragment.map { $0.offset > 0 } == true
+            ? [UInt8](repeating: UInt8(port & 255), count: 12) : ports + Array("flow".utf8)
+        if !isV4 {
+            return [0x60, 0, 0, 0, 0, 12, 17, 64] + v6(1) + v6(2) + payload
+        }
+        let place = (fragment?.offset ?? 0) / 8 + (fragment?.isLast ?? true ? 0 : 0x2000)
+        let places = [UInt8(place >> 8), UInt8(place & 255)]
+        return [0x45, 0, 0, 32, 0, UInt8(port & 255)] + places + [64, 17, 0, 0]
+            + [10, 98, 0, 1, 10, 98, 0, 2] + payload
+    }
+
+    private static func v6(_ host: UInt8) -> [UInt8] {
+        [0xfd, 0x98] + [UInt8](repeating: 0, count: 13) + [host]
+    }
+
+    @Sendable private static func sendRaw(_ packets: [[UInt8]], isV4: Bool) {
+        let file = socket(isV4 ? AF_INET : AF_INET6, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_RAW))
         defer { close(file) }
-        var storage = sockaddr_in6()
-        storage.sin6_family = sa_family_t(AF_INET6)
-        storage.sin6_port = port.bigEndian
-        _ = unsafe inet_pton(AF_INET6, "fd98::2", &storage.sin6_addr)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x0a62_0002).bigEndian
-        let bytes =
-            unsafe isV4
-            ? withUnsafeBytes(of: &address) { unsafe Array($0) }
-            : withUnsafeBytes(of: &storage) { unsafe Array($0) }
-        let text = Array("flow".utf8)
-        unsafe bytes.withUnsafeBytes { raw in
-            let target = unsafe raw.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-            let length = socklen_t(bytes.count)
-            if isConnected { _ = unsafe connect(file, target, length) }
-            for _ in 0..<count {
-                _ =
-                    unsafe isConnected
-                    ? Glibc.send(file, text, text.count, 0)
-                    : sendto(file, text, text.count, 0, target, length)
+        let target: [UInt8] =
+            isV4
+            ? [UInt8(AF_INET), 0, 0, 0, 10, 98, 0, 2] + [UInt8](repeating: 0, count: 8)
+            : [UInt8(AF_INET6), 0, 0, 0, 0, 0, 0, 0] + v6(2) + [0, 0, 0, 0]
+        for packet in packets {
+            let sent = unsafe target.withUnsafeBytes { raw in
+                unsafe sendto(
+                    file,
+                    packet,
+                    packet.count,
+                    0,
+                    raw.baseAddress!.assumingMemoryBound(to: sockaddr.self),
+                    socklen_t(raw.count)
+                )
             }
+            precondition(sent == packet.count, "errno \(errno)")
         }
     }
 
-    /// The ports that datagrams in a queue go to.
-    @Sendable private static func ports(_ file: Int32, isV4: Bool) -> Set<UInt16> {
-        var result: Set<UInt16> = []
+    /// What identifies the packets in a queue: the port, or of IPv4 what the sender chose for it.
+    @Sendable private static func flows(_ file: Int32, isV4: Bool) -> [UInt8] {
+        var result: [UInt8] = []
         var bytes = [UInt8](repeating: 0, count: 2048)
-        let header = isV4 ? 20 : 40
         while true {
             let count = unsafe Glibc.read(file, &bytes, bytes.count)
             guard count > 0 else { return result }
-            let packet = bytes[TUNDevice.headerLength..<count]
-            let start = packet.startIndex
-            guard packet.count == header + 12, packet[start + (isV4 ? 9 : 6)] == 17 else {
-                continue
-            }
-            result.insert(
-                UInt16(packet[start + header + 2]) << 8 | UInt16(packet[start + header + 3])
-            )
+            let packet = Array(bytes[TUNDevice.headerLength..<count])
+            guard packet.count == (isV4 ? 32 : 52), packet[isV4 ? 9 : 6] == 17 else { continue }
+            result.append(packet[isV4 ? 5 : 43])
         }
     }
 
-    @Test(arguments: [true, false], [true, false])
-    func aFlowHasOneWorkerAndFlowsHaveSeveral(isV4: Bool, isConnected: Bool) throws {
+    @Test(arguments: [true, false])
+    func aFlowHasOneWorkerAndFlowsHaveSeveral(isV4: Bool) throws {
         let namespace = try NetworkNamespace("gw")
         let steering = try MarkSteering(queues: 4)
         let device = try namespace.perform {
             try TUNDevice(name: "cyg7", queues: 4, steering: steering, marks: 0)
         }
         try Self.up(namespace, "cyg7")
-        let shares = try namespace.perform { () -> [Set<UInt16>] in
+        let shares = try namespace.perform { () -> [[UInt8]] in
             for port in UInt16(101)...140 {
-                Self.send(3, to: port, isV4: isV4, isConnected: isConnected)
+                let packet = Self.datagram(to: port, isV4: isV4)
+                Self.sendRaw([packet, packet, packet], isV4: isV4)
             }
-            return (0..<4).map { Self.ports(device.number(ofWorker: $0), isV4: isV4) }
+            return (0..<4).map { Self.flows(device.number(ofWorker: $0), isV4: isV4) }
         }
-        #expect(shares.reduce(0) { $0 + $1.count } == 40, "a flow had two workers: \(shares)")
-        #expect(shares.allSatisfy { $0.count > 2 }, "\(shares)")
+        #expect(shares.reduce(0) { $0 + $1.count } == 120)
+        let flows = shares.map { Set($0) }
+        #expect(flows.reduce(0) { $0 + $1.count } == 40, "a flow had two workers: \(shares)")
+        #expect(flows.allSatisfy { $0.count > 2 }, "\(shares)")
+    }
+
+    /// Only the first has ports, and whoever reads one is to read the others.
+    @Test func fragmentsStayTogether() throws {
+        let namespace = try NetworkNamespace("gw")
+        let steering = try MarkSteering(queues: 4)
+        let device = try namespace.perform {
+            try TUNDevice(name: "cyg7", queues: 4, steering: steering, marks: 0)
+        }
+        try Self.up(namespace, "cyg7")
+        let shares = try namespace.perform { () -> [[UInt8]] in
+            for port in UInt16(101)...120 {
+                let fragments = [(0, false), (16, false), (32, true)].map {
+                    Self.datagram(to: port, isV4: true, fragment: $0)
+                }
+                Self.sendRaw(fragments, isV4: true)
+            }
+            return (0..<4).map { Self.flows(device.number(ofWorker: $0), isV4: true) }
+        }
+        #expect(shares.map(\.count).sorted() == [0, 0, 0, 60], "\(shares)")
     }
 
     @Test func whatLastedWithOneQueueIsRefusedAndAProgramDoesNotLast() throws {
@@ -176,12 +202,10 @@ struct MarkSteeringTests {
         let steering = try MarkSteering(queues: 1)
         steering.set([PacketMark(value: 1, mask: 0xff)])
         try namespace.perform { try TUNDevice(name: "one").setLasting(true) }
-        try namespace.perform {
-            let failure = #expect(throws: SystemCallFailure.self) {
-                try TUNDevice(name: "one", steering: steering, marks: 1)
-            }
-            #expect(failure?.remedy.contains("ip link delete one") == true)
+        let failure = #expect(throws: SystemCallFailure.self) {
+            try namespace.perform { _ = try TUNDevice(name: "one", steering: steering, marks: 1) }
         }
+        #expect(failure?.remedy.contains("ip link delete one") == true)
         try namespace.perform {
             try TUNDevice(name: "many", steering: steering, marks: 1).setLasting(true)
         }

@@ -199,12 +199,12 @@ def capabilities(lab, tunnel):
     expect_counts(lab.left, before, voice=4, bulk=4, other=4)
 
 
-def expect_routed(made):
+def expect_routed(made, voice=15, other=30):
     for name in ("voice", "bulk", "other"):
         wait_until(lambda: name in counts(made.left), "its classes")
     before = counts(made.left)
     send(made.left.namespace, LEFT.inner[4], CLOUD[4], [VOICE, BULK, 0, ODD] * 3, each=5)
-    expect_counts(made.left, before, voice=15, bulk=15, other=30)
+    expect_counts(made.left, before, voice=voice, bulk=15, other=other)
 
 
 def routed(lab):
@@ -220,6 +220,12 @@ def routed(lab):
         wait_until(lambda: made.children("way1"), "the first is up")
         made.route(1)
         expect_routed(made)
+        # One mark more: the interface gets queues for it.
+        more = MARKED[0].replace("mark: 0x10}", "mark: [0x10, 0x11]}")
+        made.write({"all": by_route(1, more, *only)}, top=("  workers: 2",))
+        status, report = made.reload()
+        expect(status == 0, f"not changed: {report}")
+        expect_routed(made, voice=30, other=15)
         made.write(None, {"all": by_route(2, *MARKED, *only)}, top=("  workers: 2",))
         status, report = made.reload()
         expect(status == 0, f"not changed: {report}")

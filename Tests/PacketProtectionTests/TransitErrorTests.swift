@@ -196,7 +196,7 @@ internal import Testing
         #expect(far.receive(near.release()) == [error])
         #expect(near.outbound.snapshot().heldPackets == 0)
         // With none left to wait for, none waits.
-        for identifier: UInt32 in [7, 8] { near.apply(.removeSA(SAIdentifier(rawValue: identifier))) }
+        for parameters in parameters { near.apply(.removeSA(parameters.identifier)) }
         #expect(near.send([error]) == [])
         #expect(near.outbound.snapshot().heldPackets == 0)
         #expect(near.outboundDrops(.policyBypass) == 1)

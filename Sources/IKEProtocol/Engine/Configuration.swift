@@ -47,6 +47,30 @@ extension IKEEngine {
             else { continue }
             state.children[spi]?.policy = policy
         }
+        adoptFollowUps(of: sa, state)
+    }
+
+    /// What the peer is still agreeing on with further key exchanges (RFC 9370 §2.2.4) was measured by
+    /// the configuration before: what this one does not want is forgotten, and the peer hears
+    /// STATE_NOT_FOUND and begins anew.
+    private func adoptFollowUps(of sa: IKESA, _ state: Established) {
+        state.followUps = state.followUps.compactMap { awaited in
+            switch awaited.purpose {
+            case .ikeSA(let rekey):
+                let suite = rekey.suite.transforms
+                return sa.connection.proposals.allow(suite, for: .ikeSA) ? awaited : nil
+            case .child(var child, let nonces, let secret, replacing: let old):
+                let policy = sa.connection.children.first { $0.name == child.policy.name }
+                guard let policy, policy.allows(child), policy.proposals.allow(child.suite) else {
+                    release(awaited)
+                    return nil
+                }
+                child.policy = policy
+                var adopted = awaited
+                adopted.purpose = .child(child, nonces, secret, replacing: old)
+                return adopted
+            }
+        }
     }
 
     private func adopt(
@@ -76,6 +100,7 @@ extension IKEEngine {
         for spi in state.children.keys.sorted() {
             adoptChild(spi, connection, sa, state, at: now)
         }
+        adoptFollowUps(of: sa, state)
         for case .createChild(let exchange) in sa.requests.outstanding.map(\.exchange) {
             let name = exchange.offer.policy.name
             if !connection.children.contains(where: { $0.name == name }) {

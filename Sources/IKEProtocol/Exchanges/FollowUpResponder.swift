@@ -9,7 +9,7 @@ struct AwaitedFollowUp {
         case ikeSA(PeerIKERekey)
     }
 
-    let purpose: Purpose
+    var purpose: Purpose
     /// By which the next request names it.
     let link: [UInt8]
     let remaining: ArraySlice<KeyExchangeMethod>
@@ -182,7 +182,7 @@ extension IKEEngine {
         state.followUps.removeAll { $0.replaces(child) }
     }
 
-    private func release(_ awaited: AwaitedFollowUp) {
+    func release(_ awaited: AwaitedFollowUp) {
         guard case .child(let child, _, _, _) = awaited.purpose else { return }
         sas.releaseChild(child.inboundSPI)
     }

@@ -287,6 +287,50 @@ struct FollowUpTests {
         #expect(exchanges(dialogue, after: 0, .createChildSA) >= 4)
     }
 
+    /// Of the further key exchanges nothing arrives until the right end has another configuration.
+    private func series(amid change: (inout Setup) -> Void) -> Dialogue {
+        var setup = self.setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = established(setup)
+        dialogue.link = { $0.bytes[18] == ExchangeType.ikeFollowUpKE.rawValue ? [] : [$0] }
+        dialogue.initiate("more")
+        #expect(dialogue.right.engine.sas.reservedSPICount == 2)
+        var right = setup.mirrored
+        change(&right)
+        dialogue.configure(dialogue.right, right)
+        dialogue.link = { [$0] }
+        dialogue.advance(by: .seconds(10))
+        return dialogue
+    }
+
+    @Test("a child that the configuration loses amid its key exchanges is not made")
+    func withdrawnMeanwhile() {
+        let dialogue = series { $0.children["more"] = nil }
+        #expect(dialogue.right.activeChild("more") == nil)
+        #expect(dialogue.left.activeChild("more") == nil)
+        #expect(
+            dialogue.left.reports.contains { report in
+                guard case .initiationFailed(let failure) = report.event else { return false }
+                return failure.subject == .trafficSelectors
+            }
+        )
+        expectRest(dialogue)
+    }
+
+    @Test("a child with a suite that is not wanted any more amid its key exchanges is not made")
+    func otherSuiteMeanwhile() {
+        let dialogue = series { $0.espProposals = ["aes128gcm16-x25519"] }
+        #expect(dialogue.right.activeChild("more") == nil)
+        #expect(dialogue.left.activeChild("more") == nil)
+    }
+
+    @Test("a child whose place in the configuration changes amid its key exchanges is made")
+    func keptMeanwhile() {
+        let dialogue = series { $0.livenessInterval = .seconds(30) }
+        #expect(dialogue.agree(on: "more"))
+        expectRest(dialogue, children: 2)
+    }
+
     @Test("an unknown link is answered with STATE_NOT_FOUND and harms nothing")
     func unknownLink() {
         let dialogue = established()

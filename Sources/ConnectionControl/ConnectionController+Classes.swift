@@ -37,9 +37,16 @@ extension ConnectionController {
 
     /// A pair that is new and no successor.
     func noteClasses(_ child: ChildSAInstallation, _ path: TunnelPath, at now: Instant) {
-        guard tunnels[path]?.configuration.carriage.codePointSets.value.isEmpty == false,
-            child.codePoints.isEmpty
+        guard let record = tunnels[path],
+            !record.configuration.carriage.codePointSets.value.isEmpty
         else { return }
+        guard child.codePoints.isEmpty else {
+            // That for the rest may have gone while this one was being agreed on.
+            let hasRest = record.pairs.contains { pairs[$0]?.traffic.codePoints.isEmpty == true }
+            if hasRest { return }
+            tunnels[path]?.classes.isMaker = child.isInitiator
+            return expectClasses(path, within: .seconds(1), at: now)
+        }
         tunnels[path]?.classes.reset()
         tunnels[path]?.classes.isMaker = child.isInitiator
         expectClasses(path, within: .zero, at: now)

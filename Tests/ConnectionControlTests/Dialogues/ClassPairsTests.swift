@@ -1,5 +1,6 @@
 import Configuration
 import ConnectionControl
+import IKEMessages
 import IKEProtocol
 import IPsecPrimitives
 import PacketProtection
@@ -203,6 +204,24 @@ struct ClassPairsTests {
         _ = other.bringUp(at: other.right)
         other.advance(by: .seconds(20))
         #expect(used(other.left) == three)
+    }
+
+    @Test("ended by the other end amid the making of a class, it has that for the rest again")
+    func endedAmid() throws {
+        let network = try Network(
+            left: Self.tunnels(1, 2, "start: by-hand", "sa-per-dscp: [ef]"),
+            right: Self.tunnels(2, 1)
+        )
+        network.start()
+        network.passes = { $0.bytes[18] != ExchangeType.createChildSA.rawValue }
+        _ = network.bringUp(at: network.left)
+        network.advance(by: .seconds(1))
+        #expect(network.left.pairs().count == 1)
+        _ = network.takeDown(at: network.right)
+        #expect(network.left.pairs().isEmpty)
+        network.passes = { _ in true }
+        network.advance(by: .seconds(20))
+        #expect(used(network.left) == ["", "ef"])
     }
 
     @Test("a tunnel that is down for a while has its classes again")

@@ -12,6 +12,8 @@ final class Network {
     private(set) var now = Instant(nanoseconds: 1_000_000_000)
     /// Whether datagrams arrive.
     var isConnected = true
+    /// Which of them do.
+    var passes: (IKEDatagram) -> Bool = { _ in true }
     /// Octets of the largest IP datagram that arrives, with its headers.
     var largestDatagram = 65_535
     private var lastToken: UInt64 = 0
@@ -153,7 +155,7 @@ final class Network {
         let datagrams = sender.outbox
         sender.outbox = []
         guard isConnected else { return }
-        for datagram in datagrams {
+        for datagram in datagrams where passes(datagram) {
             // Nobody is there.
             guard datagram.remote.address == receiver.address else { continue }
             guard datagram.bytes.count + 28 <= largestDatagram else { continue }

@@ -87,7 +87,7 @@ extension IKEEngine {
     func adopt(_ rival: IKESA, of old: IKESA, _ oldState: Established, at now: Instant) {
         for outstanding in old.requests.outstanding {
             guard case .rekeyIKESA = outstanding.exchange else { continue }
-            old.requests.remove(outstanding.messageID)
+            old.requests.abandon(outstanding.messageID)
             disarm(.retransmission(outstanding.messageID), of: old)
         }
         disarm(.expiry, of: rival)

@@ -15,7 +15,12 @@ extension IKEEngine {
 
     func startTasks(of sa: IKESA, at now: Instant) {
         releaseRequests(of: sa, at: now)
-        if case .closing = sa.state {
+        if case .closing(let state) = sa.state {
+            if sa.requests.isStuck {
+                // No Delete could arrive; the peer has another IKE SA, or will miss us.
+                shortenLinger(of: state.handedOver, at: now)
+                return remember(sa, at: now)
+            }
             // What our rekeying makes of it is to be closed as well, once it is known.
             guard sa.requests.isOpen, !sa.hasSentLastRequest, !sa.isRekeying else { return }
             return requestDelete(of: sa, at: now)

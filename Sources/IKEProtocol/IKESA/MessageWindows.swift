@@ -25,12 +25,16 @@ struct RequestWindow {
     private(set) var size: UInt32 = 1
     /// By message ID. Empty, and without memory of its own, whenever nothing is under way.
     private(set) var outstanding: [Outstanding] = []
+    /// Whether a request was given up that the peer may never have had: it waits for that number, and
+    /// takes no other.
+    private(set) var isStuck = false
 
     var isEmpty: Bool { outstanding.isEmpty }
 
     /// Whether another request may leave. RFC 7296 §2.3: for "a request X, it MUST wait until it
     /// has received responses to all requests up through request X-N".
     var isOpen: Bool {
+        if isStuck { return false }
         guard let oldest = outstanding.first else { return true }
         return nextMessageID &- oldest.messageID < size
     }
@@ -85,6 +89,12 @@ struct RequestWindow {
     }
 
     mutating func removeAll() { outstanding = [] }
+
+    /// Sends a request no more, although it is not answered.
+    mutating func abandon(_ messageID: UInt32) {
+        guard let found = remove(messageID) else { return }
+        if !found.isHeld { isStuck = true }
+    }
 
     mutating func noteSending(of messageID: UInt32) {
         guard let index = outstanding.firstIndex(where: { $0.messageID == messageID }) else {

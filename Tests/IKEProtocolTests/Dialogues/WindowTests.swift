@@ -1,6 +1,8 @@
-import IKEProtocol
+import IKEMessages
 import IPsecPrimitives
 import Testing
+
+@testable import IKEProtocol
 
 /// RFC 7296 §2.3: several exchanges at once.
 @Suite("Request windows between two ends")
@@ -25,6 +27,47 @@ struct WindowTests {
 
     private func askForAll(_ dialogue: Dialogue, children: Int = 6) {
         for index in 1..<children { dialogue.begin(dialogue.left, "net\(index)") }
+    }
+
+    @Test("a request that was given up leaves no gap in the numbers of the old IKE SA (RFC 7296 §2.3)")
+    func requestGivenUp() throws {
+        var setup = Setup()
+        setup.livenessInterval = nil
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        let sa = try #require(dialogue.right.engine.sas.all().first)
+        let old = sa.localSPI
+        let left = IPAddress("192.0.2.1")
+        func responder(_ bytes: [UInt8]) -> UInt64 {
+            bytes[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        // The right end's request never arrives, nor does the left end's Delete of the old IKE SA.
+        dialogue.link = { datagram in
+            let isRequest = datagram.bytes[19] & 0x20 == 0
+            let type = ExchangeType(rawValue: datagram.bytes[18])
+            let isOfRight = datagram.remote.address == left
+            let isLost = isOfRight ? type == .createChildSA : type == .informational
+            let isOfOld = responder(datagram.bytes) == old.rawValue
+            return isOfOld && isRequest && isLost ? [] : [datagram]
+        }
+        dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.right)
+        dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.left)
+        dialogue.settle()
+        // Only who has moved the children to the new IKE SA asks there for another.
+        let child = try #require(dialogue.left.active["net"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: child, limit: .soft), at: dialogue.left)
+        dialogue.advance(by: .seconds(600))
+        var last: UInt32?
+        for datagram in dialogue.sent where datagram.remote.address == left {
+            let bytes = datagram.bytes
+            guard bytes[19] & 0x20 == 0, responder(bytes) == old.rawValue else { continue }
+            let number = bytes[20..<24].reduce(0) { $0 << 8 | UInt32($1) }
+            #expect(last == nil || last == number, "request \(number) behind \(last ?? 0)")
+            last = number
+        }
+        #expect(last != nil)
+        #expect(!dialogue.right.engine.sas.all().contains { $0.localSPI == old })
+        #expect(dialogue.agree())
     }
 
     @Test("as many requests leave at once as the peer has promised to keep")

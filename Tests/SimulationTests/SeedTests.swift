@@ -29,4 +29,18 @@ struct SeedTests {
         let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
         #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
     }
+
+    // The peer moves behind a NAT between its CREATE_CHILD_SA and the key exchanges that follow.
+    @Test("a child goes in UDP where the NAT came amid its key exchanges", arguments: [600_015_937])
+    func translatedMeanwhile(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
+
+    // One peer claims the very name that is expected of another by mistake.
+    @Test("whose name is whose mistake is known to the check", arguments: [600_020_724])
+    func twoWrongNames(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
 }

@@ -134,7 +134,9 @@ extension IKEEngine {
         switch purpose {
         case .ikeSA(let rekey):
             finish(rekey, additional: secrets, payloads, request, sa, state, at: now)
-        case .child(let child, let nonces, let secret, let replaced):
+        case .child(var child, let nonces, let secret, let replaced):
+            // The peer may have moved behind a NAT or out of one meanwhile.
+            child.isEncapsulated = sa.arePacketsEncapsulated
             let keys = state.childKeys(child.suite, nonces, secret, secrets)
             // What it is to replace may have gone meanwhile.
             let old = replaced.flatMap { state.children[$0] }

@@ -57,10 +57,12 @@ extension IKEEngine {
 
     /// A request has been sent so often without an answer.
     func probePaths(of sa: IKESA, _ message: SentMessage, attempt: Int, at now: Instant) {
-        guard attempt > IKEEngine.patience, let mobility = sa.mobility, sa.established != nil else {
-            return
-        }
+        guard let mobility = sa.mobility, sa.established != nil else { return }
+        // While UDP is only tried, packets still go by TCP: what must be answered in time does too.
+        let isTrial = sa.stream?.standby != nil && sa.stream?.standby == mobility.packetPath
+        guard isTrial || attempt > IKEEngine.patience else { return }
         probeStream(of: sa, message, at: now)
+        guard attempt > IKEEngine.patience else { return }
         let paths = candidatePaths(of: sa)
         guard !paths.isEmpty else { return }
         if attempt == IKEEngine.patience + 1 { report(.probingPaths(count: paths.count), of: sa) }

@@ -19,7 +19,7 @@ extension PeeringPlan {
         case .espEncryption: esp("aes128gcm16", "aes256gcm16", end)
         case .espIntegrity: esp("aes128-sha256", "aes128-sha512", end)
         case .espSequenceNumbers: esp("aes128gcm16-esn", "aes128gcm16-noesn", end)
-        case .localIdentity: ends[end].localIdentity = "somebody-else.example"
+        case .localIdentity: ends[end].localIdentity = "nobody-here.example"
         case .remoteIdentity: ends[end].remoteIdentity = "somebody-else.example"
         case .selectors:
             // Its own networks are others than the peer thinks.

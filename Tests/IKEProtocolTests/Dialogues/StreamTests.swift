@@ -303,6 +303,22 @@ struct StreamTests {
         #expect(dialogue.agree() && transports(dialogue) == [.tcp, .tcp])
     }
 
+    @Test("what is asked while UDP is only being tried goes by TCP from the second sending on")
+    func requestWithinTrial() throws {
+        let (dialogue, streams) = make(.automatic, mobile: true)
+        begin(dialogue, streams, by: .tcp)
+        streams.passesUDP = false
+        streams.advance(by: .seconds(601))
+        #expect(dialogue.left.establishedIKESAs.first?.transport == .udp, "no trial is under way")
+        let spi = try #require(dialogue.left.present.first)
+        dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.left)
+        streams.advance(by: .seconds(3))
+        #expect(dialogue.left.activeChild("net")?.inboundSPI != spi)
+        streams.advance(by: .seconds(60))
+        #expect(dialogue.left.activeChild("net")?.outboundSPI == dialogue.right.active["net"])
+        #expect(transports(dialogue) == [.tcp, .tcp])
+    }
+
     @Test("an IKE SA that is rekeyed while UDP is only being tried keeps the connection")
     func rekeyWithinTrial() throws {
         let (dialogue, streams) = make(.automatic, mobile: true)

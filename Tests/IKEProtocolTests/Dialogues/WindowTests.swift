@@ -29,7 +29,7 @@ struct WindowTests {
         for index in 1..<children { dialogue.begin(dialogue.left, "net\(index)") }
     }
 
-    @Test("a request that was given up leaves no gap in the numbers of the old IKE SA (RFC 7296 §2.3)")
+    @Test("a request that was given up leaves no gap in the numbers of the old IKE SA")
     func requestGivenUp() throws {
         var setup = Setup()
         setup.livenessInterval = nil

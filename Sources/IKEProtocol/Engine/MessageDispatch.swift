@@ -142,6 +142,9 @@ extension IKEEngine {
         } catch {
             return receiveFaulty(error, datagram, header, sa, at: now)
         }
+        guard mayComeFrom(datagram.remote.address, header, sa) else {
+            return counters.drop(.unexpectedSource)
+        }
         sa.lastHeard = now
         sa.mobility?.isDisowned = false
         // What was overtaken by a later message says nothing of where the peer is now.

@@ -1,3 +1,4 @@
+internal import IKEMessages
 internal import IPsecPrimitives
 
 /// A peer whose mapped address changes (RFC 7296 §2.23).
@@ -22,6 +23,14 @@ extension IKEEngine {
             move(sa, state, to: path)
         case .initiating, .exchangingKeys, .authenticating, .closing, .closed: break
         }
+    }
+
+    /// Whether a request may have been sent from there. Who copies IKE_AUTH and is faster than its
+    /// sender must not be taken for the place where the peer is: between the first request and that
+    /// one, only a NAT changes the address.
+    func mayComeFrom(_ address: IPAddress, _ header: MessageHeader, _ sa: IKESA) -> Bool {
+        guard case .halfOpen = sa.state, !header.isResponse else { return true }
+        return address == sa.path.remote.address || sa.nat.isRemoteTranslated
     }
 
     /// RFC 9329 §6.1: the responder "SHOULD choose the TCP connection on which it last received a

@@ -17,6 +17,29 @@ struct AbuseTests {
         #expect(dialogue.right.activeChild("net")?.path.isEncapsulated == true)
     }
 
+    @Test(
+        "who copies IKE_AUTH and is faster than its sender is not taken for the peer",
+        arguments: [true, false]
+    )
+    func copiedAuthentication(isTold: Bool) throws {
+        let dialogue = Dialogue()
+        let stranger = Endpoint(address: try #require(IPAddress("203.0.113.66")), port: 4500)
+        dialogue.link = { datagram in
+            let isRequest = datagram.bytes[18] == 35 && datagram.bytes[19] & 0x20 == 0
+            guard isRequest else { return [datagram] }
+            var copy = datagram
+            copy.local = stranger
+            return isTold ? [copy, datagram] : [copy]
+        }
+        dialogue.initiate()
+        #expect(!dialogue.sent.contains { $0.remote == stranger })
+        #expect(dialogue.agree() == isTold)
+        #expect(dialogue.right.engine.counters.dropped(.unexpectedSource) > 0)
+        if isTold {
+            #expect(dialogue.right.activeChild("net")?.path.remote.address == dialogue.left.address)
+        }
+    }
+
     @Test("a NAT is found, kept open and followed when its mapping changes")
     func translation() {
         let dialogue = Dialogue()

@@ -62,9 +62,12 @@ extension IKEEngine {
     }
 
     /// What follows from an update, once it is answered.
-    func follow(_ answer: MobilityAnswer, to request: Request, of sa: IKESA) {
-        guard let path = answer.update, let mobility = sa.mobility, let state = sa.established
-        else { return }
+    func follow(_ answer: MobilityAnswer, to request: Request, of received: IKESA) {
+        guard let path = answer.update else { return }
+        let sa = heir(of: received)
+        guard let mobility = sa.mobility, let state = sa.established else { return }
+        // What the peer has said by the newer IKE SA since is newer.
+        if sa !== received, mobility.hasUpdate { return }
         let now = request.receivedAt
         let from = mobility.packetPath.remote
         let wasEncapsulated = sa.arePacketsEncapsulated
@@ -75,8 +78,8 @@ extension IKEEngine {
             let isForced = sa.nat.isForced
             sa.nat = NATDetection.situation(
                 request.content,
-                initiatorSPI: sa.initiatorSPI,
-                responderSPI: sa.responderSPI,
+                initiatorSPI: received.initiatorSPI,
+                responderSPI: received.responderSPI,
                 path: path
             )
             sa.nat.isForced = isForced
@@ -94,6 +97,14 @@ extension IKEEngine {
         let hasMoved = path != mobility.packetPath
         movePackets(of: sa, state, mobility)
         if hasMoved { report(.peerMoved(from: from, to: path.remote), of: sa) }
+    }
+
+    /// The IKE SA that has the children: where several requests are under way, one that tells of
+    /// another path may come behind the one that replaces the IKE SA.
+    private func heir(of sa: IKESA) -> IKESA {
+        var sa = sa
+        while case .replaced(by: let spi) = sa.established?.standing, let next = sas[spi] { sa = next }
+        return sa
     }
 
     func startRoutabilityCheck(of sa: IKESA, at now: Instant) {

@@ -66,6 +66,9 @@ final class Mobility {
         Mobility.isNewest(messageID, &newestAddresses)
     }
 
+    /// Whether the peer has told of a path by this IKE SA.
+    var hasUpdate: Bool { newestUpdate != nil }
+
     private static func isNewest(_ messageID: UInt32, _ newest: inout UInt32?) -> Bool {
         if let newest, messageID < newest { return false }
         newest = messageID

@@ -100,6 +100,40 @@ struct MobilityTests {
         #expect(dialogue.agree())
     }
 
+    /// Shown by seed 700004658 of the simulator.
+    @Test("an update that comes behind the request that replaces the IKE SA moves the new one")
+    func updateOvertaken() {
+        let (dialogue, terrain) = connect(change: { near, far in
+            near.window = 4
+            far.window = 4
+        })
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.left)
+        let carry = dialogue.link
+        var update: IKEDatagram?
+        var isOvertaken = false, isAnswerLost = false
+        dialogue.link = { datagram in
+            let isRequest = datagram.bytes[19] & 0x20 == 0
+            switch ExchangeType(rawValue: datagram.bytes[18]) {
+            case .informational where isRequest && update == nil:
+                update = datagram
+                return []
+            case .createChildSA where isRequest && !isOvertaken:
+                isOvertaken = true
+                return carry(datagram) + (update.map(carry) ?? [])
+            // So that the update is answered first.
+            case .createChildSA where !isRequest && !isAnswerLost:
+                isAnswerLost = true
+                return []
+            default: return carry(datagram)
+            }
+        }
+        dialogue.advance(by: .seconds(20))
+        #expect(update != nil && isOvertaken && isAnswerLost)
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+        #expect(dialogue.agree())
+    }
+
     @Test("while the old path works, it carries packets until the new one is proven")
     func makeBeforeBreak() {
         let (dialogue, terrain) = connect()

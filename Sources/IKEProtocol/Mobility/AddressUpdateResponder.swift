@@ -103,7 +103,9 @@ extension IKEEngine {
     /// another path may come behind the one that replaces the IKE SA.
     private func heir(of sa: IKESA) -> IKESA {
         var sa = sa
-        while case .replaced(by: let spi) = sa.established?.standing, let next = sas[spi] { sa = next }
+        while case .replaced(by: let spi) = sa.established?.standing, let next = sas[spi] {
+            sa = next
+        }
         return sa
     }
 

@@ -121,6 +121,15 @@ struct RequestWindow {
         outstanding[index].attempts = 1
     }
 
+    /// What is not answered goes along another path from now on.
+    mutating func noteOtherPath() {
+        for index in outstanding.indices {
+            guard case .checkRoutability(var check) = outstanding[index].exchange else { continue }
+            check.wentElsewhere = true
+            outstanding[index].exchange = .checkRoutability(check)
+        }
+    }
+
     /// Lets `body` change what an answer will need; false when it changed nothing.
     @discardableResult
     mutating func change(_ body: (inout IKEExchange) -> Bool) -> Bool {

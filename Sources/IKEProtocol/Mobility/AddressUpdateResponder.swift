@@ -133,7 +133,9 @@ extension IKEEngine {
             return close(sa, because: .failed(MobilityFailure.otherCookie), at: now)
         }
         // RFC 4555 §3.7: a request that went to several addresses shows nothing of any.
-        guard check.path == sa.path else { return enqueue(.checkRoutability, of: sa, at: now) }
+        guard check.path == sa.path, !check.wentElsewhere else {
+            return enqueue(.checkRoutability, of: sa, at: now)
+        }
         guard mobility.isPathUnproven else { return }
         let from = mobility.packetPath.remote
         movePackets(of: sa, state, mobility)

@@ -104,4 +104,7 @@ struct AddressUpdate {
 struct RoutabilityCheck {
     let path: IKEPath
     let cookie: [UInt8]
+    /// Whether the request may have gone along another path besides, and be answered from what it
+    /// shows there (RFC 4555 §3.7), even if the path is the first again.
+    var wentElsewhere = false
 }

@@ -136,6 +136,7 @@ extension IKEEngine {
         let former = sa.path
         guard path != former else { return }
         sas.move(sa, to: path)
+        sa.requests.noteOtherPath()
         leave(former, sa)
     }
 

@@ -167,6 +167,29 @@ struct MobilityTests {
         #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
     }
 
+    /// Shown by seeds 720004892 and 720006134 of the simulator.
+    @Test("a question that went to another address amid a move there and back proves neither")
+    func returnRoutabilityThereAndBack() {
+        let (dialogue, terrain) = connect()
+        var isShut = true
+        var numbers: Set<[UInt8]> = []
+        terrain.isLost = { datagram in
+            guard datagram.local.address == IPAddress("192.0.2.2"), datagram.bytes[19] & 0x20 == 0
+            else { return false }
+            numbers.insert(Array(datagram.bytes[20..<24]))
+            return isShut
+        }
+        for address in ["198.51.100.7", "192.0.2.1", "198.51.100.7"] {
+            terrain.moveLeft(to: [address])
+            dialogue.advance(by: .seconds(3))
+        }
+        #expect(numbers.count == 1 && dialogue.right.endpointUpdates.isEmpty)
+        isShut = false
+        dialogue.advance(by: .seconds(30))
+        #expect(numbers.count == 2)
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
     @Test("the initiator sends no packets to where the responder says that it has gone, unheard")
     func initiatorChecksRoutability() {
         let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])

@@ -124,9 +124,15 @@ struct RequestWindow {
     /// What is not answered goes along another path from now on.
     mutating func noteOtherPath() {
         for index in outstanding.indices {
-            guard case .checkRoutability(var check) = outstanding[index].exchange else { continue }
-            check.wentElsewhere = true
-            outstanding[index].exchange = .checkRoutability(check)
+            switch outstanding[index].exchange {
+            case .checkRoutability(var check):
+                check.wentElsewhere = true
+                outstanding[index].exchange = .checkRoutability(check)
+            case .updateAddresses(var update):
+                update.wentElsewhere = true
+                outstanding[index].exchange = .updateAddresses(update)
+            default: break
+            }
         }
     }
 

@@ -91,7 +91,9 @@ extension IKEEngine {
         }
         // RFC 4555 §3.5: "If a new address change occurs while waiting for the response, starts
         // again from the first step (and ignores responses to this" one).
-        guard update.path == sa.path else { return enqueue(.updateAddresses, of: sa, at: now) }
+        guard update.path == sa.path, !update.wentElsewhere else {
+            return enqueue(.updateAddresses, of: sa, at: now)
+        }
         if content.notify(.unexpectedNATDetected) != nil {
             return receiveUnexpectedNAT(sa, state, mobility, at: now)
         }

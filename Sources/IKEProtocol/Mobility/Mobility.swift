@@ -98,6 +98,8 @@ struct AddressUpdate {
     let path: IKEPath
     let cookie: [UInt8]
     let announced: [IPAddress]?
+    /// As of `RoutabilityCheck`.
+    var wentElsewhere = false
 }
 
 /// A COOKIE2 of ours on its way (RFC 4555 §3.7).

@@ -49,18 +49,19 @@ struct PathChecks {
         guard isActive, let header = try? WireHeader(reading: bytes).header,
             genuine.contains(Fingerprint.of(bytes))
         else { return }
-        let place = Place(gateway: gateway, address: address)
         if header.isResponse {
-            // A request that went to several addresses shows nothing of any.
+            // A request that went to several addresses shows nothing of any. That it was answered shows
+            // where it arrived, whoever hands the answer over.
             let request = Request(
                 gateway: gateway,
                 pair: SPIPair(header),
                 number: header.messageID
             )
-            if destinations[request] == [address] { proofs[place] = now }
+            guard let asked = destinations[request], asked.count == 1 else { return }
+            for place in asked { proofs[Place(gateway: gateway, address: place)] = now }
         } else if header.exchangeType == .ikeAuth {
             // Its sender has had our answer to its first request.
-            proofs[place] = now
+            proofs[Place(gateway: gateway, address: address)] = now
         }
     }
 

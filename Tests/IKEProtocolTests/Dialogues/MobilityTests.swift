@@ -190,6 +190,33 @@ struct MobilityTests {
         #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
     }
 
+    /// Shown by seed 740003075 of the simulator.
+    @Test("an update that went to another address amid the peer's moves there and back proves neither")
+    func updateThereAndBack() {
+        let (dialogue, terrain) = connect()
+        var open = 0
+        var numbers: [[UInt8]] = []
+        terrain.isLost = { datagram in
+            // Of the left end's own questions so many arrive.
+            guard datagram.local.address == IPAddress("192.0.2.1"), datagram.bytes[19] & 0x20 == 0
+            else { return false }
+            let number = Array(datagram.bytes[20..<24])
+            if !numbers.contains(number) { numbers.append(number) }
+            return !numbers.prefix(open).contains(number)
+        }
+        for address in ["198.51.100.2", "192.0.2.2", "198.51.100.2"] {
+            terrain.moveRight(to: [address])
+            dialogue.advance(by: .seconds(1))
+        }
+        #expect(numbers.count == 1 && dialogue.left.endpointUpdates.isEmpty)
+        open = 1
+        dialogue.advance(by: .seconds(8))
+        #expect(numbers.count == 2 && dialogue.left.endpointUpdates.isEmpty)
+        open = .max
+        dialogue.advance(by: .seconds(30))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+
     @Test("the initiator sends no packets to where the responder says that it has gone, unheard")
     func initiatorChecksRoutability() {
         let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])

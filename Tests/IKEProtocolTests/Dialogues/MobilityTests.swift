@@ -191,7 +191,7 @@ struct MobilityTests {
     }
 
     /// Shown by seed 740003075 of the simulator.
-    @Test("an update that went to another address amid the peer's moves there and back proves neither")
+    @Test("an update that went to another address amid moves there and back proves neither")
     func updateThereAndBack() {
         let (dialogue, terrain) = connect()
         var open = 0

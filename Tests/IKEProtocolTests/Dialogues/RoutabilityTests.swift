@@ -1,0 +1,120 @@
+import IKEProtocol
+import IPsecPrimitives
+import Testing
+
+// Return routability (RFC 4555 §3.7).
+extension MobilityTests {
+    @Test("the responder sends no packets to an address that it has not heard from with its cookie")
+    func returnRoutability() {
+        let (dialogue, terrain) = connect()
+        // What the right end sends to the new address is lost, but for the answer to the update.
+        var answers = 0
+        terrain.isLost = { datagram in
+            guard datagram.remote.address == IPAddress("198.51.100.7") else { return false }
+            answers += 1
+            return answers > 1
+        }
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.right.endpointUpdates.isEmpty)
+        #expect(ends(dialogue).1?.remote.address == IPAddress("198.51.100.7"))
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
+    /// Shown by seeds 720004892 and 720006134 of the simulator.
+    @Test("a question that went to another address amid a move there and back proves neither")
+    func returnRoutabilityThereAndBack() {
+        let (dialogue, terrain) = connect()
+        var isShut = true
+        var numbers: Set<[UInt8]> = []
+        terrain.isLost = { datagram in
+            guard datagram.local.address == IPAddress("192.0.2.2"), datagram.bytes[19] & 0x20 == 0
+            else { return false }
+            numbers.insert(Array(datagram.bytes[20..<24]))
+            return isShut
+        }
+        for address in ["198.51.100.7", "192.0.2.1", "198.51.100.7"] {
+            terrain.moveLeft(to: [address])
+            dialogue.advance(by: .seconds(3))
+        }
+        #expect(numbers.count == 1 && dialogue.right.endpointUpdates.isEmpty)
+        isShut = false
+        dialogue.advance(by: .seconds(30))
+        #expect(numbers.count == 2)
+        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
+    }
+
+    /// Shown by seed 740003075 of the simulator.
+    @Test("an update that went to another address amid moves there and back proves neither")
+    func updateThereAndBack() {
+        let (dialogue, terrain) = connect()
+        var open = 0
+        var numbers: [[UInt8]] = []
+        terrain.isLost = { datagram in
+            // Of the left end's own questions so many arrive.
+            guard datagram.local.address == IPAddress("192.0.2.1"), datagram.bytes[19] & 0x20 == 0
+            else { return false }
+            let number = Array(datagram.bytes[20..<24])
+            if !numbers.contains(number) { numbers.append(number) }
+            return !numbers.prefix(open).contains(number)
+        }
+        for address in ["198.51.100.2", "192.0.2.2", "198.51.100.2"] {
+            terrain.moveRight(to: [address])
+            dialogue.advance(by: .seconds(1))
+        }
+        #expect(numbers.count == 1 && dialogue.left.endpointUpdates.isEmpty)
+        open = 1
+        dialogue.advance(by: .seconds(8))
+        #expect(numbers.count == 2 && dialogue.left.endpointUpdates.isEmpty)
+        open = .max
+        dialogue.advance(by: .seconds(30))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+
+    @Test("the initiator sends no packets to where the responder says that it has gone, unheard")
+    func initiatorChecksRoutability() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        // What the left end asks at the new address is lost; its answer to the news arrives.
+        var asked = 0
+        terrain.isLost = { datagram in
+            let isResponse = datagram.bytes[19] & 0x20 != 0
+            guard datagram.remote.address == IPAddress("198.51.100.2"), !isResponse else {
+                return false
+            }
+            asked += 1
+            return true
+        }
+        terrain.moveRight(to: ["198.51.100.2"])
+        dialogue.advance(by: .seconds(20))
+        #expect(asked > 0 && dialogue.left.endpointUpdates.isEmpty)
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+
+    @Test("the answer to an update that went to several addresses shows nothing of any of them")
+    func updateAlongSeveralPaths() {
+        let (dialogue, terrain) = connect(right: ["192.0.2.2", "198.51.100.2"])
+        // Of what the left end asks at the new address, one sending alone arrives, which is one of
+        // those that go along other paths too.
+        var passes = 0
+        terrain.isLost = { datagram in
+            let isResponse = datagram.bytes[19] & 0x20 != 0
+            guard datagram.remote.address == IPAddress("198.51.100.2"), !isResponse else {
+                return false
+            }
+            passes -= 1
+            return passes < 0
+        }
+        terrain.moveRight(to: ["198.51.100.2"])
+        dialogue.advance(by: .seconds(8))
+        passes = 1
+        dialogue.advance(by: .seconds(10))
+        #expect(passes < 1 && dialogue.left.endpointUpdates.isEmpty)
+        terrain.isLost = { _ in false }
+        dialogue.advance(by: .seconds(60))
+        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
+    }
+}

@@ -43,4 +43,11 @@ struct SeedTests {
         let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
         #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
     }
+
+    // Two ends that differ in something else, and a tunnel that a reload takes away from one of them.
+    @Test("what a reload took away is refused for that", arguments: [760_029_844])
+    func takenAway(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
 }

@@ -43,6 +43,7 @@ struct DiagnosisChecks {
         case .refused(let failure):
             // From an address that no connection names, more cannot be said.
             if report.connection == nil, failure.subject == .connection { return nil }
+            if failure.subject == .trafficSelectors, lacksTunnel(peering, at: now) { return nil }
             isRefused[peering.number] = true
             guard expected.refusing.contains(failure.subject) else {
                 return violation("refused because of \(failure.subject.rawValue)")
@@ -62,6 +63,7 @@ struct DiagnosisChecks {
             {
                 return nil
             }
+            if failure.subject == .trafficSelectors, lacksTunnel(peering, at: now) { return nil }
             guard expected.asking.contains(failure.subject) else {
                 return violation("failed because of \(failure.subject.rawValue)")
             }
@@ -91,6 +93,17 @@ struct DiagnosisChecks {
     private func wasAway(_ gateway: Int, at now: UInt64) -> Bool {
         scenario.faults.contains { fault in
             guard case .move(gateway) = fault.kind else { return false }
+            return fault.time <= now && now <= fault.end + DiagnosisChecks.patience
+        }
+    }
+
+    /// Whether an end's configuration is, or was lately, without one of the tunnels, whose traffic it
+    /// then refuses, whatever else does not fit.
+    private func lacksTunnel(_ peering: PeeringPlan, at now: UInt64) -> Bool {
+        scenario.faults.contains { fault in
+            guard case .reload(_, peering: peering.number, .tunnel) = fault.kind else {
+                return false
+            }
             return fault.time <= now && now <= fault.end + DiagnosisChecks.patience
         }
     }

@@ -1,6 +1,7 @@
 """Several workers: the same packets as by one, whoever reads them, while keys are replaced."""
 
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -48,6 +49,7 @@ def register(table):
             table.add(f"workers/spread/{name}-of-{workers}", spread, workers=workers,
                       tunnel=Tunnel(start="boot", **({"esp": suite} if suite else {})))
     table.add("workers/routed", routed)
+    table.add("workers/guard-first", guard_first)
     table.add("workers/pinned", pinned)
 
 
@@ -279,6 +281,18 @@ def routed(lab):
             # The end that starts last hears of the other's SAs with the end before it.
             expect_nothing_dropped(lab.left, other, besides=("unknownSPI",))
         lab.left.stop()
+
+
+def guard_first(lab):
+    """The guard makes the interface at boot, and each worker has its queue of it all the same."""
+    tunnel = Tunnel(start="boot")
+    lines = ["interface: swan1", "addresses: 169.254.1.1/30"]
+    lab.left.write(tunnel, RIGHT, tunnels={"routed": lines}, gateway=(f"workers: {WORKERS}",))
+    lab.left.guard("set")
+    lab.left.start()
+    found = lab.left.namespace.run("ip", "-json", "-details", "link", "show", "swan1")
+    kind = json.loads(found)[0]["linkinfo"]["info_data"]
+    expect(kind.get("numqueues") == WORKERS, f"the interface is of this kind: {kind}")
 
 
 def pinned(lab):

@@ -93,11 +93,12 @@ struct TunnelDevices {
         _ network: NetworkConfiguration
     ) throws(SystemCallFailure) {
         let present = try network.tunnelInterfaces().map(\.name)
+        // The gateway can open more queues of a device that was made to have more than one alone.
+        let hasWorkers = try WorkerPlan(configuration.settings).count > 1
+        let queues = hasWorkers || !configuration.trafficMarks.isEmpty ? 2 : 1
         for tunnel in configuration.routeBasedTunnels {
             guard let interface = tunnel.interface, !present.contains(interface.name.value)
             else { continue }
-            // The gateway can open more queues of a device that was made to have more than one alone.
-            let queues = configuration.trafficMarks.isEmpty ? 1 : 2
             let device = try TUNDevice(name: interface.name.value, queues: queues)
             try setUp(tunnel, interface, of: configuration, network)
             try device.setLasting(true)

@@ -27,13 +27,31 @@ extension IKEEngine {
         for loser in (twins + [child]).sorted(by: { $0.inboundSPI < $1.inboundSPI })
         where loser.inboundSPI != winner.inboundSPI && loser.isInitiator {
             markReplaced(loser.inboundSPI, by: winner.inboundSPI, of: sa, state)
-            // Preferred again, whichever was installed last.
-            effects.append(.useChildSAOutbound(inboundSPI: winner.inboundSPI))
+            var last = now
+            if winner.isUsedOutbound {
+                // Preferred again, whichever was installed last.
+                effects.append(.useChildSAOutbound(inboundSPI: winner.inboundSPI))
+            } else {
+                // The answer that makes it may be on its way to the peer: until it is surely there,
+                // or is used, what goes out goes by the loser.
+                last = now + IKEEngine.twinLinger
+                arm(.childUse(winner.inboundSPI), of: sa, at: last)
+            }
             arm(
                 .retry(.deleteChild(inboundSPI: loser.inboundSPI)),
                 of: sa,
-                at: now + IKEEngine.twinLinger
+                at: last + IKEEngine.twinLinger
             )
+        }
+    }
+
+    /// Whether the peer has a twin of a child that its own request makes now, and traffic goes by it:
+    /// the one that an exchange of ours made at about the same time.
+    func hasFreshTwin(_ child: ChildSA, _ state: Established, at now: Instant) -> Bool {
+        state.children.values.contains {
+            $0.isInitiator && $0.isUsedOutbound && $0.stage == .current
+                && $0.inboundSPI != child.inboundSPI && $0.isTwin(of: child)
+                && now < $0.createdAt + IKEEngine.twinPatience * 2
         }
     }
 

@@ -161,6 +161,8 @@ extension IKEEngine {
             // The peer may have none of its packets to send by it.
             return arm(.childUse(spi), of: sa, at: now + IKEEngine.furtherPatience)
         }
+        // The twin's end settles which of the two stays, and when that is used.
+        if hasFreshTwin(child, state, at: now) { return }
         let isCovered = sas.others(than: sa, state).contains { other in
             other.connection.name == sa.connection.name
                 && other.established?.children.values.contains {

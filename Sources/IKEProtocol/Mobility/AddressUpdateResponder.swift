@@ -38,8 +38,7 @@ extension IKEEngine {
         }
         let messageID = request.header.messageID
         if let addresses, mobility.isNewest(addresses: messageID) {
-            mobility.peerAddresses = addresses
-            if mobility.isInitiator { considerPeerAddresses(path, of: sa, at: request.receivedAt) }
+            learn(addresses, along: path, of: sa, at: request.receivedAt)
         }
         guard isUpdate, !mobility.isInitiator, mobility.isNewest(update: messageID) else {
             return answer
@@ -140,6 +139,20 @@ extension IKEEngine {
         let from = mobility.packetPath.remote
         movePackets(of: sa, state, mobility)
         if from != sa.path.remote { report(.peerMoved(from: from, to: sa.path.remote), of: sa) }
+    }
+
+    private func learn(
+        _ addresses: [IPAddress],
+        along path: IKEPath,
+        of received: IKESA,
+        at now: Instant
+    ) {
+        let sa = heir(of: received)
+        guard let mobility = sa.mobility else { return }
+        // What the peer has said by the newer IKE SA since is newer.
+        if sa !== received, mobility.hasAddresses { return }
+        mobility.peerAddresses = addresses
+        if mobility.isInitiator { considerPeerAddresses(path, of: sa, at: now) }
     }
 
     /// The peer's addresses have changed (RFC 4555 §3.5: "particularly important if the announced

@@ -69,6 +69,9 @@ final class Mobility {
     /// Whether the peer has told of a path by this IKE SA.
     var hasUpdate: Bool { newestUpdate != nil }
 
+    /// Whether the peer has told of its addresses by this IKE SA.
+    var hasAddresses: Bool { newestAddresses != nil }
+
     private static func isNewest(_ messageID: UInt32, _ newest: inout UInt32?) -> Bool {
         if let newest, messageID < newest { return false }
         newest = messageID

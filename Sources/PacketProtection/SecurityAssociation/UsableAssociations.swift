@@ -68,10 +68,6 @@ internal import IPsecPrimitives
     ) {
         unsafe takeOut(slot, associations, &database)
         let place = database.note(unsafe associations[slot].policy)
-        if unsafe links[slot].awaitedBy >= 0 {
-            unsafe links[slot].awaitedBy = -1
-            unsafe database.policies[place].awaitedSAs -= 1
-        }
         let policy = unsafe database.policies + place
         let first = unsafe policy.pointee.firstSlot
         lastActivation += 1
@@ -79,7 +75,7 @@ internal import IPsecPrimitives
             next: first,
             previous: -1,
             policy: Int32(place),
-            awaitedBy: -1,
+            awaitedBy: links[slot].awaitedBy,
             firstNode: -1
         )
         if first >= 0 { unsafe links[Int(first)].previous = Int32(slot) }
@@ -90,6 +86,8 @@ internal import IPsecPrimitives
             unsafe policy.pointee.classSAs += 1
             classCount += 1
         }
+        // Once the policy has the SA, which would be forgotten with the last that waits.
+        leaveWaiting(slot, &database)
         if unsafe policy.pointee.isIndexed {
             unsafe addToIndex(slot, associations, policy)
         } else if unsafe policy.pointee.usableSAs > UsableAssociations.longestList {

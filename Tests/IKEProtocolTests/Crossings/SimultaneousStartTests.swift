@@ -33,6 +33,42 @@ struct SimultaneousStartTests {
         Order("another child at each end", "L.start R.more L> R> L> R> L> R>", endsWith: .tunnels),
     ]
 
+    /// The peer's request comes late, when this end has used its own pair for a while. Shown by seed
+    /// 800009455 of the simulator.
+    @Test("what the peer may not have yet carries nothing", arguments: UInt64(1)...8)
+    func lateRequest(seed: UInt64) throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = Dialogue(setup, seed: seed)
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.initiate()
+        dialogue.begin(left, "more")
+        let late = left.outbox
+        left.outbox = []
+        dialogue.begin(right, "more")
+        dialogue.settle()
+        #expect(dialogue.agree(on: "more"))
+        for datagram in late { dialogue.deliver(datagram, to: right) }
+        #expect(right.children.count == 3)
+        func understand() throws {
+            for (sender, receiver) in [(left, right), (right, left)] {
+                let spi = try #require(sender.activeChild("more")).outboundSPI
+                #expect(receiver.present.contains(spi), "\(receiver.name) does not know \(spi)")
+            }
+        }
+        try understand()
+        for _ in 0..<10 {
+            dialogue.advance(by: .seconds(1))
+            try understand()
+        }
+        #expect(dialogue.agree(on: "more"))
+        dialogue.advance(by: .seconds(20))
+        #expect(dialogue.agree(on: "more"))
+        for party in [left, right] {
+            #expect(party.children.map(\.child).sorted() == ["more", "net"])
+        }
+    }
+
     @Test("any order whatever", arguments: UInt64(0)..<60)
     func anyOrder(seed: UInt64) throws {
         var random = SeededRandomSource(seed: seed)

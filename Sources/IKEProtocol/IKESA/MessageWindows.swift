@@ -265,7 +265,23 @@ struct ResponseWindow {
 
     /// Tells a repetition from another message with the same ID. Not a matter of security: whoever
     /// makes another one with the same value gets an answer that was sent before.
+    ///
+    /// Eight octets at a time: messages with a postquantum key are long.
     private static func fingerprint(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        var value: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(bytes.count)
+        func mix(_ word: UInt64) {
+            value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
+            value ^= value >> 32
+        }
+        unsafe bytes.withUnsafeBytes { area in
+            let whole = area.count & ~7
+            for offset in stride(from: 0, to: whole, by: 8) {
+                mix(unsafe area.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            }
+            var rest: UInt64 = 0
+            for offset in whole..<area.count { unsafe rest = rest << 8 | UInt64(area[offset]) }
+            mix(rest)
+        }
+        return value
     }
 }

@@ -27,6 +27,8 @@ def register(table):
     for workers in (1, 2):
         table.add(f"shaping/marks/of-{workers}", counted, tunnel=tunnel, workers=workers)
         table.add(f"shaping/marks/priority-of-{workers}", priority, tunnel=tunnel, workers=workers)
+    table.add("shaping/marks/ipv6", counted, tunnel=tunnel.but(inner=(6,)), workers=2,
+              version=6)
     table.add("shaping/marks/reload", reload, tunnel=tunnel)
     table.add("shaping/marks/first-by-reload", first_by_reload, tunnel=tunnel)
     table.add("shaping/marks/held", held, tunnel=Tunnel(start="traffic"))
@@ -98,13 +100,13 @@ def marking(namespace, hook, *rules):
         namespace.run("nft", f"delete {table}", check=False)
 
 
-def counted(lab, tunnel, workers):
+def counted(lab, tunnel, workers, version=4):
     """Marks of sockets, and of the firewall on what is forwarded; each packet counts where it ought."""
     host = lab.inside()
     with up(lab, tunnel, workers=workers) as gateway:
         before = counts(gateway)
         # Several flows of each, so that all workers read some; bits beside a mask's do not count.
-        send(lab.network.left, LEFT.inner[4], RIGHT.inner[4],
+        send(lab.network.left, LEFT.inner[version], RIGHT.inner[version],
              [VOICE, BULK, 0x20, ODD, 0, 0x40_20 | 0xf, 0x8000] * 5, each=7)
         expect_counts(gateway, before, voice=35, bulk=105, other=105)
         for hook, port in (("prerouting", 7301), ("forward", 7302)):
@@ -114,9 +116,9 @@ def counted(lab, tunnel, workers):
             with marking(lab.network.left, hook, *rules):
                 for octets, flows in ((100, 4), (200, 6), (300, 5)):
                     for _ in range(flows):
-                        with host.udp(INSIDE[4]) as sender:
+                        with host.udp(INSIDE[version]) as sender:
                             for _ in range(5):
-                                sender.sendto(bytes(octets), (RIGHT.inner[4], port))
+                                sender.sendto(bytes(octets), (RIGHT.inner[version], port))
                 expect_counts(gateway, before, voice=20, bulk=30, other=25)
 
 

@@ -43,6 +43,7 @@ extension IKEEngine {
         case .childExpiry(let spi): expireChild(spi, of: sa, at: now)
         case .childRemoval(let spi): removeChild(spi, of: sa)
         case .childUse(let spi): childIsSurelyThere(spi, of: sa)
+        case .deference: startTasks(of: sa, at: now)
         case .retry(let task): enqueue(task, of: sa, at: now)
         }
     }

@@ -11,6 +11,9 @@ internal import IPsecPrimitives
 /// ends begin at the same time.
 extension IKEEngine {
     private static let restartLimit = 2
+    /// How long a peer whose request was refused for now is waited for; longer than our own ends wait
+    /// before they try again, and a round trip.
+    private static let deference: Duration = .seconds(5)
 
     func startIKERekey(of sa: IKESA, _ state: Established, at now: Instant) {
         requestIKERekey(of: sa, method: state.keys.suite.keyExchange, restarts: 0, at: now)
@@ -193,6 +196,10 @@ extension IKEEngine {
         guard !sa.isChangingChildren, !sa.hasRivalSuccessor, !sa.isFollowingUp(nil),
             state.followUps.isEmpty
         else {
+            // With many children there is always one being changed, and the IKE SA would run out.
+            if sa.isChangingChildren {
+                arm(.deference, of: sa, at: now + IKEEngine.deference)
+            }
             return respond(to: request, of: sa, [.notify(NotifyPayload(.temporaryFailure))])
         }
         let choice: ProposalSelection.Choice

@@ -12,12 +12,33 @@ extension IKESA {
         // RFC 9370 §2.2.4: the peer goes on replacing the IKE SA by further exchanges. It would
         // answer TEMPORARY_FAILURE, and its answer would come to an IKE SA that has no children.
         if state.awaitsIKERekey { subjects.append(.wholeSA) }
-        for (index, task) in state.tasks.enumerated() where !state.awaitsRekey(insteadOf: task) {
+        for (index, task) in state.tasks.enumerated()
+        where !state.awaitsRekey(insteadOf: task) && !defers(task, state) {
             let subject = subject(of: task, state)
             if !subjects.contains(where: { subject.conflicts(with: $0) }) { return index }
             subjects.append(subject)
         }
         return nil
+    }
+
+    /// Time enough to replace a child whose rekeying has waited.
+    private static var deferenceMargin: Duration { .seconds(5) }
+
+    /// Whether a task waits, so that the peer's next try to replace the IKE SA finds no child being
+    /// changed (RFC 7296 §2.25.2). What is new to be made, or to be closed at both ends, does not.
+    private func defers(_ task: IKETask, _ state: Established) -> Bool {
+        guard let end = timers[.deference] else { return false }
+        switch task {
+        case .rekeyChild(let spi):
+            // One that is due for what it has carried has no time to lose.
+            guard state.children[spi]?.rekeyAt != nil, timers[.childRekey(spi)] == nil
+            else { return false }
+            return timers[.childExpiry(spi)].map { $0 > end + IKESA.deferenceMargin } ?? true
+        case .deleteChild(let spi):
+            guard let child = state.children[spi] else { return false }
+            return child.stage != .current
+        default: return false
+        }
     }
 
     /// Whether the request has left that no other may follow.

@@ -83,7 +83,8 @@ extension IKEEngine {
     /// collide again (RFC 7296 §2.25).
     ///
     /// Where one end replaces the IKE SA and the other a child, both are refused (§2.25.1, §2.25.2).
-    /// The child goes first: it is the shorter exchange, and the IKE SA stays as it is meanwhile.
+    /// The child goes first: it is the shorter exchange, and the IKE SA stays as it is meanwhile. Those
+    /// that have time to spare wait (`deference`), or of many children there were always one.
     func retryLater(_ task: IKETask, of sa: IKESA, at now: Instant) {
         let shortest: Int64 = task == .rekeyIKESA ? 2500 : 500
         let wait = Duration.milliseconds(shortest + Int64(random.next32() % 1500))

@@ -104,6 +104,9 @@ enum SATimer: Hashable {
     case childUse(SPI)
     /// The end of a replaced child's inbound half.
     case childRemoval(SPI)
+    /// The peer's request to replace the IKE SA was refused because this end was changing a child, and
+    /// is to find none being changed when it comes again.
+    case deference
     /// A task that the peer was not ready for. Apart, so that all the others stay small.
     indirect case retry(IKETask)
 

@@ -123,6 +123,54 @@ struct IKERekeyCrossingTests {
         #expect(left.establishedIKESAs.first?.initiatorSPI != sa.initiatorSPI)
     }
 
+    /// Shown by seed 900000209 of the simulator: a peer with a dozen children was always rekeying one of
+    /// them, and the IKE SA ran out.
+    @Test(
+        "after a refusal, children with time to spare wait for the IKE SA's next try",
+        arguments: 1...8 as ClosedRange<UInt64>,
+        [false, true]
+    )
+    func turn(seed: UInt64, isNearItsEnd: Bool) throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        setup.children["third"] = ("10.5.0.0/16", "10.6.0.0/16")
+        let dialogue = Dialogue(setup, seed: seed)
+        dialogue.initiate()
+        for child in ["more", "third"] {
+            dialogue.begin(dialogue.left, child)
+            dialogue.settle()
+        }
+        let (left, right) = (dialogue.left, dialogue.right)
+        let sa = try #require(right.engine.sas.all().first)
+        func fallDue(_ child: String) throws {
+            let spi = try #require(right.activeChild(child)).inboundSPI
+            right.engine.arm(.childRekey(spi), of: sa, at: dialogue.now)
+            if isNearItsEnd {
+                right.engine.arm(.childExpiry(spi), of: sa, at: dialogue.now + .seconds(8))
+            }
+            dialogue.handle(.timeout, at: right)
+        }
+        try fallDue("net")
+        let first = right.outbox
+        right.outbox = []
+        left.engine.arm(.rekey, of: try #require(left.engine.sas.all().first), at: dialogue.now)
+        dialogue.handle(.timeout, at: left)
+        dialogue.carry(from: left, to: right)
+        dialogue.carry(from: right, to: left)
+        for datagram in first { dialogue.deliver(datagram, to: left) }
+        dialogue.settle()
+        let before = dialogue.sent.count
+        try fallDue("more")
+        try fallDue("third")
+        dialogue.settle()
+        #expect((dialogue.sent.count > before) == isNearItsEnd)
+        dialogue.advance(by: .seconds(6))
+        #expect(right.count { if case .ikeSARekeyed = $0 { true } else { false } } == 1)
+        #expect(right.count { if case .childSARekeyed = $0 { true } else { false } } == 3)
+        for child in ["net", "more", "third"] { #expect(dialogue.agree(on: child)) }
+        #expect(left.failures.isEmpty && right.failures.isEmpty)
+    }
+
     @Test("any order whatever", arguments: UInt64(0)..<60)
     func anyOrder(seed: UInt64) throws {
         var random = SeededRandomSource(seed: seed)

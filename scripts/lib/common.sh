@@ -41,6 +41,10 @@ as_root() {
     fi
 }
 
+# Of every release build, or they would undo each other's work. With the Swift runtime inside, the
+# program runs where no Swift is, and calls the runtime without a detour.
+release_options=(-c release --static-swift-stdlib)
+
 # Packages by what needs them. The build's are enough for `scripts/build`.
 build_packages=(libssl-dev libnftables-dev libc-ares-dev zlib1g-dev pkg-config)
 [ "$(uname -m)" = x86_64 ] && build_packages+=(libipsec-mb-dev)

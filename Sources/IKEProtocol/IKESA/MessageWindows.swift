@@ -273,15 +273,16 @@ struct ResponseWindow {
             value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
             value ^= value >> 32
         }
-        unsafe bytes.withUnsafeBytes { area in
-            let whole = area.count & ~7
-            for offset in stride(from: 0, to: whole, by: 8) {
-                mix(unsafe area.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            }
-            var rest: UInt64 = 0
-            for offset in whole..<area.count { unsafe rest = rest << 8 | UInt64(area[offset]) }
-            mix(rest)
+        var next = bytes.startIndex
+        while next + 8 <= bytes.endIndex {
+            var word: UInt64 = 0
+            for index in next..<next + 8 { word = word << 8 | UInt64(bytes[index]) }
+            mix(word)
+            next += 8
         }
+        var rest: UInt64 = 0
+        for index in next..<bytes.endIndex { rest = rest << 8 | UInt64(bytes[index]) }
+        mix(rest)
         return value
     }
 }

@@ -9,7 +9,7 @@ import tempfile
 from Tests.Lab.cygnet import ROOT
 from Tests.Lab.processes import Failure
 
-PROGRAM = os.path.join(ROOT, ".build", "release", "esp-benchmark")
+PROGRAM = os.path.join(ROOT, ".build-benchmark", "release", "esp-benchmark")
 # Batches whose instructions are counted, beyond those of a first run that starts the program.
 FEW, MANY = 5, 25
 COUNTED = ("superpacket-aes128gcm16", "single-aes128gcm16-1420", "single-aes128gcm16-64")

@@ -293,6 +293,12 @@ def guard_first(lab):
     found = lab.left.namespace.run("ip", "-json", "-details", "link", "show", "swan1")
     kind = json.loads(found)[0]["linkinfo"]["info_data"]
     expect(kind.get("numqueues") == WORKERS, f"the interface is of this kind: {kind}")
+    # What keeps a gateway from starting does not keep its guard from holding traffic back.
+    lab.left.stop()
+    lab.left.namespace.run("ip", "link", "delete", "swan1")
+    lab.left.write(tunnel, RIGHT, tunnels={"routed": lines}, gateway=("worker-cpus: 1023",))
+    lab.left.guard("set")
+    lab.left.namespace.run("ip", "link", "show", "swan1")
 
 
 def pinned(lab):

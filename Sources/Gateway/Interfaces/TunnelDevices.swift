@@ -94,8 +94,9 @@ struct TunnelDevices {
     ) throws(SystemCallFailure) {
         let present = try network.tunnelInterfaces().map(\.name)
         // The gateway can open more queues of a device that was made to have more than one alone.
-        let hasWorkers = try WorkerPlan(configuration.settings).count > 1
-        let queues = hasWorkers || !configuration.trafficMarks.isEmpty ? 2 : 1
+        // Where a gateway could not start, its interfaces keep traffic in all the same.
+        let workers = (try? WorkerPlan(configuration.settings))?.count ?? 2
+        let queues = workers > 1 || !configuration.trafficMarks.isEmpty ? 2 : 1
         for tunnel in configuration.routeBasedTunnels {
             guard let interface = tunnel.interface, !present.contains(interface.name.value)
             else { continue }

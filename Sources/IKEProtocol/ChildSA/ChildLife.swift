@@ -158,6 +158,10 @@ extension IKEEngine {
         for old in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI })
         where old.stage == .replaced(by: spi) {
             isRevived = true
+            // Unless the successor goes because the tunnel does, and this with it.
+            if !sa.isDeleting(spi) {
+                state.tasks.removeAll { $0 == .deleteChild(inboundSPI: old.inboundSPI) }
+            }
             state.children[old.inboundSPI]?.stage = .current
             disarm(.retry(.deleteChild(inboundSPI: old.inboundSPI)), of: sa)
             effects.append(.useChildSAOutbound(inboundSPI: old.inboundSPI))
@@ -168,10 +172,24 @@ extension IKEEngine {
 
     func useOutbound(_ spi: SPI, of state: Established) {
         // One that lingers is over for the peer, whatever arrives by it late.
-        guard let child = state.children[spi], !child.isUsedOutbound, child.stage != .lingering
+        guard let child = state.children[spi], !child.isUsedOutbound, child.stage != .lingering,
+            !hasUsedSuccessor(child, state)
         else { return }
         state.children[spi]?.isUsedOutbound = true
         effects.append(.useChildSAOutbound(inboundSPI: spi))
+    }
+
+    /// Whether what has taken a child's place, or the place of that in turn, carries traffic already.
+    private func hasUsedSuccessor(_ child: ChildSA, _ state: Established) -> Bool {
+        var next = child
+        // As many steps as there are children at most, whatever the stages say.
+        for _ in state.children.keys {
+            guard case .replaced(let spi) = next.stage, let successor = state.children[spi]
+            else { return false }
+            if successor.isUsedOutbound { return true }
+            next = successor
+        }
+        return false
     }
 
     /// The peer has not used a child, and has had its time to get the answer that makes it.
@@ -199,6 +217,7 @@ extension IKEEngine {
         guard let state = sa.established, let child = state.children[spi] else { return }
         switch child.stage {
         case .current:
+            promoteSuccessor(of: child, sa, state)
             reviveTwins(of: spi, sa, state, at: now)
             report(.childSAClosed(inboundSPI: spi, .expired), of: sa, child: child.policy.name)
         // The peer never deleted what it replaced: its successor is all that is left.

@@ -73,6 +73,7 @@ extension IKEEngine {
         else { return }
         if child.stage == .lingering { return removeChild(spi, of: sa) }
         if child.stage == .current {
+            promoteSuccessor(of: child, sa, state)
             reviveReplaced(by: spi, of: sa, state, at: now)
             report(
                 .childSAClosed(inboundSPI: spi, .failed(reason)),

@@ -34,7 +34,7 @@ extension IKEEngine {
             } else {
                 // The answer that makes it may be on its way to the peer: until it is surely there,
                 // or is used, what goes out goes by the loser.
-                last = now + IKEEngine.twinLinger
+                last = now + IKEEngine.twinPatience * 2
                 arm(.childUse(winner.inboundSPI), of: sa, at: last)
             }
             arm(
@@ -47,11 +47,17 @@ extension IKEEngine {
 
     /// Whether the peer has a twin of a child that its own request makes now, and traffic goes by it:
     /// the one that an exchange of ours made at about the same time.
-    func hasFreshTwin(_ child: ChildSA, _ state: Established, at now: Instant) -> Bool {
+    func hasFreshTwin(
+        _ child: ChildSA,
+        of sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) -> Bool {
         state.children.values.contains {
             $0.isInitiator && $0.isUsedOutbound && $0.stage == .current
                 && $0.inboundSPI != child.inboundSPI && $0.isTwin(of: child)
                 && now < $0.createdAt + IKEEngine.twinPatience * 2
+                && !sa.isDeleting($0.inboundSPI)
         }
     }
 

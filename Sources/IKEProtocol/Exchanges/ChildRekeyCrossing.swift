@@ -91,6 +91,7 @@ extension IKEEngine {
         // RFC 7296 §2.25: it "SHOULD silently delete the Child SA (if it still exists) and send a
         // request to create a new Child SA from scratch".
         // What it had replaced is as good, if it is still there: the peer then never knew of `old`.
+        promoteSuccessor(of: child, sa, state)
         let isRevived = reviveReplaced(by: old, of: sa, state, at: now)
         removeChild(old, of: sa)
         if exchange.isUnwanted || isRevived { return }
@@ -162,7 +163,7 @@ extension IKEEngine {
             return arm(.childUse(spi), of: sa, at: now + IKEEngine.furtherPatience)
         }
         // The twin's end settles which of the two stays, and when that is used.
-        if hasFreshTwin(child, state, at: now) { return }
+        if hasFreshTwin(child, of: sa, state, at: now) { return }
         let isCovered = sas.others(than: sa, state).contains { other in
             other.connection.name == sa.connection.name
                 && other.established?.children.values.contains {
@@ -178,10 +179,12 @@ extension IKEEngine {
     func promoteSuccessor(of child: ChildSA, _ sa: IKESA, _ state: Established) {
         guard child.stage != .lingering, child.isUsedOutbound else { return }
         var waiting: (child: ChildSA, state: Established)?
-        for other in duplicates(of: sa, state) {
+        for other in [sa] + duplicates(of: sa, state) {
             guard let there = other.established else { continue }
             for candidate in there.orderedChildren
-            where candidate.isLike(child) && candidate.stage == .current {
+            where candidate.isLike(child) && candidate.stage == .current
+                && candidate.inboundSPI != child.inboundSPI
+            {
                 if candidate.isUsedOutbound { return }
                 if waiting.map({ $0.child.createdAt <= candidate.createdAt }) ?? true {
                     waiting = (candidate, there)

@@ -349,16 +349,16 @@ extension IKESA {
         // RFC 7296 §2.23 has NATs detected, and UDP asked for, before the peer says who it is.
         let isUDPOnlyAskedFor = nat.isForced && !nat.isLocalTranslated && !nat.isRemoteTranslated
         guard isUDPOnlyAskedFor, !connection.forcesUDP(along: path),
-            let child = connection.children.first(where: \.isOfHeadersOnly)
+            let child = connection.children.first(where: \.mayBeOfHeaders)
         else { return nil }
         return .encapsulationOfOtherConnection(child, connection, self)
     }
 }
 
 extension ChildPolicy {
-    /// AH, which cannot go in UDP, and nothing else.
-    fileprivate var isOfHeadersOnly: Bool {
-        !self.proposals.isEmpty && self.proposals.allSatisfy { $0.proposal.securityProtocol == .ah }
+    /// AH, which cannot go in UDP: the peer may have nothing else, and tell later than now.
+    fileprivate var mayBeOfHeaders: Bool {
+        self.proposals.contains { $0.proposal.securityProtocol == .ah }
     }
 }
 

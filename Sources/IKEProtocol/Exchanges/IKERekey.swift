@@ -11,9 +11,9 @@ internal import IPsecPrimitives
 /// ends begin at the same time.
 extension IKEEngine {
     private static let restartLimit = 2
-    /// How long a peer whose request was refused for now is waited for; longer than our own ends wait
-    /// before they try again, and a round trip.
-    private static let deference: Duration = .seconds(5)
+    /// How long a peer whose request was refused for now is waited for: twice as long as our own ends
+    /// wait at most before they try again, for the refusal or the next try may be lost once.
+    private static let deference: Duration = .seconds(8)
 
     func startIKERekey(of sa: IKESA, _ state: Established, at now: Instant) {
         requestIKERekey(of: sa, method: state.keys.suite.keyExchange, restarts: 0, at: now)

@@ -115,7 +115,7 @@ extension IKEEngine {
         rival?.established?.standing = .redundant
         inherit(new.sa, new.keys, of: old, oldState, at: now)
         old.timers = old.timers.filter { $0.key.isOfMessages }
-        old.state = .closing(Closing(keys: oldState.keys))
+        old.state = .closing(Closing(keys: oldState.keys, heir: new.sa.localSPI))
         startTasks(of: old, at: now)
     }
 

@@ -15,7 +15,13 @@ extension IKEEngine {
             respond(to: request, of: sa, [])
             return fail(sa, InformationalFailure.disbelieved(sa.connection), at: now)
         }
-        guard let state = sa.established else { return respond(to: request, of: sa, []) }
+        guard let state = sa.established else {
+            // Sent before the peer knew that the IKE SA has been replaced, or ends.
+            let mobility = mobilityAnswer(to: request, of: sa)
+            respond(to: request, of: sa, mobility.payloads)
+            return follow(mobility, to: request, of: sa)
+        }
+        if MobilityNotifies.speaks(content) { adoptIfCandidate(sa, state, at: now) }
         let mobility = mobilityAnswer(to: request, of: sa)
         var deleted: [ChildSA] = []
         for payload in content.deletes {

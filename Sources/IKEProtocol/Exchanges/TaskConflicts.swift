@@ -25,20 +25,13 @@ extension IKESA {
     private static var deferenceMargin: Duration { .seconds(5) }
 
     /// Whether a task waits, so that the peer's next try to replace the IKE SA finds no child being
-    /// changed (RFC 7296 §2.25.2). What is new to be made, or to be closed at both ends, does not.
+    /// changed (RFC 7296 §2.25.2). What is new to be made, or to be closed, does not.
     private func defers(_ task: IKETask, _ state: Established) -> Bool {
-        guard let end = timers[.deference] else { return false }
-        switch task {
-        case .rekeyChild(let spi):
+        guard let end = timers[.deference], case .rekeyChild(let spi) = task,
             // One that is due for what it has carried has no time to lose.
-            guard state.children[spi]?.rekeyAt != nil, timers[.childRekey(spi)] == nil
-            else { return false }
-            return timers[.childExpiry(spi)].map { $0 > end + IKESA.deferenceMargin } ?? true
-        case .deleteChild(let spi):
-            guard let child = state.children[spi] else { return false }
-            return child.stage != .current
-        default: return false
-        }
+            state.children[spi]?.rekeyAt != nil, timers[.childRekey(spi)] == nil
+        else { return false }
+        return timers[.childExpiry(spi)].map { $0 > end + IKESA.deferenceMargin } ?? true
     }
 
     /// Whether the request has left that no other may follow.

@@ -62,11 +62,9 @@ extension IKEEngine {
 
     /// What follows from an update, once it is answered.
     func follow(_ answer: MobilityAnswer, to request: Request, of received: IKESA) {
-        guard let path = answer.update else { return }
-        let sa = heir(of: received)
-        guard let mobility = sa.mobility, let state = sa.established else { return }
-        // What the peer has said by the newer IKE SA since is newer.
-        if sa !== received, mobility.hasUpdate { return }
+        guard let path = answer.update, let sa = heir(of: received, unless: \.hasUpdate),
+            let mobility = sa.mobility, let state = sa.established
+        else { return }
         let now = request.receivedAt
         let from = mobility.packetPath.remote
         let wasEncapsulated = sa.arePacketsEncapsulated
@@ -98,11 +96,15 @@ extension IKEEngine {
         if hasMoved { report(.peerMoved(from: from, to: path.remote), of: sa) }
     }
 
-    /// The IKE SA that has the children: where several requests are under way, one that tells of
-    /// another path may come behind the one that replaces the IKE SA.
-    private func heir(of sa: IKESA) -> IKESA {
-        var sa = sa
-        while case .replaced(by: let spi) = sa.established?.standing, let next = sas[spi] {
+    /// The IKE SA that has the children: a request that tells of another path may come behind what
+    /// replaces the IKE SA, be it a request of the peer's or the answer to one of ours.
+    ///
+    /// - Parameter hasNewer: whether the peer has told of the same by an IKE SA: what it says by an older
+    ///   one is older.
+    private func heir(of received: IKESA, unless hasNewer: (Mobility) -> Bool) -> IKESA? {
+        var sa = received
+        while let spi = sa.heir, let next = sas[spi] {
+            if let mobility = next.mobility, hasNewer(mobility) { return nil }
             sa = next
         }
         return sa
@@ -147,10 +149,9 @@ extension IKEEngine {
         of received: IKESA,
         at now: Instant
     ) {
-        let sa = heir(of: received)
-        guard let mobility = sa.mobility else { return }
-        // What the peer has said by the newer IKE SA since is newer.
-        if sa !== received, mobility.hasAddresses { return }
+        guard let sa = heir(of: received, unless: \.hasAddresses), let mobility = sa.mobility,
+            sa.established != nil
+        else { return }
         mobility.peerAddresses = addresses
         if mobility.isInitiator { considerPeerAddresses(path, of: sa, at: now) }
     }
@@ -168,5 +169,17 @@ extension IKEEngine {
             )
         }
         changePath(of: sa, to: path, packetsFollowAtOnce: true, at: now)
+    }
+}
+
+extension IKESA {
+    /// The IKE SA that has taken this one's place.
+    fileprivate var heir: IKESPI? {
+        switch state {
+        case .established(let state):
+            if case .replaced(by: let spi) = state.standing { spi } else { nil }
+        case .closing(let state): state.heir
+        default: nil
+        }
     }
 }

@@ -146,4 +146,42 @@ struct ChildRekeyCrossingTests {
             crossing.finish(.tunnel)
         }
     }
+
+    /// The Delete of what was replaced waits for its turn when the peer closes the successor.
+    @Test("what comes back in its successor's place is not closed after all")
+    func successorRefused() throws {
+        var setup = Setup()
+        setup.window = 1
+        let dialogue = Dialogue(setup)
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.initiate()
+        let old = try #require(left.activeChild("net"))
+        let sa = try #require(left.engine.sas.all().first)
+        let peer = try #require(right.engine.sas.all().first)
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: old.inboundSPI, limit: .soft),
+            at: left
+        )
+        left.engine.enqueue(.checkLiveness, of: sa, at: dialogue.now)
+        dialogue.carry(from: left, to: right)
+        dialogue.carry(from: right, to: left)
+        let new = try #require(left.activeChild("net"))
+        #expect(new.inboundSPI != old.inboundSPI)
+        let liveness = left.outbox
+        left.outbox = []
+        #expect(liveness.count == 1)
+        right.engine.enqueue(
+            .deleteChild(inboundSPI: new.outboundSPI),
+            of: peer,
+            at: dialogue.now
+        )
+        dialogue.handle(.timeout, at: right)
+        dialogue.settle()
+        for datagram in liveness { dialogue.deliver(datagram, to: right) }
+        dialogue.advance(by: .milliseconds(300))
+        #expect(left.activeChild("net")?.inboundSPI == old.inboundSPI)
+        #expect(right.present.contains(old.outboundSPI))
+        dialogue.advance(by: .seconds(30))
+        #expect(dialogue.agree())
+    }
 }

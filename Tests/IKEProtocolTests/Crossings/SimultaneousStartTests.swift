@@ -57,16 +57,79 @@ struct SimultaneousStartTests {
             }
         }
         try understand()
-        for _ in 0..<10 {
+        for _ in 0..<20 {
             dialogue.advance(by: .seconds(1))
             try understand()
         }
         #expect(dialogue.agree(on: "more"))
-        dialogue.advance(by: .seconds(20))
-        #expect(dialogue.agree(on: "more"))
         for party in [left, right] {
             #expect(party.children.map(\.child).sorted() == ["more", "net"])
         }
+    }
+
+    /// A peer that keeps the newest whatever the SPIs say.
+    @Test("the pair that is left is used, whichever the peer closes", arguments: UInt64(1)...8)
+    func foreignChoice(seed: UInt64) throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = Dialogue(setup, seed: seed)
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.initiate()
+        dialogue.begin(left, "more")
+        let late = left.outbox
+        left.outbox = []
+        dialogue.begin(right, "more")
+        dialogue.settle()
+        let first = try #require(right.activeChild("more"))
+        for datagram in late { dialogue.deliver(datagram, to: right) }
+        dialogue.settle()
+        let sa = try #require(left.engine.sas.all().first)
+        left.engine.enqueue(
+            .deleteChild(inboundSPI: first.outboundSPI),
+            of: sa,
+            at: dialogue.now
+        )
+        dialogue.handle(.timeout, at: left)
+        dialogue.settle()
+        let used = try #require(right.activeChild("more"))
+        #expect(used.inboundSPI != first.inboundSPI)
+        #expect(left.present.contains(used.outboundSPI))
+        // It was used, and not only what the packet path falls back to.
+        let child = right.engine.sas.all().first?.established?.children[used.inboundSPI]
+        #expect(child?.isUsedOutbound == true)
+    }
+
+    /// The new pair waits to be used while it is replaced itself.
+    @Test("a pair that was replaced is not used late", arguments: UInt64(1)...8)
+    func replacedMeanwhile(seed: UInt64) throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = Dialogue(setup, seed: seed)
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.initiate()
+        dialogue.begin(left, "more")
+        let late = left.outbox
+        left.outbox = []
+        dialogue.begin(right, "more")
+        dialogue.settle()
+        for datagram in late { dialogue.deliver(datagram, to: right) }
+        let second = try #require(right.children.last)
+        dialogue.settle()
+        dialogue.advance(by: .seconds(1))
+        let sa = right.engine.sas.all()[0]
+        guard sa.timers[.childUse(second.inboundSPI)] != nil else { return }
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: second.inboundSPI, limit: .soft),
+            at: right
+        )
+        dialogue.carry(from: right, to: left)
+        dialogue.carry(from: left, to: right)
+        // The Delete of what was replaced is under way for long.
+        right.outbox = []
+        let used = try #require(right.activeChild("more")).inboundSPI
+        #expect(used != second.inboundSPI)
+        dialogue.pass(.seconds(12))
+        #expect(right.activeChild("more")?.inboundSPI == used)
     }
 
     @Test("any order whatever", arguments: UInt64(0)..<60)

@@ -118,9 +118,13 @@ struct ConnectionChoiceTests {
         #expect(dialogue.right.establishedIKESAs.map(\.connection) == ["site"])
     }
 
-    /// Whether UDP is asked for is said before the peer says who it is (RFC 7296 §2.23).
-    @Test("asked for UDP as another connection wants it, a peer with AH is known the next time")
-    func encapsulation() throws {
+    /// Whether UDP is asked for is said before the peer says who it is (RFC 7296 §2.23). Where this end
+    /// has ESP as well, the peer may have AH alone: shown by seed 910014754 of the simulator.
+    @Test(
+        "asked for UDP as another connection wants it, a peer with AH is known the next time",
+        arguments: [false, true]
+    )
+    func encapsulation(hasESP: Bool) throws {
         let header = ConfiguredProposal(
             Proposal(
                 securityProtocol: .ah,
@@ -146,7 +150,9 @@ struct ConnectionChoiceTests {
                 [first],
                 { connection in
                     connection.remoteAddress = nil
+                    let others = connection.children.flatMap(\.proposals)
                     withHeader(&connection)
+                    if hasESP { connection.children[0].proposals += others }
                 }
             )
         )

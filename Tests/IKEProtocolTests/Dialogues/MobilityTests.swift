@@ -100,64 +100,6 @@ struct MobilityTests {
         #expect(dialogue.agree())
     }
 
-    /// Shown by seed 700004658 of the simulator.
-    @Test("an update that comes behind the request that replaces the IKE SA moves the new one")
-    func updateOvertaken() {
-        let (dialogue, terrain) = connect(change: { near, far in
-            near.window = 4
-            far.window = 4
-        })
-        terrain.moveLeft(to: ["198.51.100.7"])
-        overtake(dialogue, dialogue.left)
-        #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
-        #expect(dialogue.agree())
-    }
-
-    @Test("addresses told behind the request that replaces the IKE SA are known by the new one")
-    func addressesOvertaken() {
-        let (dialogue, terrain) = connect(change: { near, far in
-            near.window = 4
-            far.window = 4
-        })
-        terrain.right.insert(IPAddress("198.51.100.2")!)
-        terrain.announce()
-        overtake(dialogue, dialogue.right)
-        #expect(packetsMeet(dialogue, "192.0.2.1", "192.0.2.2"))
-        terrain.right = [IPAddress("198.51.100.2")!]
-        // The left end has something to ask.
-        dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.left)
-        dialogue.advance(by: .seconds(60))
-        #expect(packetsMeet(dialogue, "192.0.2.1", "198.51.100.2"))
-        #expect(dialogue.agree())
-    }
-
-    /// What an end has told of its addresses arrives behind its request that replaces the IKE SA, and is
-    /// answered first.
-    private func overtake(_ dialogue: Dialogue, _ end: Party) {
-        dialogue.handle(.rekeyIKESA(connection: "site"), at: end)
-        let carry = dialogue.link
-        var told: IKEDatagram?
-        var isOvertaken = false, isAnswerLost = false
-        dialogue.link = { datagram in
-            let isRequest = datagram.bytes[19] & 0x20 == 0
-            switch ExchangeType(rawValue: datagram.bytes[18]) {
-            case .informational where isRequest && told == nil:
-                told = datagram
-                return []
-            case .createChildSA where isRequest && !isOvertaken:
-                isOvertaken = true
-                return carry(datagram) + (told.map(carry) ?? [])
-            case .createChildSA where !isRequest && !isAnswerLost:
-                isAnswerLost = true
-                return []
-            default: return carry(datagram)
-            }
-        }
-        dialogue.advance(by: .seconds(20))
-        dialogue.link = carry
-        #expect(told != nil && isOvertaken && isAnswerLost)
-    }
-
     @Test("while the old path works, it carries packets until the new one is proven")
     func makeBeforeBreak() {
         let (dialogue, terrain) = connect()

@@ -278,6 +278,9 @@ extension ConnectionController {
                 failed(path, failure, at: now, into: &effects)
             }
         case .ikeSAEstablished:
+            // Begun by the peer, it may be there before an address was found to begin from.
+            overtaken += connections[connection]?.search.waiting ?? []
+            connections[connection]?.search.waiting = []
             connections[connection]?.search.reset()
             connections[connection]?.transport.answered()
         case .resourcesExhausted:
@@ -304,7 +307,7 @@ extension ConnectionController {
                 settleDown(path, into: &effects)
                 // What was still being negotiated goes with it, if no other IKE SA is on its way.
                 guard tunnels[path]?.isInitiating == true, !isShuttingDown,
-                    !engine.isReaching(connection)
+                    !engine.isReaching(connection), !isRedirected(connection)
                 else { continue }
                 failed(path, .closed(path, reason), at: now, into: &effects)
             }

@@ -160,9 +160,13 @@ extension ConnectionController {
         {
             return true
         }
+        if search.settled == RecordedFailure(failure: failure, at: now), engine.isReaching(name) {
+            return true
+        }
         guard case .calling(let remote) = search.stage, !engine.isReaching(name) else {
             return false
         }
+        connections[name]?.search.settled = RecordedFailure(failure: failure, at: now)
         for path in paths(name, nil) where tunnels[path]?.isInitiating == true {
             let packet = search.called.first { $0.path == path }?.packet
             connections[name]?.search.waiting.append((path, packet))

@@ -27,6 +27,12 @@ extension ConnectionController {
         }
     }
 
+    /// Whether a connection goes on elsewhere as soon as the way there is known.
+    func isRedirected(_ name: String) -> Bool {
+        redirections.contains { $0.redirection.connection == name }
+            || namedRedirections.values.contains { $0.contains { $0.connection == name } }
+    }
+
     /// What the name of a gateway means that peers were sent to.
     func redirectionResolved(
         _ host: String,
@@ -111,7 +117,8 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        for child in redirection.children {
+        guard !isShuttingDown else { return }
+        for child in redirection.children where !isHeldDown(child, of: redirection) {
             var wish = IKEEvent.Initiation(
                 connection: redirection.connection,
                 child: child,
@@ -121,6 +128,13 @@ extension ConnectionController {
             wish.redirectedFrom = redirection.from
             absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
         }
+    }
+
+    /// Whether a tunnel was ended by hand while the way to another gateway was looked for.
+    private func isHeldDown(_ child: String?, of redirection: Redirection) -> Bool {
+        guard let child else { return false }
+        let path = TunnelPath(connection: redirection.connection, tunnel: child)
+        return tunnels[path]?.isHeldDown ?? false
     }
 
     private func redirectionFailed(

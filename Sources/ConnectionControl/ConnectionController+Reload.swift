@@ -137,9 +137,11 @@ extension ConnectionController {
             tunnels[path]?.standby = TunnelConfiguration.OnLoss(after: tunnel.start.value)
         }
         let isRestarting = tunnels[path]?.standby == .restart
+        // One that is being ended by hand stays so.
         let wasWanted =
-            record.isUp || record.isInitiating
-            || (isRestarting && timers[isSet: .retry(path)])
+            (!record.isHeldDown || record.isAskedForAgain)
+            && (record.isUp || record.isInitiating
+                || (isRestarting && timers[isSet: .retry(path)]))
         // What is under way with other values is given up by the engine and begins again below.
         tunnels[path]?.isInitiating = false
         tunnels[path]?.failures = 0

@@ -91,7 +91,11 @@ extension ConnectionController {
         }
         let missing = wanted.filter { tunnels[$0]?.isUp == false }
         // What is ended by hand is there until the peer has heard of it.
-        let ending = wanted.filter { tunnels[$0].map { $0.isUp && $0.isHeldDown } ?? false }
+        let ending = wanted.filter { path in
+            tunnels[path]?.isUp == true && engine.isEnding(path.tunnel, of: path.connection)
+        }
+        // The peer may have brought it up again.
+        for path in wanted where !ending.contains(path) { tunnels[path]?.isHeldDown = false }
         guard !missing.isEmpty || !ending.isEmpty else {
             effects.append(.requestEnded(token, .done("already up")))
             return

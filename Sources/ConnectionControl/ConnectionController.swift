@@ -30,6 +30,9 @@ package final class ConnectionController {
     let tellsMarks: Bool
     var pathOfPolicy: [PolicyIdentifier: TunnelPath] = [:]
     var timers = DueTimes()
+    /// Tunnels that waited for an address to begin from when the peer's IKE SA came, with the packets
+    /// that asked for them.
+    var overtaken: [(path: TunnelPath, packet: PacketTuple?)] = []
     var names = HostNames()
     /// Whose peer has the name, or the address, in the order of the configuration.
     var connectionsOfName: [String: [String]] = [:]
@@ -249,6 +252,11 @@ package final class ConnectionController {
         if isShuttingDown {
             if engine.isIdle { effects.append(.allClosed) }
             return
+        }
+        let wishes = overtaken
+        overtaken = []
+        for wish in wishes where tunnels[wish.path]?.isInitiating == true {
+            call(wish.path, packet: wish.packet, at: now, into: &effects)
         }
         while let timer = timers.take(at: now) {
             switch timer {

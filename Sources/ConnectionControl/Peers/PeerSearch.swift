@@ -30,13 +30,14 @@ struct PeerSearch {
     var called: [(path: TunnelPath, packet: PacketTuple?)] = []
     /// Our address towards the one that is called.
     var callingFrom: IPAddress?
-    /// Places in the list of the configuration, and among what a name stands for.
+    /// Place in the list of the configuration.
     private var entry = 0
-    private var address = 0
     /// Addresses tried since the search began.
     private(set) var tried: [IPAddress] = []
     /// Of the address before.
     var failure: NegotiationFailure?
+    /// The end of an IKE SA that was followed by the next call: it is told once for each tunnel.
+    var settled: RecordedFailure?
 
     /// The next address, in order; each is tried once.
     mutating func next(
@@ -49,22 +50,20 @@ struct PeerSearch {
             switch peers[entry] {
             case .range: break
             case .address(let target):
-                if address == 0, let step = take(target, version) { return step }
+                if let step = take(target, version) { return step }
             case .name(let name):
                 guard names.isValid(name, at: now) else { return .look(up: name) }
-                let found = names.addresses(of: name)
-                while address < found.count {
-                    if let step = take(found[address], version) { return step }
+                // Another answer may have them in another order, and others.
+                for target in names.addresses(of: name) {
+                    if let step = take(target, version) { return step }
                 }
             }
             entry += 1
-            address = 0
         }
         return .exhausted
     }
 
     private mutating func take(_ target: IPAddress, _ version: IPVersion?) -> Step? {
-        address += 1
         guard version == nil || version == target.version, !tried.contains(target) else {
             return nil
         }
@@ -76,9 +75,9 @@ struct PeerSearch {
     mutating func reset() {
         stage = .idle
         entry = 0
-        address = 0
         tried = []
         called = []
         failure = nil
+        settled = nil
     }
 }

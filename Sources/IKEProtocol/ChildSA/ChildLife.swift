@@ -156,12 +156,9 @@ extension IKEEngine {
     ) -> Bool {
         var isRevived = false
         for old in state.children.values.sorted(by: { $0.inboundSPI < $1.inboundSPI })
-        where old.stage == .replaced(by: spi) {
+        where old.stage == .replaced(by: spi) && !old.isUnwanted {
             isRevived = true
-            // Unless the successor goes because the tunnel does, and this with it.
-            if !sa.isDeleting(spi) {
-                state.tasks.removeAll { $0 == .deleteChild(inboundSPI: old.inboundSPI) }
-            }
+            state.tasks.removeAll { $0 == .deleteChild(inboundSPI: old.inboundSPI) }
             state.children[old.inboundSPI]?.stage = .current
             disarm(.retry(.deleteChild(inboundSPI: old.inboundSPI)), of: sa)
             effects.append(.useChildSAOutbound(inboundSPI: old.inboundSPI))
@@ -227,9 +224,6 @@ extension IKEEngine {
         removeChild(spi, of: sa)
         // As the peer does when it hears of it.
         if child.stage == .current { removeLingering(like: child, of: sa, state) }
-        if child.suite.securityProtocol == .ah { state.strayAuthenticationSPIs.insert(spi) }
-        // The SPI stays ours until the peer has answered.
-        sas.assignChild(spi, to: sa)
-        enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)
+        deleteAbsent(spi, child.suite.securityProtocol, of: sa, at: now)
     }
 }

@@ -82,7 +82,17 @@ extension IKEEngine {
             )
         }
         removeChild(spi, of: sa)
-        if child.suite.securityProtocol == .ah { state.strayAuthenticationSPIs.insert(spi) }
+        deleteAbsent(spi, child.suite.securityProtocol, of: sa, at: now)
+    }
+
+    /// Asks the peer to close a child that this end has no more, or never had.
+    func deleteAbsent(
+        _ spi: SPI,
+        _ securityProtocol: SecurityProtocol,
+        of sa: IKESA,
+        at now: Instant
+    ) {
+        if securityProtocol == .ah { sa.established?.strayAuthenticationSPIs.insert(spi) }
         // The SPI stays ours until the peer has answered.
         sas.assignChild(spi, to: sa)
         enqueue(.deleteChild(inboundSPI: spi), of: sa, at: now)

@@ -26,6 +26,8 @@ struct ChildSA {
     var stage = Stage.current
     /// False while the peer may lack the SA's other half (RFC 7296 §2.8).
     var isUsedOutbound: Bool
+    /// This end wants the tunnel no more, and it with it.
+    var isUnwanted = false
 
     /// Whether a packet, if there is one, may use this SA.
     func carries(_ packet: PacketSelector?) -> Bool { packet.map(selectors.covers) ?? true }

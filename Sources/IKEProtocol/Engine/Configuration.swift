@@ -143,9 +143,7 @@ extension IKEEngine {
             child: child.policy.name
         )
         removeChild(child.inboundSPI, of: sa)
-        // The SPI stays ours until the peer has answered.
-        sas.assignChild(child.inboundSPI, to: sa)
-        enqueue(.deleteChild(inboundSPI: child.inboundSPI), of: sa, at: now)
+        deleteAbsent(child.inboundSPI, child.suite.securityProtocol, of: sa, at: now)
     }
 
     /// Whether the configuration changed since the offer was made, so that what comes of it is not

@@ -79,7 +79,8 @@ extension IKEEngine {
         var kinds = Set(state.children.values.map(\.kind))
         // Of a peer that takes few children in each, others have some of them, or will.
         kinds.formUnion(childrenElsewhere(than: new, insteadOf: old))
-        for child in oldState.orderedChildren where child.stage == .current {
+        for child in oldState.orderedChildren
+        where child.stage == .current && !old.isDeleting(child.inboundSPI) {
             guard kinds.insert(child.kind).inserted else { continue }
             var initiation = IKEEvent.Initiation(
                 connection: new.connection.name,
@@ -103,7 +104,8 @@ extension IKEEngine {
         for case .createChild(let initiation) in oldState.tasks {
             enqueue(.createChild(initiation), of: new, at: now)
         }
-        oldState.tasks = []
+        // What is not wanted any more goes here, and is not in the other's care.
+        oldState.tasks.removeAll { if case .deleteChild = $0 { false } else { true } }
     }
 
     /// What the others do or make that have their part in replacing an IKE SA.
@@ -192,7 +194,7 @@ extension IKEEngine {
             } ?? false
         }
         guard let heir = heirs.last, let there = heir.established else { return false }
-        promoteSuccessor(of: child, sa, state)
+        promoteSuccessor(of: child, sa, state, goesWithIKESA: true)
         for twin in there.orderedChildren
         where twin.isLike(child) && twin.stage == .current && twin.isUsedOutbound {
             // Preferred again, whichever was used last.

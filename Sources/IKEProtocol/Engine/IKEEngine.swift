@@ -154,6 +154,15 @@ package final class IKEEngine {
         }
     }
 
+    /// Whether this end closes what there is of a child, and the peer has not answered yet.
+    package func isEnding(_ child: String, of connection: String) -> Bool {
+        sas.ofConnection(connection).contains { sa in
+            sa.established?.children.values.contains {
+                $0.policy.name == child && $0.isUnwanted && $0.stage != .lingering
+            } ?? false
+        }
+    }
+
     /// Whether there is an IKE SA of the connection, however far it has come, that is not over.
     package func hasSA(of connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in

@@ -99,7 +99,7 @@ extension IKEEngine {
                 handedOver.append(child.inboundSPI)
                 continue
             }
-            promoteSuccessor(of: child, sa, state)
+            promoteSuccessor(of: child, sa, state, goesWithIKESA: true)
             if child.stage == .current {
                 report(
                     .childSAClosed(inboundSPI: child.inboundSPI, reason),
@@ -156,7 +156,9 @@ extension IKEEngine {
         let handedOver = end(sa, state, because: reason, at: now)
         sas.forgetPeer(of: sa)
         sa.timers = sa.timers.filter { $0.key.isOfMessages }
-        sa.state = .closing(Closing(keys: state.keys, handedOver: handedOver))
+        var closing = Closing(keys: state.keys, handedOver: handedOver)
+        if case .replaced(by: let spi) = state.standing { closing.heir = spi }
+        sa.state = .closing(closing)
         takeStandby(of: sa, at: now)
         startTasks(of: sa, at: now)
     }

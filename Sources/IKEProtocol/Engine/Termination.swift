@@ -58,6 +58,9 @@ extension IKEEngine {
         sa.changeOutstandingChild(named: child, isUnwanted: true)
         let closing = state.children.values.filter { $0.policy.name == child }
             .sorted { $0.inboundSPI < $1.inboundSPI }
+        for doomed in closing { state.children[doomed.inboundSPI]?.isUnwanted = true }
+        // RFC 7296 §2.25.1: nor does the peer replace what is being closed.
+        releaseFollowUps(of: state, makingChildrenOf: child)
         // What was replaced first, or it would take over again when its successor goes.
         for old in closing.filter(\.isReplaced) + closing.filter({ $0.stage == .current })
         where !sa.isDeleting(old.inboundSPI) {

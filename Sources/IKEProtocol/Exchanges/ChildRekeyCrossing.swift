@@ -176,10 +176,17 @@ extension IKEEngine {
 
     /// The child is about to go: one that does the same and waited takes over, unless another is
     /// used already.
-    func promoteSuccessor(of child: ChildSA, _ sa: IKESA, _ state: Established) {
+    ///
+    /// - Parameter goesWithIKESA: whether all the others of its IKE SA go as well.
+    func promoteSuccessor(
+        of child: ChildSA,
+        _ sa: IKESA,
+        _ state: Established,
+        goesWithIKESA: Bool = false
+    ) {
         guard child.stage != .lingering, child.isUsedOutbound else { return }
         var waiting: (child: ChildSA, state: Established)?
-        for other in [sa] + duplicates(of: sa, state) {
+        for other in (goesWithIKESA ? [] : [sa]) + duplicates(of: sa, state) {
             guard let there = other.established else { continue }
             for candidate in there.orderedChildren
             where candidate.isLike(child) && candidate.stage == .current

@@ -245,8 +245,8 @@ extension IKEEngine {
         at now: Instant
     ) {
         report(.initiationFailed(failure), of: sa, child: offer.policy.name)
-        if content.securityAssociation != nil {
-            enqueue(.deleteChild(inboundSPI: offer.inboundSPI), of: sa, at: now)
+        if let chosen = content.securityAssociation?.proposals.first {
+            deleteAbsent(offer.inboundSPI, chosen.securityProtocol, of: sa, at: now)
         } else {
             sas.releaseChild(offer.inboundSPI)
         }

@@ -184,6 +184,19 @@ extension IKEEngine {
         state.followUps.removeAll { $0.replaces(child) }
     }
 
+    /// Forgets the series by which the peer wanted to replace children of a tunnel that is closed.
+    func releaseFollowUps(of state: Established, makingChildrenOf policy: String) {
+        func isOfPolicy(_ awaited: AwaitedFollowUp) -> Bool {
+            if case .child(let child, _, _, replacing: .some) = awaited.purpose {
+                child.policy.name == policy
+            } else {
+                false
+            }
+        }
+        for awaited in state.followUps where isOfPolicy(awaited) { release(awaited) }
+        state.followUps.removeAll(where: isOfPolicy)
+    }
+
     func release(_ awaited: AwaitedFollowUp) {
         guard case .child(let child, _, _, _) = awaited.purpose else { return }
         sas.releaseChild(child.inboundSPI)

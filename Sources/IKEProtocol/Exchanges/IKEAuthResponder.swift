@@ -161,7 +161,13 @@ extension IKEEngine {
             }
             do {
                 let mixed = try verify(content, identification, secret, candidate, sa, state)
-                guard let misfit = sa.misfit(of: candidate, state.keys.suite) else {
+                let proposals = content.securityAssociation?.proposals ?? []
+                let misfit = sa.misfit(
+                    of: candidate,
+                    state.keys.suite,
+                    offersESP: proposals.contains { $0.securityProtocol == .esp }
+                )
+                guard let misfit else {
                     return (candidate, identity, mixed)
                 }
                 // Proven by its secret: the peer's next first request is answered accordingly.
@@ -287,7 +293,7 @@ extension IKEEngine {
         guard let state = sa.established else { return }
         // The peer sends nothing by what it has lost.
         for child in state.orderedChildren {
-            promoteSuccessor(of: child, sa, state)
+            promoteSuccessor(of: child, sa, state, goesWithIKESA: true)
             removeChild(child.inboundSPI, of: sa)
         }
         end(sa, state, because: .superseded, at: now)
@@ -341,7 +347,8 @@ extension IKESA {
     /// where it can.
     fileprivate func misfit(
         of connection: IKEConnection,
-        _ suite: IKESuite
+        _ suite: IKESuite,
+        offersESP: Bool
     ) -> NegotiationFailure? {
         // The connection by which all was chosen needs not be asked again.
         if connection.name == self.connection.name { return nil }
@@ -351,6 +358,8 @@ extension IKESA {
         guard isUDPOnlyAskedFor, !connection.forcesUDP(along: path),
             let child = connection.children.first(where: \.mayBeOfHeaders)
         else { return nil }
+        // All that there is can go in UDP too.
+        if offersESP, connection.children.count == 1, !child.isOfHeadersOnly { return nil }
         return .encapsulationOfOtherConnection(child, connection, self)
     }
 }
@@ -359,6 +368,10 @@ extension ChildPolicy {
     /// AH, which cannot go in UDP: the peer may have nothing else, and tell later than now.
     fileprivate var mayBeOfHeaders: Bool {
         self.proposals.contains { $0.proposal.securityProtocol == .ah }
+    }
+
+    fileprivate var isOfHeadersOnly: Bool {
+        self.proposals.allSatisfy { $0.proposal.securityProtocol == .ah }
     }
 }
 

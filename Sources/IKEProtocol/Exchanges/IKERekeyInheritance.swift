@@ -204,6 +204,7 @@ extension IKEEngine {
         state.internalAddresses = oldState.internalAddresses
         state.children = oldState.children
         oldState.children = [:]
+        state.strayAuthenticationSPIs = oldState.strayAuthenticationSPIs
         sas.moveChildren(from: old, to: new)
         state.isRetiring = oldState.isRetiring
         state.isMerging = oldState.isMerging

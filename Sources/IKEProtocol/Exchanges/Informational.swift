@@ -21,7 +21,8 @@ extension IKEEngine {
             respond(to: request, of: sa, mobility.payloads)
             return follow(mobility, to: request, of: sa)
         }
-        if MobilityNotifies.speaks(content) { adoptIfCandidate(sa, state, at: now) }
+        // Of two that vie, the peer speaks by the one that it knows to have won, but to close the other.
+        adoptIfCandidate(sa, state, at: now)
         let mobility = mobilityAnswer(to: request, of: sa)
         var deleted: [ChildSA] = []
         for payload in content.deletes {

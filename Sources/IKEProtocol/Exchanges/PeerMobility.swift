@@ -52,6 +52,13 @@ extension IKEEngine {
         guard let sa = sas.owner(ofChild: spi), let state = sa.established, sa.mayFollow,
             sa.path.remote != remote, sa.path.transport == .udp
         else { return }
+        // RFC 4555 §3.7: to another address packets go once it has been shown to be the peer's, and
+        // what follows a NAT does not show it.
+        if let mobility = sa.mobility, mobility.isPathUnproven,
+            remote.address != mobility.packetPath.remote.address
+        {
+            return
+        }
         move(sa, state, to: IKEPath(local: sa.path.local, remote: remote))
     }
 

@@ -32,7 +32,8 @@ extension IKEEngine {
         }
         guard !isUnderWay, !state.isRetiring else { return }
         var names: [String] = []
-        for child in state.orderedChildren where child.stage == .current {
+        for child in state.orderedChildren
+        where child.stage == .current && !sa.isDeleting(child.inboundSPI) {
             if !names.contains(child.policy.name) { names.append(child.policy.name) }
         }
         guard let first = names.first else { return close(sa, because: .superseded, at: now) }

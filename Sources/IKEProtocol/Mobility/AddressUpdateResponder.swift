@@ -71,6 +71,11 @@ extension IKEEngine {
         mobility.deserted = nil
         setPath(path, of: sa)
         sa.stream?.isLost = false
+        if sa !== received {
+            // Its Delete has to arrive as well.
+            setPath(path, of: received)
+            sendAgain(of: received, at: now)
+        }
         if sa.nat.isSupported, request.content.notify(.natDetectionSourceIP) != nil {
             let isForced = sa.nat.isForced
             sa.nat = NATDetection.situation(

@@ -40,11 +40,6 @@ enum MobilityNotifies {
         return isSaid ? addresses : nil
     }
 
-    /// Whether a message tells of addresses, as nobody does but by the IKE SA that has the children.
-    static func speaks(_ content: MessageContent) -> Bool {
-        content.notify(.updateSAAddresses) != nil || additionalAddresses(content) != nil
-    }
-
     /// NO_NATS_ALLOWED for a message sent along `path` (RFC 4555 §4.2.6).
     static func noNATs(_ path: IKEPath) -> Payload {
         .notify(NotifyPayload(.noNATsAllowed, data: endpoints(path.local, path.remote)))

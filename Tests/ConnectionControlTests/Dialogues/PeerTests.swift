@@ -371,4 +371,22 @@ struct LossTests {
             times.allSatisfy { (.milliseconds(800)...(.milliseconds(1200))).contains($0 - start) }
         )
     }
+
+    @Test("the peer begins while the DNS is asked: what waited comes up by its IKE SA")
+    func peerFirst() throws {
+        let network = try Network(
+            start: "by-hand",
+            leftPeer: "right.example",
+            tunnels: ["net", "lab"]
+        )
+        network.start()
+        let up = network.bringUp("lab", at: network.left)
+        #expect(network.left.nameQuestions == ["right.example"])
+        network.left.answersOfNames["right.example"] = [IPAddress("192.0.2.2")!]
+        _ = network.bringUp("net", at: network.right)
+        network.advance(by: .seconds(1))
+        #expect(network.left.state("net") == .up)
+        #expect(network.left.outcomes[up] == .done("site/lab is up"))
+        #expect(network.passes("lab"))
+    }
 }

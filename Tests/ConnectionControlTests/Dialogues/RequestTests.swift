@@ -41,6 +41,18 @@ struct RequestTests {
         #expect(network.passes())
     }
 
+    @Test("what the peer has brought up again is up")
+    func upByPeer() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        _ = network.takeDown(at: network.left)
+        _ = network.bringUp(at: network.right)
+        #expect(network.left.state() == .up && network.passes())
+        let up = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[up] == .done("already up"))
+    }
+
     @Test("what is asked for while it is being ended stays down when it is ended once more")
     func downAgain() throws {
         let network = try Network(start: "by-hand", tunnels: ["net", "lab"])

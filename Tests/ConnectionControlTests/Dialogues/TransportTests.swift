@@ -39,6 +39,22 @@ struct TransportTests {
         #expect(failure.explanation.contains("TCP") && failure.remedy.contains("4500"))
     }
 
+    @Test("all tunnels that wait go on by TCP, and none has failed")
+    func fallbackOfSeveral() throws {
+        let network = try Network(
+            start: "by-hand",
+            rightStart: "by-hand",
+            connectionLines: lines,
+            leftPeer: "192.0.2.77",
+            tunnels: ["net", "lab", "office"]
+        )
+        network.start()
+        let up = network.bringUp(nil, at: network.left)
+        network.advance(by: .milliseconds(2500))
+        #expect(network.left.openings.count == 1)
+        #expect(network.left.outcomes[up] == nil)
+    }
+
     @Test("both have failed: the next time UDP goes first again")
     func afterBoth() throws {
         let network = try begin()

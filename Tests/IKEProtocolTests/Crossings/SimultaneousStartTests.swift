@@ -215,6 +215,45 @@ struct ReauthenticationTests {
         Order("against the closing", "L.reauth R.end L> R> L> R>", endsWith: .nothing),
     ]
 
+    @Test(
+        "a child that is being closed is not made anew in the new IKE SA",
+        arguments: 1...8 as ClosedRange<UInt64>,
+        [false, true]
+    )
+    func closedMeanwhile(seed: UInt64, isQueued: Bool) throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        setup.window = isQueued ? 1 : 8
+        setup.reauthenticateAfter = .seconds(86_400)
+        let dialogue = Dialogue(setup, seed: seed)
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.initiate()
+        dialogue.begin(left, "more")
+        dialogue.settle()
+        let old = try #require(left.engine.sas.all().first)
+        left.engine.arm(.reauthentication, of: old, at: dialogue.now)
+        dialogue.handle(.timeout, at: left)
+        // IKE_SA_INIT is answered, and IKE_AUTH under way.
+        dialogue.carry(from: left, to: right)
+        dialogue.carry(from: right, to: left)
+        let proof = left.outbox
+        left.outbox = []
+        if isQueued {
+            left.engine.enqueue(.checkLiveness, of: old, at: dialogue.now)
+            dialogue.handle(.timeout, at: left)
+        }
+        dialogue.handle(.terminate(connection: "site", child: "more"), at: left)
+        // What the old IKE SA asks is lost once.
+        left.outbox = []
+        for datagram in proof { dialogue.deliver(datagram, to: right) }
+        dialogue.advance(by: .seconds(300))
+        for party in [left, right] {
+            #expect(party.children.map(\.child) == ["net"], "\(party.name)")
+            #expect(party.establishedIKESAs.count == 1)
+        }
+        #expect(dialogue.agree())
+    }
+
     @Test("in time, for days")
     func days() {
         var setup = Setup()

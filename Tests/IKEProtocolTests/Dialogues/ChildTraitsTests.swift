@@ -176,6 +176,19 @@ struct ChildTraitsTests {
         #expect(dialogue.left.establishedIKESAs.count == 1)
     }
 
+    @Test("AH that the configuration has no more is closed at the peer as well")
+    func authenticationHeaderWithdrawn() {
+        var setup = Setup()
+        setup.adjustChild = authenticationHeader([.integrity(.hmacSHA256_128)])
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        #expect(dialogue.agree())
+        setup.children = ["more": ("10.3.0.0/16", "10.4.0.0/16")]
+        dialogue.configure(dialogue.left, setup)
+        dialogue.settle()
+        #expect(dialogue.left.present.isEmpty && dialogue.right.present.isEmpty)
+    }
+
     @Test("AH does not pass a NAT, and both ends say so")
     func authenticationHeaderBehindNAT() {
         var setup = Setup()

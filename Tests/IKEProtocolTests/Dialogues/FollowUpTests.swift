@@ -392,4 +392,25 @@ struct FollowUpTests {
             #expect(party.engine.sas.reservedSPICount == 0)
         }
     }
+
+    @Test("a child that is closed amid the peer's rekeying does not come back")
+    func closedAmid() {
+        let dialogue = established()
+        let (left, right) = (dialogue.left, dialogue.right)
+        rekeyChild(at: right, dialogue)
+        dialogue.carry(from: right, to: left)
+        dialogue.carry(from: left, to: right)
+        let followUp = right.outbox
+        right.outbox = []
+        #expect(!followUp.isEmpty)
+        dialogue.handle(.terminate(connection: "site", child: "net"), at: left)
+        let deletion = left.outbox
+        left.outbox = []
+        for datagram in followUp { dialogue.deliver(datagram, to: left) }
+        dialogue.settle()
+        for datagram in deletion { dialogue.deliver(datagram, to: right) }
+        dialogue.advance(by: .seconds(30))
+        #expect(left.present.isEmpty && right.present.isEmpty)
+        #expect(left.establishedIKESAs.count == 1)
+    }
 }

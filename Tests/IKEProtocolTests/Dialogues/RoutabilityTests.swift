@@ -23,6 +23,29 @@ extension MobilityTests {
         #expect(packetsMeet(dialogue, "198.51.100.7", "192.0.2.2"))
     }
 
+    /// Shown by seed 920024029 of the simulator.
+    @Test("nor does it follow a NAT to an address that is not proven yet")
+    func returnRoutabilityBehindNAT() throws {
+        let (dialogue, terrain) = connect()
+        let inbound = try #require(dialogue.right.children.first).inboundSPI
+        terrain.leftNAT = NATBox(outside: "198.51.100.7")
+        // Nothing that the right end asks arrives.
+        terrain.isLost = { datagram in
+            datagram.local.address == IPAddress("192.0.2.2") && datagram.bytes[19] & 0x20 == 0
+        }
+        terrain.moveLeft(to: ["10.9.9.9"])
+        dialogue.advance(by: .seconds(3))
+        #expect(dialogue.right.endpointUpdates.isEmpty)
+        dialogue.handle(
+            .peerEndpointChanged(
+                inboundSPI: inbound,
+                remote: Endpoint(address: IPAddress("198.51.100.7")!, port: 20_103)
+            ),
+            at: dialogue.right
+        )
+        #expect(dialogue.right.endpointUpdates.isEmpty)
+    }
+
     /// Shown by seeds 720004892 and 720006134 of the simulator.
     @Test("a question that went to another address amid a move there and back proves neither")
     func returnRoutabilityThereAndBack() {

@@ -344,4 +344,20 @@ struct ReloadTests {
         #expect(network.left.linkMTUs[pair.outbound] == 1400)
         #expect(network.left.pairs() == [pair])
     }
+
+    @Test("what is being ended by hand is not begun anew with other values")
+    func changedWhileGoingDown() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        network.isConnected = false
+        _ = network.takeDown(at: network.left)
+        _ = try network.reload(network.left) {
+            $0.replacing("        local: 10.1.0.0/24", with: "        local: 10.1.0.0/25")
+        }
+        network.isConnected = true
+        network.advance(by: .seconds(30))
+        #expect(network.left.state() == .down && network.right.state() == .down)
+        #expect(network.passes("lab"))
+    }
 }

@@ -205,4 +205,52 @@ struct RequestTests {
         #expect(network.left.controller.outboundCounters != nil)
         #expect(network.left.controller.inboundCounters != nil)
     }
+
+    @Test("a peer that sends elsewhere by name once it is proven has not refused")
+    func redirectedByName() throws {
+        let network = try Network(start: "by-hand")
+        network.start()
+        _ = try network.reload(network.right) {
+            $0.replacing(
+                "    secret-file",
+                with: "    redirect-to: gate.example\n    redirect-when: proven\n    secret-file"
+            )
+        }
+        let up = network.bringUp(at: network.left)
+        #expect(network.left.nameQuestions == ["gate.example"])
+        #expect(network.left.outcomes[up] == nil)
+        let gate = IPAddress("192.0.2.3")!
+        network.left.outbox = []
+        network.left.handle(
+            .resolved(name: "gate.example", addresses: [gate], lifetime: .seconds(60)),
+            at: network.now
+        )
+        #expect(network.left.outbox.map(\.remote.address) == [gate])
+        #expect(network.left.outcomes[up] == nil)
+    }
+
+    @Test("nor is one begun there that was taken down meanwhile")
+    func takenDownAmidRedirection() throws {
+        let network = try Network(start: "by-hand")
+        network.start()
+        _ = try network.reload(network.right) {
+            $0.replacing(
+                "    secret-file",
+                with: "    redirect-to: gate.example\n    redirect-when: proven\n    secret-file"
+            )
+        }
+        _ = network.bringUp(at: network.left)
+        _ = network.takeDown(at: network.left)
+        network.settle()
+        network.left.outbox = []
+        network.left.handle(
+            .resolved(
+                name: "gate.example",
+                addresses: [IPAddress("192.0.2.3")!],
+                lifetime: .seconds(60)
+            ),
+            at: network.now
+        )
+        #expect(network.left.outbox.isEmpty)
+    }
 }

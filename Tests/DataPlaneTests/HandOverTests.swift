@@ -1,6 +1,10 @@
 internal import Foundation
+internal import Glibc
+internal import LinuxIO
 internal import PacketProtection
 internal import Testing
+
+@testable internal import DataPlane
 
 @Suite("Rings between two threads")
 struct HandOverTests {
@@ -56,5 +60,30 @@ struct HandOverTests {
             if taken % 5 == 0 { ring.release() }
         }
         #expect(wrong == 0)
+    }
+
+    /// One descriptor wakes a worker for commands and for what other workers have for it.
+    @Test func aWakeUpThatCommandsTookIsRepeated() throws {
+        let wakeUp = try EventDescriptor()
+        let channels = [
+            try WorkerChannel(eventWakeUp: wakeUp), try WorkerChannel(eventWakeUp: wakeUp),
+        ]
+        let exchange = WorkerExchange(channels)
+        let commands = channels[1].commands
+        func isAwake() -> Bool {
+            var entry = pollfd(fd: commands.descriptor, events: Int16(POLLIN), revents: 0)
+            return unsafe poll(&entry, 1, 0) == 1
+        }
+        exchange.answer(1)
+        exchange.wake(1 << 1)
+        #expect(isAwake())
+        commands.acknowledge()
+        #expect(!isAwake())
+        exchange.remind(1)
+        #expect(isAwake())
+        commands.acknowledge()
+        exchange.answer(1)
+        exchange.remind(1)
+        #expect(!isAwake())
     }
 }

@@ -281,8 +281,15 @@ struct StreamQueueTests {
         }
         let rest = queue.count
         #expect(rest == 0)
-        let isPatientAgain = append(&queue, StreamQueue.standingLimit, at: now)
-        #expect(isPatientAgain)
+        while queue.count <= StreamQueue.standingLimit {
+            guard append(&queue, 1400, at: now) else { break }
+        }
+        let again = queue.count
+        #expect(again > StreamQueue.standingLimit)
+        // RFC 9329 §3: a length has 16 bits, and counts itself.
+        let isLongestTaken = append(&queue, 65_533, at: now)
+        let isLongerTaken = append(&queue, 65_534, at: now)
+        #expect(isLongestTaken && !isLongerTaken)
     }
 
     @Test func octetsLeaveInTheOrderInWhichTheyCame() throws {

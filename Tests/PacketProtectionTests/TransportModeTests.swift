@@ -191,6 +191,29 @@ internal import Testing
         #expect(near.send(fragments.map(TestPackets.plain)).flatMap(\.datagrams).count == 1)
     }
 
+    /// What ESP adds may make of a whole packet more than an IP datagram can be.
+    @Test(arguments: [[], [1, 1, 1, 1]] as [[UInt8]], [65_400, 65_464, 65_468, 65_472, 65_500])
+    func aWholePacketThatIsTooLongIsDropped(options: [UInt8], octets: Int) throws {
+        let tunnel = Carriage(version: .v4, encapsulation: .esp).tunnel()
+        let (near, far) = try tunnel.gateways()
+        let (source, destination) = tunnel.ends
+        let whole = TestPackets.udp(
+            from: source,
+            to: destination,
+            payload: pattern(octets),
+            dontFragment: false,
+            options: options
+        )
+        let fragments = TestPackets.fragments(of: whole, octets: 32_000)
+        let runs = near.send(fragments.map(TestPackets.plain))
+        // SPI, number, IV and ICV, and whole words with the trailer.
+        let longest = 65_535 - 20 - options.count
+        let fits = 8 + 8 + 16 + (8 + octets + 2 + 3) / 4 * 4 <= longest
+        #expect(runs.flatMap(\.datagrams).count == (fits ? 1 : 0))
+        #expect(near.outboundDrops(.tooBig) == (fits ? 0 : 1))
+        #expect(far.receive(runs).map { $0.suffix(octets) } == (fits ? [whole.suffix(octets)] : []))
+    }
+
     /// RFC 4303 §3.1.1: ESP stands behind options, and behind hop-by-hop and routing headers.
     @Test func optionsAndExtensionHeadersStayInFront() throws {
         let v4 = Carriage(version: .v4, encapsulation: .esp).tunnel()

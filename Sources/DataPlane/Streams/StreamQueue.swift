@@ -47,7 +47,8 @@ internal import IPsecPrimitives
     ) -> Bool {
         let waiting = end &- start
         let needed = size &+ StreamQueue.lengthOctets
-        guard waiting &+ needed <= limit(at: now) else { return false }
+        // RFC 9329 §3: the length has 16 bits.
+        guard waiting &+ needed <= limit(at: now), needed <= Int(UInt16.max) else { return false }
         let place = unsafe room(for: needed)
         unsafe place.storeBytes(of: UInt16(truncatingIfNeeded: needed).bigEndian, as: UInt16.self)
         unsafe (place + StreamQueue.lengthOctets).copyMemory(from: packet, byteCount: size)

@@ -19,6 +19,8 @@ struct Worker: ~Copyable {
     let streamBuffer = StreamBuffer()
     private var devices = DeviceTable()
     private var lastExpiry = Instant.origin
+    /// Whether commands were looked for since this round took what others have for this worker.
+    private var hasAcknowledged = false
     /// Where other workers put packets for this one.
     let arrivals: [HandOverRing]
     /// Packets given away up to the round before.
@@ -60,6 +62,7 @@ struct Worker: ~Copyable {
             let now = BootClock.now()
             if poll.hasCommands { carryOutCommands(at: now) }
             if isTimed { serveTimers(at: now) }
+            hasAcknowledged = false
             if setup.exchange != nil { takeArrivals(at: now) }
             for index in 0..<poll.socketCount where poll.isReadable(index) {
                 receive(from: poll.socket(index), at: now)
@@ -82,7 +85,11 @@ struct Worker: ~Copyable {
                 sender.streams.trim(at: now)
             }
             postEvents()
-            if setup.exchange != nil { wakeOthers() }
+            if setup.exchange != nil {
+                wakeOthers()
+                // Commands that were looked for amid the round took other workers' wake-ups with them.
+                if hasAcknowledged { setup.exchange?.remind(setup.place.index) }
+            }
             armTimer()
         }
     }
@@ -91,6 +98,7 @@ struct Worker: ~Copyable {
 
     mutating func carryOutCommands(at now: Instant) {
         setup.commands.acknowledge()
+        hasAcknowledged = true
         while let command = setup.commands.receive() {
             switch command {
             case .packetPath(let command): carryOut(command, at: now)

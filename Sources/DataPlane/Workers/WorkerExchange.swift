@@ -18,6 +18,11 @@ final class WorkerExchange: Sendable {
 
         /// Whoever rings from now on wakes again; what was given before the last ring is seen.
         func answer() { _ = isRung.exchange(false, ordering: .acquiringAndReleasing) }
+
+        /// Wakes again where somebody has rung since the last answer.
+        func remind() {
+            if isRung.load(ordering: .acquiring) { commands.wake() }
+        }
     }
 
     private let count: Int
@@ -60,4 +65,7 @@ final class WorkerExchange: Sendable {
     }
 
     func answer(_ worker: Int) { bells[worker].answer() }
+
+    /// Wakes a worker again whose wake-up was taken for one of its commands.
+    func remind(_ worker: Int) { bells[worker].remind() }
 }

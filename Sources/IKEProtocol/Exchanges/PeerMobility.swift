@@ -53,11 +53,12 @@ extension IKEEngine {
             sa.path.remote != remote, sa.path.transport == .udp
         else { return }
         // RFC 4555 §3.7: to another address packets go once it has been shown to be the peer's, and
-        // what follows a NAT does not show it.
-        if let mobility = sa.mobility, mobility.isPathUnproven,
-            remote.address != mobility.packetPath.remote.address
-        {
-            return
+        // what follows a NAT does not show it. Where packets go without UDP, no NAT is followed.
+        if let mobility = sa.mobility, remote.address != mobility.packetPath.remote.address {
+            let isPlain = state.children.values.contains {
+                !$0.isEncapsulated && $0.stage != .lingering
+            }
+            if mobility.isPathUnproven || isPlain { return }
         }
         move(sa, state, to: IKEPath(local: sa.path.local, remote: remote))
     }

@@ -113,9 +113,10 @@
         _ ports: UInt32
     ) -> Segment? {
         let network = packet.headerLength
-        guard network == (packet.isV4 ? 20 : 40), network &+ 20 <= packet.totalLength else {
-            return nil
-        }
+        // An IPv6 packet may be longer than there is room for by 40 octets.
+        guard network == (packet.isV4 ? 20 : 40), network &+ 20 <= packet.totalLength,
+            packet.totalLength <= TCPCoalescer.maximumOctets
+        else { return nil }
         let word = unsafe bytes.read16(network &+ 12)
         let headers = network &+ Int(word >> 12) &* 4
         // Reserved bits and all flags but PSH must be as in a plain ACK.

@@ -23,7 +23,7 @@ extension OutboundProcessor {
         }
         guard let part = unsafe FragmentPart(bytes, packet) else { return false }
         guard packet.isLaterFragment else {
-            if packet.hasPorts { fragments.note(packet, part, policy: 0, at: now) }
+            if packet.hasPorts { fragments.note(packet, part, policy: 0, mark: mark, at: now) }
             return false
         }
         guard let first = fragments.find(packet, part, at: now) else { return false }

@@ -1,3 +1,5 @@
+internal import IPsecPrimitives
+
 // One packet on its way out in transport mode: it keeps its IP header, which is the outer one, and
 // what follows is protected (RFC 4303 §3.1.1, RFC 4301 §5.1).
 extension OutboundProcessor {
@@ -72,6 +74,7 @@ extension OutboundProcessor {
         at now: UInt64
     ) {
         let length = packet.totalLength &- header.length
+        guard fitsDatagram(length, outer) else { return drops.count(.tooBig) }
         guard let target = unsafe beginKept(length, outer, at: now) else { return }
         if outer.prefix > 0 {
             unsafe writeKeptHeader(bytes, before: target, packet, header, outer, length: length)
@@ -91,6 +94,32 @@ extension OutboundProcessor {
             start &+ offload.checksumOffset
         )
     }
+
+    /// Whether what a packet becomes is an IP datagram: a whole one, put together from fragments, may be
+    /// too long for what ESP adds, or for the length before a packet in TCP (RFC 9329 §3).
+    private func fitsDatagram(_ length: Int, _ outer: Outer) -> Bool {
+        let association = unsafe associations.elements + outer.slot
+        // AH has a bound of its own.
+        if unsafe association.pointee.carriage.isAuthenticationHeader { return true }
+        let mask = unsafe association.pointee.blockMask
+        let body = (length &+ 2 &+ mask) & ~mask
+        let packet =
+            unsafe association.pointee.bodyOffset &+ body &+ association.pointee.icvLength
+        let path = unsafe association.pointee.path
+        // IPv6 counts what follows its header (RFC 8200 §3).
+        let own = path.version == .v4 ? 20 : 40
+        let counted = path.version == .v4 ? 20 : 0
+        let room =
+            switch path.encapsulation {
+            case .esp: OutboundProcessor.longestDatagram - counted - max(outer.prefix - own, 0)
+            case .udp: OutboundProcessor.longestDatagram - counted - 8
+            case .tcp: OutboundProcessor.longestDatagram - 2
+            }
+        return packet <= room
+    }
+
+    /// Octets: RFC 791 §3.1.
+    private static var longestDatagram: Int { 65_535 }
 
     /// As `begin`, not inlined: tunnel mode alone has it in line.
     @inline(never)

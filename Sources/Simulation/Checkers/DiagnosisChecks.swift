@@ -44,6 +44,8 @@ struct DiagnosisChecks {
             // From an address that no connection names, more cannot be said.
             if report.connection == nil, failure.subject == .connection { return nil }
             if failure.subject == .trafficSelectors, lacksTunnel(peering, at: now) { return nil }
+            // A ticket that is not taken is followed by all that it would have spared (RFC 5723 §4.3.2).
+            if failure.subject == .resumption { return nil }
             isRefused[peering.number] = true
             guard expected.refusing.contains(failure.subject) else {
                 return violation("refused because of \(failure.subject.rawValue)")

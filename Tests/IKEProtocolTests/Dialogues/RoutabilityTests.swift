@@ -1,6 +1,7 @@
-import IKEProtocol
 import IPsecPrimitives
 import Testing
+
+@testable import IKEProtocol
 
 // Return routability (RFC 4555 §3.7).
 extension MobilityTests {
@@ -44,6 +45,31 @@ extension MobilityTests {
             at: dialogue.right
         )
         #expect(dialogue.right.endpointUpdates.isEmpty)
+    }
+
+    /// Shown by seed 930009805 of the simulator.
+    @Test("nor, by packets in UDP, with those that go without")
+    func plainBesideEncapsulated() throws {
+        let (dialogue, terrain) = connect(terrain: {
+            $0.leftNAT = NATBox(outside: "198.51.100.7")
+        })
+        let right = dialogue.right
+        let inbound = try #require(right.children.first).inboundSPI
+        let state = try #require(right.engine.sas.all().first?.established)
+        #expect(state.children[inbound]?.isEncapsulated == true)
+        func follow(_ address: String) {
+            let remote = Endpoint(address: IPAddress(address)!, port: 20_103)
+            dialogue.handle(
+                .peerEndpointChanged(inboundSPI: inbound, remote: remote),
+                at: right
+            )
+        }
+        follow("198.51.100.8")
+        #expect(right.packetPath?.remote.address == IPAddress("198.51.100.8"))
+        state.children[inbound]?.isEncapsulated = false
+        follow("198.51.100.9")
+        #expect(right.packetPath?.remote.address == IPAddress("198.51.100.8"))
+        _ = terrain
     }
 
     /// Shown by seeds 720004892 and 720006134 of the simulator.

@@ -55,9 +55,7 @@ extension IKEEngine {
         // RFC 4555 §3.7: to another address packets go once it has been shown to be the peer's, and
         // what follows a NAT does not show it. Where packets go without UDP, no NAT is followed.
         if let mobility = sa.mobility, remote.address != mobility.packetPath.remote.address {
-            let isPlain = state.children.values.contains {
-                !$0.isEncapsulated && $0.stage != .lingering
-            }
+            let isPlain = state.children.values.contains { !$0.isEncapsulated }
             if mobility.isPathUnproven || isPlain { return }
         }
         move(sa, state, to: IKEPath(local: sa.path.local, remote: remote))

@@ -104,7 +104,8 @@ class Capture:
     """Captures from construction to `stop`; usable as a context."""
 
     def __init__(self, namespace, interface, expression=None):
-        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        # Without a protocol it hears nothing until it is bound: the filter comes first.
+        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         if expression:
             attach_filter(self.socket, expression)
         self.socket.bind((interface, ETH_P_ALL))

@@ -16,7 +16,11 @@ extension IKEEngine {
             return fail(sa, InformationalFailure.disbelieved(sa.connection), at: now)
         }
         guard let state = sa.established else {
-            // Sent before the peer knew that the IKE SA has been replaced, or ends.
+            // What an IKE SA that ends is told moves nothing; one that this end has just replaced has
+            // an heir, and the peer may not have known.
+            guard case .closing(let closing) = sa.state, closing.heir != nil else {
+                return respond(to: request, of: sa, [])
+            }
             let mobility = mobilityAnswer(to: request, of: sa)
             respond(to: request, of: sa, mobility.payloads)
             return follow(mobility, to: request, of: sa)

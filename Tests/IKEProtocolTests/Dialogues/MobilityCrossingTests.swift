@@ -156,4 +156,20 @@ extension MobilityTests {
         #expect(left.count { if case .ikeSAEstablished = $0 { true } else { false } } == 1)
         #expect(left.failures.isEmpty && right.failures.isEmpty)
     }
+
+    /// Shown by seed 940025054 of the simulator.
+    @Test("an IKE SA that ends while its rekeying has no answer takes no update")
+    func updateOfClosing() throws {
+        let (dialogue, terrain) = connect()
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.handle(.rekeyIKESA(connection: "site"), at: right)
+        right.outbox = []
+        dialogue.handle(.terminate(connection: "site", child: nil), at: right)
+        #expect(right.outbox.isEmpty)
+        terrain.moveLeft(to: ["198.51.100.7"])
+        dialogue.carry(from: left, to: right)
+        let answer = try #require(right.outbox.last)
+        // Empty, but for what encryption adds.
+        #expect(answer.bytes[18] == ExchangeType.informational.rawValue && answer.bytes.count < 60)
+    }
 }

@@ -206,8 +206,8 @@ struct RequestTests {
         #expect(network.left.controller.inboundCounters != nil)
     }
 
-    @Test("a peer that sends elsewhere by name once it is proven has not refused")
-    func redirectedByName() throws {
+    /// The right end sends whoever has proven itself to a gateway that it names.
+    private func redirecting() throws -> Network {
         let network = try Network(start: "by-hand")
         network.start()
         _ = try network.reload(network.right) {
@@ -216,6 +216,12 @@ struct RequestTests {
                 with: "    redirect-to: gate.example\n    redirect-when: proven\n    secret-file"
             )
         }
+        return network
+    }
+
+    @Test("a peer that sends elsewhere by name once it is proven has not refused")
+    func redirectedByName() throws {
+        let network = try redirecting()
         let up = network.bringUp(at: network.left)
         #expect(network.left.nameQuestions == ["gate.example"])
         #expect(network.left.outcomes[up] == nil)
@@ -231,14 +237,7 @@ struct RequestTests {
 
     @Test("nor is one begun there that was taken down meanwhile")
     func takenDownAmidRedirection() throws {
-        let network = try Network(start: "by-hand")
-        network.start()
-        _ = try network.reload(network.right) {
-            $0.replacing(
-                "    secret-file",
-                with: "    redirect-to: gate.example\n    redirect-when: proven\n    secret-file"
-            )
-        }
+        let network = try redirecting()
         _ = network.bringUp(at: network.left)
         _ = network.takeDown(at: network.left)
         network.settle()

@@ -80,6 +80,10 @@ class Frame:
         elif protocol == 0:
             self.kind = "neighbour"  # hop-by-hop options: multicast listener reports
 
+    def quoted(self):
+        """What an ICMP error quotes, as a frame of its own."""
+        return Frame(self.data[:14] + self.payload[8:], self.is_outgoing)
+
     def __repr__(self):
         arrow = "out" if self.is_outgoing else "in"
         return (f"{arrow} {self.kind} {self.source}:{self.ports[0]} → {self.target}:{self.ports[1]}"
@@ -153,6 +157,12 @@ class Capture:
     def unprotected(self):
         """What a wire that carries only IKE and ESP must not show."""
         return self.of("clear", "fragment")
+
+    def telling(self):
+        """What tells of inner packets: those in clear, and ICMP errors that quote any. Hosts outside
+        may well complain about our IKE and ESP."""
+        return self.of("clear") + [frame for frame in self.of("icmp-error") if frame.quoted().kind
+                                   not in ("ike", "esp", "ah", "esp-in-udp", "keepalive")]
 
     def counts(self):
         found = {}

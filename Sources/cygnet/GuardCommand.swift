@@ -52,7 +52,8 @@ struct GuardCommand: ParsableCommand {
             abstract: "Set the guard of a configuration; a gateway need not run.",
             discussion: """
                 When the configuration is broken, the guard of the last valid one is set, and the \
-                exit status is 1.
+                exit status is 1. A gateway that runs puts the guard of its own configuration in the \
+                place of any other.
 
                 Examples:
                   cygnet guard set --config /etc/cygnet/cygnet.yaml
@@ -76,7 +77,8 @@ struct GuardCommand: ParsableCommand {
             commandName: "lift",
             abstract: "Take the guard away: protected traffic can then pass in clear.",
             discussion: """
-                A running gateway goes on, but nothing catches what it does not.
+                A running gateway goes on, but nothing catches what it does not, until the guard is \
+                set again, the gateway starts anew or a firewall flushes every table of nftables.
 
                 Examples:
                   cygnet guard lift

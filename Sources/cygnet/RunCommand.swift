@@ -27,10 +27,13 @@ struct RunCommand: ParsableCommand {
     var logLevel: GatewaySettings.LogLevel?
 
     func run() throws {
+        // Before anything of the kernel's is touched, the guard of a fallback included.
+        let claim = try claim()
         let (configuration, bytes) = try source.load(orElse: GuardFallback.apply)
         LastGoodConfiguration.keep(bytes, at: LastGoodConfiguration.path(for: source.file))
         do {
             let daemon = try GatewayDaemon(
+                claim,
                 configuration: configuration,
                 secrets: ConnectionSecrets(reading: configuration),
                 logger: logger(configuration),
@@ -45,6 +48,13 @@ struct RunCommand: ParsableCommand {
             GuardFallback.apply(of: configuration)
             throw ExitCode.failure
         } catch let error as SystemCallFailure {
+            CommandOutput.complain("error: \(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func claim() throws -> NamespaceClaim? {
+        do throws(SystemCallFailure) { return try NamespaceClaim.take() } catch {
             CommandOutput.complain("error: \(error)")
             throw ExitCode.failure
         }

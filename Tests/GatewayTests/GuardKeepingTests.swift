@@ -1,6 +1,8 @@
 internal import Configuration
+internal import Foundation
 internal import IPsecPrimitives
 internal import LinuxIO
+internal import Management
 internal import NamespaceTesting
 internal import Testing
 
@@ -8,33 +10,143 @@ internal import Testing
 
 @Suite("Looking after the guard", .enabled(if: NetworkNamespace.isAvailable))
 struct GuardKeepingTests {
-    @Test func aHalfThatWasTakenAwayComesBack() throws {
-        let namespace = try NetworkNamespace("gw")
-        let plans = KernelPlans(try configuration(), localAddresses: [])
-        func restore() throws -> Bool {
-            try namespace.perform {
-                try GuardOperations.restore(plans, NetworkConfiguration())
-            }
+    @Test(arguments: [true, false])
+    func whatWasTakenAwayComesBack(isRouteBased: Bool) throws {
+        let gateway = try GuardedNamespace(
+            isRouteBased ? routeBasedConfiguration() : configuration()
+        )
+        try gateway.set()
+        #expect(try !gateway.restore(), "all was there")
+        let table = try gateway.table()
+        try gateway.run("nft flush ruleset")
+        #expect(try gateway.restore())
+        #expect(try gateway.table() == table)
+        if !isRouteBased {
+            try gateway.run("ip rule flush")
+            try gateway.run("ip -6 rule flush")
+            #expect(try gateway.restore())
+            #expect(try gateway.run("ip rule show").contains("to 10.2.0.0/16 lookup"))
         }
-        #expect(try !restore(), "nothing was set")
-        try namespace.perform {
-            try PacketGuard.set(plans.packetGuard)
-            try NetworkConfiguration().apply(plans.routing)
-        }
-        #expect(try !restore(), "all was there")
-        try namespace.run("nft flush ruleset")
-        #expect(try restore())
-        #expect(try namespace.run("nft list tables").contains("cygnet_guard"))
-        try namespace.run("ip rule flush")
-        try namespace.run("ip -6 rule flush")
-        #expect(try restore())
-        #expect(try namespace.run("ip rule show").contains("to 10.2.0.0/16 lookup"))
-        // Both gone: lifted by hand.
-        try namespace.perform {
-            try PacketGuard.lift()
-            try NetworkConfiguration().withdraw()
-        }
-        #expect(try !restore())
-        #expect(try namespace.run("nft list tables").isEmpty)
+        // Both at once are no sign that anybody meant it.
+        try gateway.run("nft flush ruleset")
+        try gateway.run("ip rule flush")
+        #expect(try gateway.restore())
+        #expect(try gateway.table() == table)
+        // Lifted by hand.
+        try gateway.namespace.perform { try PacketGuard.lift() }
+        #expect(try !gateway.restore())
+        #expect(try gateway.run("nft list tables") == "table inet cygnet_guard_lifted\n")
+        #expect(try gateway.state() == .lifted)
+        // A firewall that was loaded anew knows nothing of that.
+        try gateway.run("nft flush ruleset")
+        #expect(try gateway.restore())
+        #expect(try !gateway.restore())
     }
+
+    /// A table of our name that is not ours: emptied, of other rules, asleep, or another one.
+    @Test(arguments: [
+        "nft flush table inet cygnet_guard",
+        "nft flush chain inet cygnet_guard outbound",
+        "nft delete table inet cygnet_guard ; add table inet cygnet_guard",
+        "nft add table inet cygnet_guard { flags dormant; }",
+        "nft insert rule inet cygnet_guard outbound accept",
+    ])
+    func aTableThatIsNotOursIsReplaced(damage: String) throws {
+        let gateway = try GuardedNamespace(configuration())
+        try gateway.set()
+        let table = try gateway.table()
+        try gateway.run(damage)
+        #expect(try gateway.state() == .incomplete)
+        #expect(try gateway.restore([.filter]))
+        #expect(try gateway.table() == table)
+        #expect(try gateway.state() == .set)
+    }
+
+    /// As who saves the rules of a firewall with ours among them does it, and loads them at a boot.
+    @Test func aTableThatWasSavedIsReplaced() throws {
+        let gateway = try GuardedNamespace(configuration())
+        let folder = makeTemporaryFolder(for: "ruleset")
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try gateway.set()
+        let table = try gateway.table()
+        try Data(table.utf8).write(to: URL(filePath: folder + "/saved"))
+        try gateway.run("nft flush ruleset")
+        try gateway.run("nft -f \(folder)/saved")
+        #expect(try gateway.restore())
+        #expect(try gateway.table() == table)
+    }
+
+    /// A lifting that comes between a look and what follows from it counts.
+    @Test func aLiftingIsNotUndoneByOneWhoHasNotSeenIt() throws {
+        let gateway = try GuardedNamespace(configuration())
+        let plan = gateway.plans.packetGuard
+        let isSet = try gateway.namespace.perform {
+            try PacketGuard.set(plan)
+            try PacketGuard.lift()
+            return try PacketGuard.replace(by: plan)
+        }
+        #expect(!isSet)
+        #expect(try gateway.run("nft list tables") == "table inet cygnet_guard_lifted\n")
+        try gateway.set()
+        #expect(try gateway.run("nft list tables") == "table inet cygnet_guard\n")
+    }
+
+    @Test func changesOfRulesAndFiltersAreHeard() throws {
+        let gateway = try GuardedNamespace(configuration())
+        let (rules, filters) = try gateway.namespace.perform {
+            (try Watch(.rules), try Watch(.packetFilters))
+        }
+        #expect(!rules.watch.drain() && !filters.watch.drain())
+        try gateway.run("ip rule add priority 77 to 10.0.0.0/8 lookup main")
+        #expect(rules.watch.drain() && !filters.watch.drain())
+        try gateway.run("ip -6 rule add priority 77 to fd00::/8 lookup main")
+        #expect(rules.watch.drain() && !filters.watch.drain())
+        try gateway.run("nft add table inet other")
+        #expect(!rules.watch.drain() && filters.watch.drain())
+        try gateway.run("nft flush ruleset")
+        #expect(filters.watch.drain())
+    }
+}
+
+private struct Watch: @unchecked Sendable {
+    let watch: NetlinkWatch
+
+    init(_ subject: NetlinkWatch.Subject) throws { watch = try NetlinkWatch(subject) }
+}
+
+/// The guard of a configuration, kept in a namespace of its own.
+private final class GuardedNamespace {
+    let namespace: NetworkNamespace
+    let plans: KernelPlans
+    private var kept = KeptGuard()
+
+    init(_ configuration: GatewayConfiguration) throws {
+        namespace = try NetworkNamespace("gw")
+        plans = KernelPlans(configuration, localAddresses: [])
+    }
+
+    func set() throws {
+        kept = try namespace.perform { [kept, plans] in
+            var kept = kept
+            try kept.set(plans, NetworkConfiguration())
+            return kept
+        }
+    }
+
+    func restore(_ halves: Set<KeptGuard.Half> = [.filter, .routing]) throws -> Bool {
+        let isRestored: Bool
+        (kept, isRestored) = try namespace.perform { [kept, plans] in
+            var kept = kept
+            let isRestored = try kept.restore(halves, of: plans, NetworkConfiguration())
+            return (kept, isRestored)
+        }
+        return isRestored
+    }
+
+    func state() throws -> GuardStatus { try namespace.perform { [kept] in kept.state() } }
+
+    @discardableResult
+    func run(_ command: String) throws -> String { try namespace.run(command) }
+
+    func table() throws -> String { try run("nft list table inet cygnet_guard") }
 }

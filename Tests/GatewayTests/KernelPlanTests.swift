@@ -27,6 +27,24 @@ func configuration(gateway: String = "", policies: String = "") throws -> Gatewa
     return try #require(result.configuration, "\(result.diagnostics)")
 }
 
+/// One whose tunnel has an interface, and no policy; whatever is not routed there is discarded.
+func routeBasedConfiguration() throws -> GatewayConfiguration {
+    let text = """
+        gateway: {default-policy: discard}
+        connections:
+          c:
+            local: { address: 192.0.2.1, id: a.example }
+            remote: { address: 192.0.2.2, id: b.example }
+            secret-file: /dev/null
+            tunnels:
+              all:
+                interface: cloud1
+                routes: [10.50.0.0/16]
+        """
+    let result = GatewayConfiguration.read(Array(text.utf8), file: "test.yaml")
+    return try #require(result.configuration, "\(result.diagnostics)")
+}
+
 @Suite struct KernelPlanTests {
     @Test func eachPairOfNetworksIsOnePolicyInOrder() throws {
         let plans = KernelPlans(try configuration(), localAddresses: [IPAddress("10.1.0.1")!])
@@ -101,20 +119,7 @@ func configuration(gateway: String = "", policies: String = "") throws -> Gatewa
     }
 
     @Test func routesAndInterfacesArePlannedWithoutRules() throws {
-        let text = """
-            gateway: {default-policy: discard}
-            connections:
-              c:
-                local: { address: 192.0.2.1, id: a.example }
-                remote: { address: 192.0.2.2, id: b.example }
-                secret-file: /dev/null
-                tunnels:
-                  all:
-                    interface: cloud1
-                    routes: [10.50.0.0/16]
-            """
-        let result = GatewayConfiguration.read(Array(text.utf8), file: "test.yaml")
-        let plans = KernelPlans(try #require(result.configuration), localAddresses: [])
+        let plans = KernelPlans(try routeBasedConfiguration(), localAddresses: [])
         #expect(plans.routing.policies == [])
         #expect(plans.routing.interfaceRoutes.map(\.destination.description) == ["10.50.0.0/16"])
         #expect(plans.packetGuard.policies == [])

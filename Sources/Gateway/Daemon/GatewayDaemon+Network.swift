@@ -39,9 +39,9 @@ extension GatewayDaemon {
             let addresses = try network.localAddresses()
             guard Set(addresses) != Set(localAddresses) else { return false }
             localAddresses = addresses
-            let plans = KernelPlans(configuration, localAddresses: addresses)
+            plans = KernelPlans(configuration, localAddresses: addresses)
             // A guard that was lifted by hand took the routes with it.
-            if try network.hasRules() { try network.apply(plans.routing) }
+            if try !GuardFingerprint.isLifted() { try network.apply(plans.routing) }
             dataPlane.post(.setErrorSource(addresses, for: configuration))
             logger.info("local addresses changed; routes to \(device.name) follow")
             return true

@@ -49,11 +49,16 @@ package final class GatewayDaemon {
     private let crashSecret: SecretBytes?
     private let ticketSealer: TicketSealer?
     let housekeeping: TimerDescriptor
-    let networkWatch: NetworkWatch
+    let networkWatch: NetlinkWatch
+    let guardWatch: GuardWatch
+    var keptGuard = KeptGuard()
+    private let claim: NamespaceClaim?
     /// Set while news of the network wait for more to come.
     let networkPause: TimerDescriptor
     let notifier: ServiceNotifier
     var localAddresses: [IPAddress]
+    /// What the kernel has to do for the configuration in force.
+    var plans: KernelPlans
     private(set) var isClosing = false
     var traces: RunningTraces
     var questions = OpenQuestions()
@@ -63,13 +68,17 @@ package final class GatewayDaemon {
 
     /// Takes everything that needs privileges, then gives the privileges up.
     ///
-    /// - Parameter notifySocket: the service manager's `NOTIFY_SOCKET`, if there is one.
+    /// - Parameters:
+    ///   - claim: to be the one gateway of this network namespace; held while this one lives.
+    ///   - notifySocket: the service manager's `NOTIFY_SOCKET`, if there is one.
     package init(
+        _ claim: NamespaceClaim?,
         configuration: GatewayConfiguration,
         secrets: ConnectionSecrets,
         logger: Logger,
         notifySocket: String?
     ) throws(SystemCallFailure) {
+        self.claim = claim
         self.configuration = configuration
         self.secrets = secrets
         self.logger = logger
@@ -90,17 +99,16 @@ package final class GatewayDaemon {
         networkPause = try TimerDescriptor()
         traces = try RunningTraces()
         // Before the addresses are read: what changes in between is heard.
-        networkWatch = try NetworkWatch()
+        networkWatch = try NetlinkWatch(.network)
+        guardWatch = try GuardWatch()
         network = try NetworkConfiguration()
         let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
         names = try NameResolver(loop: loop, mark: mark)
         localAddresses = try network.localAddresses()
 
-        // The guard first: from here on nothing leaks, whatever fails below. Its two halves do
-        // not need each other: without nftables, routes still lead nowhere.
-        let plans = KernelPlans(configuration, localAddresses: localAddresses)
-        try network.apply(plans.routing)
-        try PacketGuard.set(plans.packetGuard)
+        // The guard first: from here on nothing leaks, whatever fails below.
+        plans = KernelPlans(configuration, localAddresses: localAddresses)
+        try keptGuard.set(plans, network)
         workers = try WorkerPlan(settings)
         sockets = try ListeningSockets(settings, workers: workers.count)
         streams = try StreamPool(loop: loop, mark: mark)
@@ -111,8 +119,7 @@ package final class GatewayDaemon {
         deviceMTU = TunnelDeviceMTU.octets(for: configuration)
         try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
         try tunnelDevices.open(configuration, network)
-        // Of configurations before.
-        try network.removeUnusedTunnelInterfaces()
+        try network.removeUnusedTunnelInterfaces()  // Of configurations before.
         try network.apply(plans.routing)
         management = try ManagementServer(path: settings.controlSocket, loop: loop)
         backEnd = PacketCipherBackEnd(settings.packetCipher)
@@ -186,7 +193,9 @@ package final class GatewayDaemon {
             housekeeping.acknowledge()
             keepHouse()
         }
+        if let claim { try loop.add(claim.number) { _ in claim.answerQuestions() } }
         try registerNetworkWatch()
+        try registerGuardWatch()
         registerStreams()
         try registerTraces()
         for socket in sockets.ike {
@@ -400,19 +409,9 @@ package final class GatewayDaemon {
                 packetCipher: backEnd.name
             ),
             tunnelInterfaces: interfaceStatus,
-            guardState: GuardInspection.state(),
+            guardState: keptGuard.state(),
             deviceDrops: DropCount.device(dataPlane.snapshot()),
             workers: WorkerStatus.all(dataPlane.workerSnapshots(), workers)
         ).status
-    }
-
-    func keepGuard() {
-        do throws(SystemCallFailure) {
-            let plans = KernelPlans(configuration, localAddresses: localAddresses)
-            guard try GuardOperations.restore(plans, network) else { return }
-            logger.warning("somebody took away a part of the guard; it is in force again")
-        } catch {
-            logger.warning("cannot look after the guard: \(error)")
-        }
     }
 }

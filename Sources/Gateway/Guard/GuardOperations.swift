@@ -11,28 +11,12 @@ package enum GuardOperations {
         try Privileges.demand([.networkAdministration])
         let network = try NetworkConfiguration()
         let plans = KernelPlans(configuration, localAddresses: try network.localAddresses())
-        try PacketGuard.set(plans.packetGuard)
-        try network.apply(plans.routing)
+        var kept = KeptGuard()
+        try kept.set(plans, network)
         guard !configuration.routeBasedTunnels.isEmpty else { return }
         // What fails here leaves the rest in force; routes to what is made now come last.
         try TunnelDevices.makeUnattended(configuration, network)
         try network.apply(plans.routing)
-    }
-
-    /// Puts back the half of the guard that somebody else took away without meaning it: a firewall
-    /// that loads its rules anew flushes every table, a network manager removes rules that it does
-    /// not know. Where both halves are gone, the guard was lifted, and stays so.
-    ///
-    /// - Returns: whether anything had to be put back.
-    static func restore(
-        _ plans: KernelPlans,
-        _ network: NetworkConfiguration
-    ) throws(SystemCallFailure) -> Bool {
-        let hasFilter = try PacketGuard.show() != nil
-        let hasRules = try network.hasRules()
-        guard hasFilter || hasRules else { return false }
-        if !hasFilter { try PacketGuard.set(plans.packetGuard) }
-        return try network.apply(plans.routing) > 0 || !hasFilter
     }
 
     /// The filter as the kernel has it; nil when the guard is not set.
@@ -41,7 +25,7 @@ package enum GuardOperations {
         return try PacketGuard.show()
     }
 
-    /// Takes filter, rules and routes away, and the interfaces of route-based tunnels that no gateway
+    /// Takes filter, rules and routes away, so that a running gateway leaves them away, and the interfaces of route-based tunnels that no gateway
     /// runs: what policies or routes protected can then pass in clear.
     package static func lift() throws(SystemCallFailure) {
         try Privileges.demand([.networkAdministration])

@@ -81,21 +81,10 @@ extension GatewayDaemon {
     /// The guard changes in one step, and new rules come before old ones go: what both protect is
     /// never in clear in between. On failure the old ones are put back.
     private func protect(_ new: GatewayConfiguration) throws(SystemCallFailure) {
-        let plans = KernelPlans(new, localAddresses: localAddresses)
-        let old = KernelPlans(configuration, localAddresses: localAddresses)
-        // A guard that was lifted by hand stays so.
-        guard plans != old else { return }
-        let hasFilter = try PacketGuard.show() != nil
-        let hasRules = try network.hasRules()
-        guard hasFilter || hasRules else { return }
-        do throws(SystemCallFailure) {
-            try PacketGuard.set(plans.packetGuard)
-            try network.apply(plans.routing)
-        } catch {
-            try? PacketGuard.set(old.packetGuard)
-            _ = try? network.apply(old.routing)
-            throw error
-        }
+        let wanted = KernelPlans(new, localAddresses: localAddresses)
+        guard wanted != plans else { return }
+        try keptGuard.replace(plans, by: wanted, network)
+        plans = wanted
     }
 
     private func putInForce(

@@ -5,6 +5,9 @@ extension GuardPlan {
     package static let tableName = "cygnet_guard"
     /// That of the table which judges while the other is being replaced.
     static let standInName = "cygnet_guard_next"
+    /// That of an empty table which says that the guard was lifted by hand: without it, a guard that
+    /// is not there was taken away by somebody who did not mean it, and comes back.
+    static let liftedName = "cygnet_guard_lifted"
 
     /// The plan in nft's language: one transaction that replaces the whole table.
     ///
@@ -34,6 +37,11 @@ extension GuardPlan {
     /// Takes a table away, if there is one.
     static func removal(of name: String) -> String {
         "add table inet \(name)\ndelete table inet \(name)\n"
+    }
+
+    /// Fails, and with it the transaction, where there is a table of this name.
+    static func absence(of name: String) -> String {
+        "create table inet \(name)\ndelete table inet \(name)\n"
     }
 
     /// Whether rules look into sets of several ranges.

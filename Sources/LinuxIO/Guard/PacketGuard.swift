@@ -3,21 +3,42 @@ internal import Glibc
 
 /// The guard in the kernel: the nftables table `inet cygnet_guard`.
 package enum PacketGuard {
-    /// Puts `plan` in force, in place of what was.
+    /// Puts `plan` in force, in place of what was, and ends a lifting.
     ///
     /// The kernel fills sets of several ranges a moment after the rules of their transaction are in
     /// force, and an empty set matches nothing. So a second table judges meanwhile, with the same
     /// content: whatever passes has passed one whose sets are full.
     package static func set(_ plan: GuardPlan) throws(SystemCallFailure) {
+        try set(plan, GuardPlan.removal(of: GuardPlan.liftedName))
+    }
+
+    /// Puts `plan` in force, in place of what was, unless the guard was lifted by hand.
+    ///
+    /// - Returns: whether it is in force.
+    package static func replace(by plan: GuardPlan) throws(SystemCallFailure) -> Bool {
+        do {
+            try set(plan, GuardPlan.absence(of: GuardPlan.liftedName))
+            return true
+        } catch  where error.errorNumber == EEXIST {
+            return false
+        }
+    }
+
+    /// - Parameter condition: stands at the beginning of each transaction.
+    private static func set(
+        _ plan: GuardPlan,
+        _ condition: String
+    ) throws(SystemCallFailure) {
         let content = plan.content()
         let standIn = GuardPlan.standInName
         let what = "nft table inet \(GuardPlan.tableName)"
         if plan.hasRangeSets {
-            _ = try run(GuardPlan.replacement(of: standIn, by: content), what: what)
+            let filling = GuardPlan.replacement(of: standIn, by: content)
+            _ = try run(condition + filling, what: what)
         }
         let replacement = GuardPlan.replacement(of: GuardPlan.tableName, by: content)
         do {
-            _ = try run(replacement, what: what)
+            _ = try run(condition + replacement, what: what)
         } catch {
             _ = try run(GuardPlan.removal(of: standIn), what: what)
             throw error
@@ -37,11 +58,12 @@ package enum PacketGuard {
         }
     }
 
-    /// Takes the guard away. Without one it does nothing.
+    /// Takes the guard away, and leaves word that this was meant. Without a guard it does just that.
     package static func lift() throws(SystemCallFailure) {
         _ = try run(
             GuardPlan.removal(of: GuardPlan.tableName)
-                + GuardPlan.removal(of: GuardPlan.standInName),
+                + GuardPlan.removal(of: GuardPlan.standInName)
+                + "add table inet \(GuardPlan.liftedName)\n",
             what: "nft delete table inet \(GuardPlan.tableName)"
         )
     }
@@ -72,9 +94,12 @@ package enum PacketGuard {
     ) -> SystemCallFailure {
         let words = text.split(separator: "\n").first.map(String.init) ?? ""
         let isMissing = words.contains("No such file or directory")
+        let isThere = words.contains("File exists")
         let isForbidden = words.contains("Operation not permitted")
         let number =
-            isMissing ? ENOENT : isForbidden ? EPERM : errorNumber == 0 ? EINVAL : errorNumber
+            isMissing
+            ? ENOENT
+            : isThere ? EEXIST : isForbidden ? EPERM : errorNumber == 0 ? EINVAL : errorNumber
         let remedy =
             isForbidden
             ? "Run as root, or give the process CAP_NET_ADMIN."

@@ -2,6 +2,7 @@
 /// fib_rules.h, if_link.h).
 enum NetlinkConstant {
     static let route: Int32 = 0
+    static let netfilter: Int32 = 12
     static let nested: UInt16 = 0x8000
 
     // Message types.

@@ -9,8 +9,9 @@ final class NetlinkSocket {
     /// Answers larger than this are cut by the kernel; it sends at most 32 KiB at once.
     private static let receiveLimit = 65_536
 
-    init() throws(SystemCallFailure) {
-        let number = cygnet_netlink_open(NetlinkConstant.route)
+    /// - Parameter netlinkProtocol: which part of the kernel is asked.
+    init(_ netlinkProtocol: Int32 = NetlinkConstant.route) throws(SystemCallFailure) {
+        let number = cygnet_netlink_open(netlinkProtocol)
         guard number >= 0 else { throw .last("socket(AF_NETLINK)") }
         file = FileDescriptor(owning: number)
     }

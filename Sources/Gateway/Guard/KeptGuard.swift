@@ -1,0 +1,89 @@
+internal import LinuxIO
+internal import Management
+
+/// The guard as a running gateway keeps it: what it set, and whether that is still in force.
+struct KeptGuard {
+    enum Half: Hashable, Sendable {
+        case filter
+        case routing
+    }
+
+    /// Of the table that this gateway set; nil where somebody took it away at once.
+    private var fingerprint: GuardFingerprint?
+
+    /// Sets both halves of the guard, each whether or not the other can be set: without nftables,
+    /// routes still lead nowhere. Ends a lifting.
+    mutating func set(
+        _ plans: KernelPlans,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) {
+        var refusal: SystemCallFailure?
+        do throws(SystemCallFailure) { try PacketGuard.set(plans.packetGuard) } catch {
+            refusal = error
+        }
+        try network.apply(plans.routing)
+        if let refusal { throw refusal }
+        fingerprint = try GuardFingerprint.read()
+    }
+
+    /// Puts the guard of a new configuration in the place of the old one's, which comes back where
+    /// that fails. A guard that was lifted by hand stays so.
+    mutating func replace(
+        _ old: KernelPlans,
+        by new: KernelPlans,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) {
+        do throws(SystemCallFailure) {
+            guard try PacketGuard.replace(by: new.packetGuard) else { return }
+            fingerprint = try GuardFingerprint.read()
+            try network.apply(new.routing)
+        } catch {
+            if (try? PacketGuard.replace(by: old.packetGuard)) == true {
+                fingerprint = (try? GuardFingerprint.read()) ?? nil
+            }
+            _ = try? network.apply(old.routing)
+            throw error
+        }
+    }
+
+    /// Puts back what somebody took away without meaning it: a firewall that loads its rules anew
+    /// flushes every table, a saved rule set brings an old one back, a network manager removes rules
+    /// that it does not know. Who means it says so (`PacketGuard.lift`).
+    ///
+    /// - Returns: whether anything had to be put back.
+    mutating func restore(
+        _ halves: Set<Half>,
+        of plans: KernelPlans,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) -> Bool {
+        guard try !GuardFingerprint.isLifted() else { return false }
+        var isRestored = false
+        if halves.contains(.filter), try !isInForce() {
+            guard try PacketGuard.replace(by: plans.packetGuard) else { return false }
+            fingerprint = try GuardFingerprint.read()
+            isRestored = true
+        }
+        if halves.contains(.routing), try network.apply(plans.routing) > 0 { isRestored = true }
+        // Lifted meanwhile: what was put back of the rules goes again.
+        if isRestored, try GuardFingerprint.isLifted() {
+            try network.withdraw()
+            return false
+        }
+        return isRestored
+    }
+
+    /// Whether the table is the one that this gateway set.
+    private func isInForce() throws(SystemCallFailure) -> Bool {
+        guard let fingerprint else { return false }
+        return try GuardFingerprint.read() == fingerprint
+    }
+
+    func state() -> GuardStatus {
+        do throws(SystemCallFailure) {
+            if try GuardFingerprint.isLifted() { return .lifted }
+            return try isInForce() ? .set : .incomplete
+        } catch {
+            return .incomplete
+        }
+    }
+}

@@ -1,0 +1,77 @@
+internal import Glibc
+
+/// What tells whether the guard's table is still the one that was set, at a price that does not grow
+/// with its policies.
+///
+/// The kernel numbers tables and chains as they are made, and counts the rules in each: another table
+/// of the same name, as a saved rule set brings it back, has other numbers, and one that was emptied
+/// has other counts.
+package struct GuardFingerprint: Hashable, Sendable {
+    private let table: [UInt8]
+    private let chains: [[UInt8]]
+
+    /// That of the table as the kernel has it; nil when there is none.
+    package static func read() throws(SystemCallFailure) -> GuardFingerprint? {
+        let socket = try NetlinkSocket(NetlinkConstant.netfilter)
+        guard let table = try table(GuardPlan.tableName, socket) else { return nil }
+        let chains = try socket.request(
+            NetfilterMessage.getChain,
+            flags: NetlinkConstant.dump,
+            NetfilterMessage.inetFamily(),
+            what: "nft list chains inet"
+        )
+        let name = Array(GuardPlan.tableName.utf8) + [0]
+        return GuardFingerprint(
+            table: table,
+            chains: chains.compactMap { message in
+                let attributes = message.attributes(behind: NetfilterMessage.fixedLength)
+                guard attributes[NetfilterMessage.chainTable].map(Array.init) == name else {
+                    return nil
+                }
+                return Array(message.body)
+            }
+        )
+    }
+
+    /// Whether somebody lifted the guard by hand, and nobody has set one since.
+    package static func isLifted() throws(SystemCallFailure) -> Bool {
+        try table(GuardPlan.liftedName, NetlinkSocket(NetlinkConstant.netfilter)) != nil
+    }
+
+    private static func table(
+        _ name: String,
+        _ socket: NetlinkSocket
+    ) throws(SystemCallFailure) -> [UInt8]? {
+        var body = NetfilterMessage.inetFamily()
+        body.attribute(NetfilterMessage.tableName, name)
+        do {
+            let answers = try socket.request(
+                NetfilterMessage.getTable,
+                flags: 0,
+                body,
+                what: "nft list table inet \(name)"
+            )
+            return answers.first.map { Array($0.body) }
+        } catch  where error.errorNumber == ENOENT {
+            return nil
+        }
+    }
+}
+
+/// Numbers of nfnetlink (linux/netfilter/nfnetlink.h, nf_tables.h).
+private enum NetfilterMessage {
+    private static let subsystem: UInt16 = 10 << 8
+    static let getTable = subsystem | 1
+    static let getChain = subsystem | 4
+    static let tableName: UInt16 = 1
+    static let chainTable: UInt16 = 1
+    /// Family, version and a number of no meaning here.
+    static let fixedLength = 4
+
+    static func inetFamily() -> NetlinkEncoder {
+        var body = NetlinkEncoder()
+        body.byte(1)
+        for _ in 0..<3 { body.byte(0) }
+        return body
+    }
+}

@@ -1,0 +1,59 @@
+internal import CLinux
+internal import Glibc
+
+/// Hears when something of this network namespace changes; what has changed has to be asked.
+package final class NetlinkWatch {
+    package enum Subject {
+        /// Links, addresses and routes.
+        case network
+        /// Routing rules.
+        case rules
+        /// nftables: a whole transaction counts once it is in force.
+        case packetFilters
+
+        fileprivate var netlinkProtocol: Int32 {
+            switch self {
+            case .network, .rules: NetlinkConstant.route
+            case .packetFilters: NetlinkConstant.netfilter
+            }
+        }
+
+        fileprivate var groups: UInt32 {
+            switch self {
+            // RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR and _IPV6_ROUTE
+            // (linux/rtnetlink.h).
+            case .network: 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+            // RTNLGRP_IPV4_RULE and _IPV6_RULE, as bits.
+            case .rules: 1 << 7 | 1 << 18
+            // NFNLGRP_NFTABLES (linux/netfilter/nfnetlink.h), as a bit.
+            case .packetFilters: 1 << 6
+            }
+        }
+    }
+
+    private let file: FileDescriptor
+    private var room = [UInt8](repeating: 0, count: 16_384)
+
+    package init(_ subject: Subject) throws(SystemCallFailure) {
+        let number = cygnet_netlink_watch(subject.netlinkProtocol, subject.groups)
+        guard number >= 0 else { throw .last("socket(AF_NETLINK)") }
+        file = FileDescriptor(owning: number)
+    }
+
+    package var number: Int32 { file.number }
+
+    /// Takes what has come; true when there was anything, or so much that some of it is lost.
+    package func drain() -> Bool {
+        var hasNews = false
+        while true {
+            let count = unsafe room.withUnsafeMutableBytes { buffer in
+                unsafe recv(file.number, buffer.baseAddress, buffer.count, 0)
+            }
+            if count > 0 || (count < 0 && errno == ENOBUFS) {
+                hasNews = true
+            } else if count == 0 || errno != EINTR {
+                return hasNews
+            }
+        }
+    }
+}

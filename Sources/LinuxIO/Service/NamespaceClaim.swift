@@ -1,0 +1,51 @@
+internal import CLinux
+internal import Glibc
+
+/// The right to be the one gateway of this network namespace, held until it is let go or the process
+/// ends in any way.
+///
+/// Rules, routes and the guard belong to the namespace: a second gateway would take them from the
+/// first before it fails at a port.
+package final class NamespaceClaim {
+    // A name in the abstract namespace of unix sockets is of one network namespace, and is gone with
+    // the last process that has it.
+    private let file: FileDescriptor
+
+    /// Those who ask who holds the claim wait here.
+    package var number: Int32 { file.number }
+
+    /// - Returns: nil when a user who may not run a gateway holds the name: nobody is kept from
+    ///   protecting his traffic by that.
+    /// - Throws: EADDRINUSE when another gateway runs in this network namespace.
+    package static func take(_ name: String = "@cygnet-gateway") throws(SystemCallFailure)
+        -> NamespaceClaim?
+    {
+        let number = unsafe cygnet_unix_listen(name, 0o600, 64)
+        if number >= 0 { return NamespaceClaim(FileDescriptor(owning: number)) }
+        guard errno == EADDRINUSE else { throw .last("bind(unix \(name))") }
+        var process: Int32 = 0
+        var user: UInt32 = 0
+        guard unsafe cygnet_unix_listener(name, &process, &user) == 0,
+            user == 0 || user == geteuid()
+        else { return nil }
+        throw SystemCallFailure(
+            call: "bind(unix \(name))",
+            errorNumber: EADDRINUSE,
+            remedy: "A gateway runs in this network namespace already, as process \(process): "
+                + "give it the new configuration with cygnet reload, or end it with cygnet stop."
+        )
+    }
+
+    private init(_ file: FileDescriptor) {
+        self.file = file
+    }
+
+    /// Lets go who has asked.
+    package func answerQuestions() {
+        while true {
+            let asker = cygnet_unix_accept(file.number)
+            guard asker >= 0 else { return }
+            close(asker)
+        }
+    }
+}

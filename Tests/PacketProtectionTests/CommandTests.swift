@@ -137,6 +137,30 @@ internal import Testing
         }
     }
 
+    // RFC 4555 §3.12.
+    @Test func aMobilePeerIsHeardByTheRightPathAlone() throws {
+        let moved = Endpoint(address: IPAddress("203.0.113.7")!, port: 61_234)
+        for isMobile in [true, false] {
+            let (near, far) = try TestTunnel().gateways(inbound: { $0.isMobile = isMobile })
+            func heard() -> Instant? { far.inbound.snapshot().associations.first?.lastUse }
+            #expect(heard() == nil)
+            #expect(far.receive(near.send([frame]), from: moved) == [frame])
+            #expect(heard() == (isMobile ? nil : far.now))
+            #expect(far.receive(near.send([frame])) == [frame])
+            #expect(heard() == far.now)
+            let path = TestTunnel().path
+            let before = far.now
+            far.now = far.now + .seconds(1)
+            // The near end still sends to where the far end was.
+            var elsewhere = path
+            swap(&elsewhere.local, &elsewhere.remote)
+            elsewhere.local.address = IPAddress("203.0.113.9")!
+            far.apply(.updatePath(SAIdentifier(rawValue: 1), elsewhere))
+            #expect(far.receive(near.send([frame])) == [frame])
+            #expect(heard() == (isMobile ? before : far.now))
+        }
+    }
+
     @Test func aQueryIsAnsweredByBothDirections() throws {
         let (near, _) = try TestTunnel().gateways()
         near.apply(.query(token: 5))

@@ -50,4 +50,12 @@ struct SeedTests {
         let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
         #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
     }
+
+    // A NAT gives the mover another port while its new address is in question, and packets come by the old
+    // way meanwhile.
+    @Test("packets by the old way keep no end from asking", arguments: [920_008_820])
+    func questionLost(seed: UInt64) {
+        let outcome = World(ScenarioGenerator.scenario(seed: seed)).run()
+        #expect(outcome.violation == nil, "\(outcome.violation?.line ?? "")")
+    }
 }

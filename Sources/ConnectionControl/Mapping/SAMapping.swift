@@ -118,6 +118,7 @@ struct SAMapping {
         parameters.refusesReplays = !child.isManual
         parameters.followsPeer =
             child.path.isEncapsulated && child.path.transport == .udp && !child.isManual
+        parameters.isMobile = child.isMobile
         parameters.linkMTU = linkMTU
         parameters.innerLimit = tunnel.mtu.value
         parameters.segmentSizeLimit = SegmentSizeLimit(tunnel.mssClamp.value)

@@ -197,7 +197,8 @@ extension IKEEngine {
 
     func childIsInUse(_ spi: SPI, at now: Instant) {
         guard let sa = sas.owner(ofChild: spi), let state = sa.established else { return }
-        sa.lastHeard = now
+        // RFC 4555 §3.12: with MOBIKE, only of packets by the right path, which `trafficReceived` tells.
+        if sa.mobility == nil { sa.lastHeard = now }
         useOutbound(spi, of: state)
     }
 

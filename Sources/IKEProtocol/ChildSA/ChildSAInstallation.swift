@@ -67,6 +67,8 @@ package struct ChildSAInstallation: Sendable {
     package var aggregation: Aggregation?
     /// Whether this end began the exchange that made the pair.
     package var isInitiator = false
+    /// Whether both ends may change their addresses (MOBIKE).
+    package var isMobile = false
     /// Whether nothing was negotiated: SPIs and keys are the configuration's (RFC 4301 §4.5.1).
     package var isManual = false
 
@@ -138,6 +140,7 @@ extension ChildInstallationPlan {
         installation.codePoints = child.traits.codePoints
         installation.aggregation = child.traits.aggregation
         installation.isInitiator = child.isInitiator
+        installation.isMobile = sa.mobility != nil
         return installation
     }
 }

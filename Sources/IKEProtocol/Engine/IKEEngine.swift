@@ -105,7 +105,8 @@ package final class IKEEngine {
         case .discardChildSA(let spi, let reason): discardChild(spi, because: reason, at: now)
         case .childSAInUse(let spi): childIsInUse(spi, at: now)
         case .trafficReceived(let spi): sas.owner(ofChild: spi)?.lastHeard = now
-        case .peerEndpointChanged(let spi, let remote): followPeer(ofChild: spi, to: remote)
+        case .peerEndpointChanged(let spi, let remote):
+            followPeer(ofChild: spi, to: remote, at: now)
         case .unknownSPI(let spi, let remote): complain(of: spi, to: remote, at: now)
         case .probe(let connection): probe(connection, at: now)
         case .probePathMTU(let spi, let octets):

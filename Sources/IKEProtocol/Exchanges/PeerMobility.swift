@@ -48,17 +48,30 @@ extension IKEEngine {
         sendAgain(of: sa, at: now)
     }
 
-    func followPeer(ofChild spi: SPI, to remote: Endpoint) {
+    func followPeer(ofChild spi: SPI, to remote: Endpoint, at now: Instant) {
         guard let sa = sas.owner(ofChild: spi), let state = sa.established, sa.mayFollow,
             sa.path.remote != remote, sa.path.transport == .udp
         else { return }
-        // RFC 4555 §3.7: to another address packets go once it has been shown to be the peer's, and
-        // what follows a NAT does not show it. Where packets go without UDP, no NAT is followed.
-        if let mobility = sa.mobility, remote.address != mobility.packetPath.remote.address {
-            let isPlain = state.children.values.contains { !$0.isEncapsulated }
-            if mobility.isPathUnproven || isPlain { return }
+        let path = IKEPath(local: sa.path.local, remote: remote)
+        if let mobility = sa.mobility {
+            let isUnproven = mobility.isPathUnproven
+            // What still comes from where the peer was says nothing of where it wants to be.
+            if isUnproven, remote.address != sa.path.remote.address { return }
+            if remote.address != mobility.packetPath.remote.address {
+                if isUnproven { return askAgain(sa, along: path, at: now) }
+                // Where packets go without UDP, no NAT is followed.
+                if state.children.values.contains(where: { !$0.isEncapsulated }) { return }
+            }
         }
-        move(sa, state, to: IKEPath(local: sa.path.local, remote: remote))
+        move(sa, state, to: path)
+    }
+
+    /// A NAT has given the peer another port at an address that is in question. RFC 4555 §3.7: packets
+    /// go there once it has been shown to be the peer's, and what follows a NAT does not show it; but
+    /// the question goes there (§3.8: an end "MAY use" dynamic updates "for ESP packets").
+    private func askAgain(_ sa: IKESA, along path: IKEPath, at now: Instant) {
+        setPath(path, of: sa)
+        sendAgain(of: sa, at: now)
     }
 
     private func move(_ sa: IKESA, _ state: Established, to path: IKEPath) {

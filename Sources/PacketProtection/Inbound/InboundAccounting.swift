@@ -44,7 +44,6 @@ extension InboundProcessor {
         }
         unsafe association.pointee.packets &+= 1
         unsafe association.pointee.octets &+= UInt64(body)
-        unsafe association.pointee.lastUse = now
         if unsafe !association.pointee.hasReportedSoft
             && (association.pointee.octets >= association.pointee.lifetime.softOctets
                 || association.pointee.packets >= association.pointee.lifetime.softPackets)

@@ -146,10 +146,15 @@ extension InboundProcessor {
         }
         let body = unsafe Int(job.body_length)
         guard unsafe account(association, body, at: now) else { return }
+        let buffer = unsafe buffers + arrival.buffer
+        if unsafe !association.pointee.isMobile
+            || association.pointee.expects(buffer.pointee.source, buffer.pointee.local)
+        {
+            unsafe association.pointee.lastUse = now
+        }
         if unsafe association.pointee.carriage.isAuthenticationHeader {
             return unsafe finishAuthenticated(index, association)
         }
-        let buffer = unsafe buffers + arrival.buffer
         if unsafe association.pointee.followsPeer, wasNewest,
             unsafe buffer.pointee.carrier == .udp,
             unsafe association.pointee.reportedPeer != buffer.pointee.source

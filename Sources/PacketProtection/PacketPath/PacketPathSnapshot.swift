@@ -54,7 +54,8 @@ package struct SASnapshot: Hashable, Sendable {
     package var octets: UInt64
     /// The last number sent, or the highest received.
     package var sequence: UInt64
-    /// When the last packet went or came; nil before the first.
+    /// When the last packet went or came, of those of an SA with MOBIKE by the path that it should
+    /// (RFC 4555 §3.12); nil before the first.
     package var lastUse: Instant?
     package var replayDrops: UInt64 = 0
     package var authenticationFailures: UInt64 = 0

@@ -9,6 +9,7 @@ internal import IPsecPrimitives
     let ends: TransportEnds
     let isExtended: Bool
     let followsPeer: Bool
+    let isMobile: Bool
     var hasReportedSoft = false
     var hasReportedHard = false
     let ivLength: Int
@@ -35,6 +36,7 @@ internal import IPsecPrimitives
     var device: UInt16 = 0
     var octets: UInt64 = 0
     var packets: UInt64 = 0
+    /// When a packet last came by the path that it should.
     var lastUse: UInt64 = 0
     var lifetime: SALifetime
     var replayDrops: UInt64 = 0
@@ -59,6 +61,7 @@ internal import IPsecPrimitives
         ends = TransportEnds(parameters)
         isExtended = parameters.isExtendedSequence
         followsPeer = parameters.followsPeer
+        isMobile = parameters.isMobile
         let shape = TransformShape(transform, parameters.path.version)
         ivLength = shape.iv
         icvLength = shape.icv
@@ -109,6 +112,15 @@ internal import IPsecPrimitives
     /// What it was agreed on for.
     var agreedSelectors: SelectorList { unsafe watched?.pointee ?? selectors }
 
+    /// Whether a packet came from where the peer should be to where this end should be. An address
+    /// that is left open, or not told, is any.
+    @inline(__always)
+    func expects(_ source: Endpoint, _ local: Endpoint) -> Bool {
+        source.address == path.remote.address
+            && (local.address == path.local.address || local.address.isUnspecified
+                || path.local.address.isUnspecified)
+    }
+
     mutating func setLinkMTU(_ octets: Int) {
         let link = TunnelMTU.packetOctets(
             linkMTU: octets,
@@ -144,7 +156,7 @@ internal import IPsecPrimitives
             packets: packets,
             octets: octets,
             sequence: window.highest,
-            lastUse: packets == 0 ? nil : Instant(nanoseconds: lastUse)
+            lastUse: lastUse == 0 ? nil : Instant(nanoseconds: lastUse)
         )
         result.replayDrops = replayDrops
         result.authenticationFailures = authenticationFailures

@@ -145,6 +145,9 @@ package struct InboundSAParameters: Sendable {
     /// Whether an authenticated packet from a new place moves the peer (RFC 7296 §2.23): true
     /// where the peer is behind a NAT.
     package var followsPeer = false
+    /// Whether only packets between the addresses of `path` are a sign that the peer lives and knows
+    /// where this end is (RFC 4555 §3.12).
+    package var isMobile = false
     /// Set for `espAggregated`, and only there.
     package var reassembly: ReassemblyParameters?
     /// The largest outer packet in octets that the path carries, for clamping the MSS.

@@ -170,6 +170,16 @@ struct LifeTests {
         #expect(network.left.pairs().isEmpty)
     }
 
+    @Test("which packets are a sign of life is asked for with MOBIKE", arguments: [true, false])
+    func mobilePeer(isMobile: Bool) throws {
+        let network = try Network(connectionLines: "mobike: \(isMobile)")
+        network.start()
+        network.packet(at: network.left)
+        for site in [network.left, network.right] {
+            #expect(site.inbound.values.map(\.isMobile) == [isMobile])
+        }
+    }
+
     @Test("shutting down ends although the peer does not answer")
     func shutDownAlone() throws {
         let network = try Network()

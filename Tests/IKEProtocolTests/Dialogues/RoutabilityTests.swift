@@ -47,6 +47,89 @@ extension MobilityTests {
         #expect(dialogue.right.endpointUpdates.isEmpty)
     }
 
+    @Test("the question for an address goes to the port that a NAT gives the peer there meanwhile")
+    func questionFollowsPort() throws {
+        let (dialogue, terrain) = connect(
+            left: ["10.9.0.1"],
+            terrain: { $0.leftNAT = NATBox(outside: "203.0.113.1") }
+        )
+        let right = dialogue.right
+        let inbound = try #require(right.children.first).inboundSPI
+        let place = try #require(IPAddress("198.51.100.7"))
+        terrain.leftNAT = NATBox(outside: "198.51.100.7")
+        var isShut = true
+        terrain.isLost = { datagram in
+            isShut && datagram.local.address == IPAddress("192.0.2.2")
+                && datagram.bytes[19] & 0x20 == 0
+        }
+        terrain.moveLeft(to: ["10.9.9.9"])
+        dialogue.advance(by: .seconds(1))
+        let asked = try #require(ends(dialogue).1?.remote)
+        #expect(asked.address == place && right.endpointUpdates.isEmpty)
+        isShut = false
+        // A packet of the left end's goes out by the mapping that is new.
+        terrain.leftNAT?.rebind()
+        var packet = IKEDatagram(
+            bytes: [],
+            local: Endpoint(address: IPAddress("10.9.9.9")!, port: 4500),
+            remote: Endpoint(address: IPAddress("192.0.2.2")!, port: 4500)
+        )
+        terrain.leftNAT?.goOut(&packet)
+        #expect(packet.local.address == place && packet.local.port != asked.port)
+        dialogue.handle(
+            .peerEndpointChanged(inboundSPI: inbound, remote: packet.local),
+            at: right
+        )
+        #expect(right.endpointUpdates.isEmpty)
+        dialogue.settle()
+        #expect(right.packetPath?.remote == packet.local)
+        #expect(ends(dialogue).1?.remote == packet.local)
+    }
+
+    @Test("a port that a NAT gives the peer where it was does not draw the question back there")
+    func questionStays() throws {
+        let (dialogue, terrain) = connect(
+            left: ["10.9.0.1"],
+            terrain: { $0.leftNAT = NATBox(outside: "203.0.113.1") }
+        )
+        let inbound = try #require(dialogue.right.children.first).inboundSPI
+        terrain.leftNAT = NATBox(outside: "198.51.100.7")
+        var isShut = true
+        terrain.isLost = { datagram in
+            isShut && datagram.local.address == IPAddress("192.0.2.2")
+                && datagram.bytes[19] & 0x20 == 0
+        }
+        terrain.moveLeft(to: ["10.9.9.9"])
+        dialogue.advance(by: .seconds(1))
+        let former = Endpoint(address: IPAddress("203.0.113.1")!, port: 50_000)
+        dialogue.handle(
+            .peerEndpointChanged(inboundSPI: inbound, remote: former),
+            at: dialogue.right
+        )
+        isShut = false
+        dialogue.advance(by: .seconds(10))
+        #expect(dialogue.right.packetPath?.remote.address == IPAddress("198.51.100.7"))
+        #expect(ends(dialogue).1?.remote.address == IPAddress("198.51.100.7"))
+    }
+
+    // RFC 4555 §3.12: what shows that the peer knows where this end is, the packet path tells.
+    @Test("with MOBIKE, that a child is in use does not show that the peer knows where this end is")
+    func useIsNoSignOfLife() throws {
+        let (dialogue, terrain) = connect()
+        let inbound = try #require(dialogue.left.children.first).inboundSPI
+        var questions = 0
+        terrain.isLost = { datagram in
+            let isQuestion = datagram.bytes[19] & 0x20 == 0
+            if isQuestion, datagram.local.address == IPAddress("192.0.2.1") { questions += 1 }
+            return false
+        }
+        dialogue.advance(by: .seconds(25))
+        let before = questions
+        dialogue.handle(.childSAInUse(inboundSPI: inbound), at: dialogue.left)
+        dialogue.advance(by: .seconds(10))
+        #expect(questions == before + 1)
+    }
+
     /// Shown by seed 930009805 of the simulator.
     @Test("nor, by packets in UDP, with those that go without")
     func plainBesideEncapsulated() throws {

@@ -206,7 +206,7 @@ extension ConnectionController {
     /// packet path cannot take it, wait as those do that never come up.
     private func wentDown(_ path: TunnelPath, at now: Instant) {
         guard var record = tunnels[path] else { return }
-        record.extending = nil
+        record.underWay = PairsUnderWay()
         record.keepsResources = false
         timers.cancel(.resources(path))
         record.classes = ClassPairs()
@@ -270,12 +270,14 @@ extension ConnectionController {
         case .initiationFailed(let failure):
             connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
             if callFailed(report, failure, at: now, into: &effects) { return }
+            // Of an IKE SA that could not be replaced: what is being made in it goes on.
+            if report.child == nil, engine.isReaching(connection) { return }
             for path in paths(connection, report.child) {
                 // One that is up may have wanted a further pair; the others have failed before.
                 guard let record = tunnels[path],
                     record.isInitiating || (record.isUp && report.child != nil)
                 else { continue }
-                failed(path, failure, at: now, into: &effects)
+                failed(path, failure, packet: report.packet, at: now, into: &effects)
             }
         case .ikeSAEstablished:
             // Begun by the peer, it may be there before an address was found to begin from.

@@ -7,11 +7,8 @@ internal import PacketProtection
 extension ConnectionController {
     /// How long until missing pairs of the same traffic are asked for again.
     private static let resourceInterval = Duration.seconds(30)
-    /// A negotiation that is not heard of for so long is given up.
-    private static let patience = Duration.seconds(300)
-
     /// A packet finds no SA though its tunnel is up: the peer agreed to less than the policy
-    /// (RFC 7296 §2.9). One negotiation at a time.
+    /// (RFC 7296 §2.9), or each SA is for packets like one alone. One negotiation of a flow at a time.
     func extend(
         _ path: TunnelPath,
         for packet: PacketTuple,
@@ -21,12 +18,11 @@ extension ConnectionController {
         guard var record = tunnels[path] else { return }
         // It has come meanwhile, or is there and waits until the peer can receive.
         if record.pairs.contains(where: { pairs[$0]?.traffic.covers(packet) == true }) { return }
-        if let extending = record.extending, now < extending.until { return }
         guard record.refused.allows(packet, at: now) else {
-            effects.append(.packetPath(.dropHeldPackets(record.policy)))
+            effects.append(.packetPath(.dropHeldFlow(record.policy, packet)))
             return
         }
-        record.extending = (packet, now + ConnectionController.patience)
+        guard record.underWay.begin(packet, at: now) else { return }
         tunnels[path] = record
         let wish = IKEEvent.Initiation(
             connection: path.connection,
@@ -37,17 +33,18 @@ extension ConnectionController {
         absorb(engine.handle(.initiate(wish), at: now), at: now, into: &effects)
     }
 
-    /// What was asked for beside the pairs that are there came to nothing.
+    /// What was asked for beside the pairs that are there, or may come, came to nothing: nobody but the
+    /// hosts that it was for waits until it is asked for again.
     func extensionFailed(
         _ path: TunnelPath,
+        for selector: PacketSelector,
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard var record = tunnels[path], let extending = record.extending else { return }
-        record.extending = nil
-        record.refused.refuse(extending.packet, at: now)
+        guard var record = tunnels[path], let packet = record.underWay.end(selector) else { return }
+        record.refused.refuse(packet, at: now)
         tunnels[path] = record
-        effects.append(.packetPath(.dropHeldPackets(record.policy)))
+        effects.append(.packetPath(.dropHeldFlow(record.policy, packet)))
     }
 
     /// Notes a pair that is new and no successor.
@@ -57,14 +54,18 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard child.replaces == nil else { return }
-        tunnels[path]?.extending = nil
-        noteClasses(child, path, at: now)
+        // One that was alone has become the first of several.
+        let isFirst =
+            child.resource?.isFallback == true
+            && child.replaces.map { pairs[$0]?.traffic.slot == nil } ?? true
         // Who made the fallback sees to the others, so that the two ends do not make them twice.
-        if child.resource?.isFallback == true, child.isInitiator {
+        if isFirst, child.isInitiator {
             tunnels[path]?.keepsResources = true
             timers.set(.resources(path), at: now)
         }
+        guard child.replaces == nil else { return }
+        tunnels[path]?.underWay.settle(by: PairTraffic(child), isOurs: child.isInitiator)
+        noteClasses(child, path, at: now)
     }
 
     /// Asks for the pairs of the same traffic that are missing (RFC 9611).

@@ -52,12 +52,16 @@ extension ConnectionController {
         if isShuttingDown { return }
         // Nobody would make an SA for it.
         if isManual(path) { return effects.append(.packetPath(.dropHeldPackets(policy))) }
-        if record.isUp { return extend(path, for: packet, at: now, into: &effects) }
+        let isComing = record.isInitiating && record.hasPairsByPacket && isJoinable(path)
+        if record.isUp || isComing { return extend(path, for: packet, at: now, into: &effects) }
         if record.standby == .clear {
             effects.append(.packetPath(.dropHeldPackets(policy)))
             return
         }
         guard now >= record.quietUntil else { return }
+        guard !record.hasPairsByPacket || record.refused.allows(packet, at: now) else {
+            return effects.append(.packetPath(.dropHeldFlow(policy, packet)))
+        }
         initiate(path, packet: packet, at: now, into: &effects)
     }
 

@@ -49,11 +49,11 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        let count = engine.replaceableIKESAs(of: connection)
-        guard count > 0, !isShuttingDown else {
+        let spis = engine.replaceableIKESAs(of: connection)
+        guard !spis.isEmpty, !isShuttingDown else {
             return effects.append(.requestEnded(token, .failed(.nothingToRekey(connection))))
         }
-        rekeys.add(token, .ikeSAs(count), of: connection, nil)
+        rekeys.add(token, .ikeSAs(Set(spis)), of: connection, nil)
         absorb(
             engine.handle(.rekeyIKESA(connection: connection), at: now),
             at: now,
@@ -67,11 +67,16 @@ extension ConnectionController {
         let ended: PendingRekeys.Ended
         switch report.event {
         case .childSARekeyed(_, let replaced): ended = rekeys.childReplaced(replaced)
-        case .ikeSARekeyed: ended = rekeys.ikeSAReplaced(of: connection)
+        case .ikeSARekeyed(_, let replaced): ended = rekeys.ikeSAReplaced(replaced)
         case .initiationFailed(let failure):
             ended = rekeys.failed(connection, report.child, failure)
-        case .ikeSAClosed where engine.replaceableIKESAs(of: connection) == 0:
-            ended = rekeys.ikeSAEnded(of: connection, .endedBeforeRekey(connection))
+        case .ikeSAClosed(let reason):
+            let left = engine.replaceableIKESAs(of: connection)
+            // Another one has come in its place, made from scratch.
+            ended =
+                reason == .superseded && !left.isEmpty
+                ? rekeys.ikeSAsReplaced(of: connection, but: left)
+                : rekeys.ikeSAsEnded(of: connection, but: left, .endedBeforeRekey(connection))
         default: return
         }
         for (token, outcome) in ended { effects.append(.requestEnded(token, outcome)) }

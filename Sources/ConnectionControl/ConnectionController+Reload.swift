@@ -122,10 +122,14 @@ extension ConnectionController {
             return startsAtBoot
         }
         tunnels[path]?.configuration = tunnel
-        if tunnel.carriage.resources != old.carriage.resources,
-            tunnels[path]?.keepsResources == true
-        {
-            timers.set(.resources(path), at: .origin)
+        let resources = tunnel.carriage.resources.value
+        if resources != old.carriage.resources.value, let record = tunnels[path] {
+            // The peer may want more than it did.
+            let hasSlots = record.pairs.contains { pairs[$0]?.traffic.slot != nil }
+            if hasSlots, resources > old.carriage.resources.value {
+                tunnels[path]?.keepsResources = true
+            }
+            if tunnels[path]?.keepsResources == true { timers.set(.resources(path), at: .origin) }
         }
         if tunnel.carriage.codePointSets != old.carriage.codePointSets {
             tunnels[path]?.classes.reset()
@@ -148,7 +152,7 @@ extension ConnectionController {
         tunnels[path]?.quietUntil = .origin
         tunnels[path]?.needsPacket = false
         tunnels[path]?.refused = RefusedTraffic()
-        tunnels[path]?.extending = nil
+        tunnels[path]?.underWay = PairsUnderWay()
         if tunnel.manualKeys != nil {
             // What IKE would have begun again is the configuration's now.
             timers.cancel(.retry(path))
@@ -189,7 +193,7 @@ extension ConnectionController {
                     !record.configuration.isCarriedAs(tunnel)
                 else { continue }
                 for spi in record.pairs
-                where pairs[spi]?.isOutboundActive == true && pairs[spi]?.isManual == false {
+                where pairs[spi]?.isManual == false {
                     absorb(
                         engine.handle(
                             .childLifetimeReached(inboundSPI: spi, limit: .soft),

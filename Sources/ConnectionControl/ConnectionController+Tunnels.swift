@@ -12,7 +12,7 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard let record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
+        guard var record = tunnels[path], !record.isUp, !record.isInitiating, !isShuttingDown,
             !isManual(path), let connection = connections[path.connection]?.configuration
         else { return }
         // Without the peer's address, an IKE SA that the peer began will do.
@@ -27,8 +27,10 @@ extension ConnectionController {
             tell(failure, of: path, into: &effects)
             return
         }
-        tunnels[path]?.isInitiating = true
-        tunnels[path]?.isHeldDown = false
+        record.isInitiating = true
+        record.isHeldDown = false
+        if let packet, record.hasPairsByPacket { _ = record.underWay.begin(packet, at: now) }
+        tunnels[path] = record
         timers.cancel(.retry(path))
         call(path, packet: packet, at: now, into: &effects)
     }
@@ -37,6 +39,7 @@ extension ConnectionController {
     func failed(
         _ path: TunnelPath,
         _ failure: NegotiationFailure,
+        packet: PacketSelector? = nil,
         jitter share: Int? = nil,
         at now: Instant,
         into effects: inout [ControlEffect]
@@ -44,7 +47,18 @@ extension ConnectionController {
         connections[path.connection]?.failure = RecordedFailure(failure: failure, at: now)
         guard var record = tunnels[path] else { return }
         // A rekey that failed harms nothing yet, and will be tried again.
-        if record.isUp { return extensionFailed(path, at: now, into: &effects) }
+        if let packet, record.isUp || (record.hasPairsByPacket && isJoinable(path)) {
+            extensionFailed(path, for: packet, at: now, into: &effects)
+            guard let left = tunnels[path], !left.isUp, left.underWay.isEmpty else { return }
+            // Others of its packets may bring it up at once.
+            tunnels[path]?.isInitiating = false
+            for (token, outcome) in requests.failed(path, failure) {
+                effects.append(.requestEnded(token, outcome))
+            }
+            return restartIfWanted(path, after: BackOff.wait(after: 1), at: now)
+        }
+        if record.isUp { return }
+        record.underWay = PairsUnderWay()
         record.isInitiating = false
         record.needsPacket = failure.subject == .singlePair
         record.failures += 1
@@ -56,6 +70,11 @@ extension ConnectionController {
         for (token, outcome) in requests.failed(path, failure) {
             effects.append(.requestEnded(token, outcome))
         }
+    }
+
+    /// Whether an IKE SA is there to ask for further pairs in.
+    func isJoinable(_ path: TunnelPath) -> Bool {
+        connections[path.connection]?.search.stage == .idle && engine.isEstablished(path.connection)
     }
 
     /// A tunnel that was up is not any more.
@@ -124,6 +143,7 @@ extension ConnectionController {
             tunnels[path]?.isHeldDown = true
             tunnels[path]?.isAskedForAgain = false
             tunnels[path]?.classes.isEnding = true
+            tunnels[path]?.underWay = PairsUnderWay()
             timers.cancel(.retry(path))
             connections[connection]?.search.waiting.removeAll { $0.path == path }
             for (waiting, outcome) in requests.failed(path, .ended(path)) {

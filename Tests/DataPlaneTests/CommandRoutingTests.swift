@@ -62,6 +62,15 @@ struct CommandRoutingTests {
         #expect(routing.recipients(of: try inbound(1, spi: 0x1000)) == .one(0))
         #expect(routing.recipients(of: .removeSA(SAIdentifier(rawValue: 99))) == .all)
         #expect(routing.recipients(of: .dropHeldPackets(PolicyIdentifier(rawValue: 6))) == .one(2))
+        let packet = PacketTuple(
+            source: .v4(IPv4Address(bits: 1)),
+            destination: .v4(IPv4Address(bits: 2)),
+            ipProtocol: 17,
+            sourcePort: nil,
+            destinationPort: nil
+        )
+        let flow = PacketPathCommand.dropHeldFlow(PolicyIdentifier(rawValue: 6), packet)
+        #expect(routing.recipients(of: flow) == .one(2))
         #expect(routing.recipients(of: .query(token: 1)) == .all)
         #expect(routing.recipients(of: .replacePolicies([])) == .all)
     }

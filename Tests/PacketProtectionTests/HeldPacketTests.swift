@@ -100,6 +100,62 @@ internal import Testing
         #expect(near.outbound.takeEvents().count == 1)
     }
 
+    private func toOther(_ octets: Int = 100) -> [UInt8] {
+        TestPackets.plain(
+            TestPackets.udp(
+                from: TestHosts.nearV4,
+                to: TestHosts.otherV4,
+                payload: pattern(octets)
+            )
+        )
+    }
+
+    private func tuple(to destination: IPAddress) -> PacketTuple {
+        PacketTuple(
+            source: TestHosts.nearV4.address,
+            destination: destination,
+            ipProtocol: 17,
+            sourcePort: 40_000,
+            destinationPort: 443
+        )
+    }
+
+    /// RFC 4301 §4.4.1: each pair of hosts has an SA of its own, and the peer may refuse one of them.
+    @Test func eachPairOfHostsAsksWhereEachHasAnSAOfItsOwn() {
+        let near = TestGateway()
+        var entry = PolicyEntry(
+            identifier: TestTunnel.policy,
+            action: .protect,
+            selectors: [SelectorPair(local: .everything(.v4), remote: .everything(.v4))]
+        )
+        entry.asksByFlow = true
+        near.apply(.replacePolicies([entry]))
+        var asked: [PacketTuple] = []
+        for _ in 0..<10 {
+            near.send([frame(0), frame(1), toOther(), frame(2)])
+            for case .acquire(_, let packet) in near.outbound.takeEvents() { asked.append(packet) }
+            near.now = near.now + .milliseconds(99)
+        }
+        let both = [TestHosts.farV4.address, TestHosts.otherV4.address]
+        #expect(asked == both.map(tuple))
+        near.now = near.now + .milliseconds(10)
+        near.send([frame(0), toOther(), frame(1)])
+        #expect(near.outbound.takeEvents().count == 2)
+    }
+
+    @Test func packetsOfARefusedPairOfHostsGoAlone() {
+        let near = gateway()
+        near.send([frame(0), toOther(), frame(1)])
+        let far = tuple(to: TestHosts.farV4.address)
+        near.apply(.dropHeldFlow(PolicyIdentifier(rawValue: 99), far))
+        #expect(near.outbound.snapshot().heldPackets == 3)
+        near.apply(.dropHeldFlow(TestTunnel.policy, far))
+        #expect(near.outbound.snapshot().heldPackets == 1)
+        #expect(near.outboundDrops(.holdAbandoned) == 2)
+        near.apply(.dropHeldFlow(TestTunnel.policy, tuple(to: TestHosts.otherV4.address)))
+        #expect(near.outbound.snapshot().heldPackets == 0)
+    }
+
     @Test func everyLimitHolds() {
         let byCount = gateway { $0.packetsPerPolicy = 4 }
         byCount.send((0..<10).map { frame($0) })

@@ -22,6 +22,9 @@ extension IKEConnection {
             },
             children: connection.tunnels.map(ChildPolicy.init)
         )
+        let peers = connection.remoteAddresses.value
+        self.remoteNames = peers.compactMap { if case .name(let host) = $0 { host } else { nil } }
+        if !self.remoteNames.isEmpty { self.prefixesBesideNames = peers.flatMap(\.prefixes) }
         self.localIdentitySource = connection.localIdentity.location.description
         self.remoteIdentitySource = connection.remoteIdentity.location.description
         self.secretSource = (connection.secretFile?.location ?? connection.location).description

@@ -41,9 +41,12 @@ struct PolicyNumbering {
         policyOfTunnel = [:]
         placeOfTunnel = [:]
         placeOfPlain = [:]
+        let tunnels = configuration.connections.flatMap(\.tunnels)
         let portTunnels = Set(
-            configuration.connections.flatMap(\.tunnels)
-                .filter(\.carriage.populated.value.needPorts).map(\.path)
+            tunnels.filter(\.carriage.populated.value.needPorts).map(\.path)
+        )
+        let flowTunnels = Set(
+            tunnels.filter { !$0.carriage.populated.value.isEmpty }.map(\.path)
         )
         for (place, policy) in configuration.policies.enumerated() {
             let entry: Entry
@@ -65,6 +68,7 @@ struct PolicyNumbering {
             )
             if case .tunnel(let path) = entry {
                 entries[place].needsPorts = portTunnels.contains(path)
+                entries[place].asksByFlow = flowTunnels.contains(path)
                 policyOfTunnel[path] = identifier
                 placeOfTunnel[path] = place
             } else {
@@ -89,6 +93,7 @@ struct PolicyNumbering {
                 device: device
             )
             entry.needsPorts = portTunnels.contains(tunnel.path)
+            entry.asksByFlow = flowTunnels.contains(tunnel.path)
             entries.append(entry)
         }
         return entries

@@ -14,7 +14,7 @@ extension IKEReport {
         case .ikeSAEstablished(let sa):
             "IKE SA \(sa.isResumed ? "resumed with a ticket" : "established"), \(sa.line)"
         case .notResumed(let why): "not resumed, beginning from scratch: \(why)"
-        case .ikeSARekeyed(let sa): "IKE SA rekeyed, \(sa.line)"
+        case .ikeSARekeyed(let sa, _): "IKE SA rekeyed, \(sa.line)"
         case .ikeSAClosed(let reason): "IKE SA closed: \(reason.text)"
         case .childSAEstablished(let child): "Child SA established, \(child.line)"
         case .childSARekeyed(let child, let replaced):

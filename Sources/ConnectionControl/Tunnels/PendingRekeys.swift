@@ -7,8 +7,8 @@ struct PendingRekeys {
     enum Subject: Hashable {
         /// Child SAs by their inbound SPIs.
         case children(Set<SPI>)
-        /// So many IKE SAs.
-        case ikeSAs(Int)
+        /// IKE SAs by their local SPIs.
+        case ikeSAs(Set<IKESPI>)
     }
 
     private struct Pending {
@@ -19,7 +19,7 @@ struct PendingRekeys {
         var subject: Subject
         let count: Int
 
-        var isDone: Bool { subject == .children([]) || subject == .ikeSAs(0) }
+        var isDone: Bool { subject == .children([]) || subject == .ikeSAs([]) }
 
         /// Whether news of a tunnel, or of the whole connection, are of interest.
         func concerns(_ other: String?) -> Bool {
@@ -51,7 +51,7 @@ struct PendingRekeys {
         let count =
             switch subject {
             case .children(let spis): spis.count
-            case .ikeSAs(let count): count
+            case .ikeSAs(let spis): spis.count
             }
         pending.append(
             Pending(
@@ -94,17 +94,35 @@ struct PendingRekeys {
         }
     }
 
-    mutating func ikeSAReplaced(of connection: String) -> Ended {
-        for index in pending.indices where pending[index].connection == connection {
-            guard case .ikeSAs(let missing) = pending[index].subject else { continue }
-            pending[index].subject = .ikeSAs(max(missing - 1, 0))
+    mutating func ikeSAReplaced(_ spi: IKESPI) -> Ended {
+        for index in pending.indices {
+            guard case .ikeSAs(var missing) = pending[index].subject,
+                missing.remove(spi) != nil
+            else { continue }
+            pending[index].subject = .ikeSAs(missing)
         }
         return takeDone()
     }
 
-    mutating func ikeSAEnded(of connection: String, _ failure: NegotiationFailure) -> Ended {
+    /// Others have come in the place of those that are not there any more.
+    mutating func ikeSAsReplaced(of connection: String, but left: [IKESPI]) -> Ended {
+        for index in pending.indices where pending[index].connection == connection {
+            guard case .ikeSAs(let missing) = pending[index].subject else { continue }
+            pending[index].subject = .ikeSAs(missing.intersection(left))
+        }
+        return takeDone()
+    }
+
+    /// IKE SAs have gone; `left` are still there.
+    mutating func ikeSAsEnded(
+        of connection: String,
+        but left: [IKESPI],
+        _ failure: NegotiationFailure
+    ) -> Ended {
         take(failure) { request in
-            if case .ikeSAs = request.subject { request.connection == connection } else { false }
+            guard request.connection == connection, case .ikeSAs(let missing) = request.subject
+            else { return false }
+            return !missing.isSubset(of: left)
         }
     }
 

@@ -44,8 +44,8 @@ struct TunnelRecord {
     var upSince: Instant = .origin
     /// Only a packet can bring it up: the peer wants an SA for each pair of addresses.
     var needsPacket = false
-    /// The packet that a further pair is being negotiated for, and when to stop waiting for it.
-    var extending: (packet: PacketTuple, until: Instant)?
+    /// What further pairs are being negotiated for.
+    var underWay = PairsUnderWay()
     var refused = RefusedTraffic()
     /// This end sees to it that there are as many pairs of the same traffic as configured.
     var keepsResources = false
@@ -59,6 +59,9 @@ struct TunnelRecord {
     }
 
     var isUp: Bool { !pairs.isEmpty }
+
+    /// Whether a pair is of use for packets like the one that it was made for, and for no others.
+    var hasPairsByPacket: Bool { !configuration.carriage.populated.value.isEmpty }
 
     var backOff: Duration { BackOff.wait(after: failures) }
 }

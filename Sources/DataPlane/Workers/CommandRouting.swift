@@ -31,7 +31,8 @@ struct CommandRouting {
             .setLinkMTU(let identifier, _):
             // One that nobody has is for a worker to refuse.
             return .one(workers[identifier] ?? 0)
-        case .dropHeldPackets(let policy): return .one(place.home(of: policy))
+        case .dropHeldPackets(let policy), .dropHeldFlow(let policy, _):
+            return .one(place.home(of: policy))
         case .replacePolicies, .adoptPolicies, .setErrorSource, .setTraffic, .query, .ask,
             .beginTrace, .endTrace:
             return .all

@@ -76,6 +76,9 @@ extension IKEEngine {
         of sa: IKESA
     ) -> TrafficSelectorPair {
         if let old { return successorSelectors(of: old, policy, sa) }
+        if let selectors = initiation.selectors, policy.selectors.covers(selectors) {
+            return selectors
+        }
         // What of it lies between the ends, if anything, is all that transport mode carries; the
         // answer is held against that.
         var policy = policy

@@ -9,6 +9,7 @@ extension Established {
         children.values.contains { child in
             child.policy.name == policy.name && child.stage == .current
                 && child.carries(initiation.packet)
+                && initiation.selectors.map(child.selectors.covers) ?? true
                 && (initiation.resource == nil
                     || initiation.resource == child.traits.resource?.slot)
                 && (initiation.codePoints == nil

@@ -88,7 +88,9 @@ enum ChildAnswerFailure {
             let reason = error.map { "with \($0)" } ?? "without a reason"
             return NegotiationFailure(
                 subject: .refusedByPeer,
-                explanation: "The peer refused child \(offer.policy.name) \(reason).",
+                explanation: "The peer refused "
+                    + (offer.replaced == nil ? "child" : "to rekey child")
+                    + " \(offer.policy.name) \(reason).",
                 source: offer.policy.source,
                 remedy: "Look in the peer's log."
             )

@@ -114,8 +114,10 @@ extension IKEEngine {
         for transform in policy.compression {
             offer.compression.append((transform, freshCPI(of: sa, except: offer.compression)))
         }
-        // RFC 9611: the group is not named again in a rekeying.
-        if old == nil, policy.resources > 1 { offer.resourceSlot = initiation.resource ?? 0 }
+        // RFC 9611: the group is not named again in a rekeying; of one that was alone, it is new.
+        if policy.resources > 1, old?.traits.resource == nil {
+            offer.resourceSlot = initiation.resource ?? 0
+        }
         if let old {
             offer.codePoints = policy.codePoints(insteadOf: old.traits.codePoints)
         } else if let wanted = initiation.codePoints {
@@ -184,7 +186,10 @@ extension IKEEngine {
             traits.peerCodePoints = named
             traits.codePoints = policy.codePoints(insteadOf: named)
             if !traits.codePoints.isEmpty { notifies.append(NotifyPayload(traits.codePoints)) }
-        } else if let notify = content.notify(.saResourceInfo), policy.resources > 1 {
+        }
+        if traits.resource == nil, content.codePoints == nil, policy.resources > 1,
+            let notify = content.notify(.saResourceInfo)
+        {
             let resource = ChildResource(
                 slot: try freeSlot(policy, state),
                 peerData: notify.data

@@ -43,6 +43,10 @@ package struct IKEConnection: SharedDescription {
         package var remoteAddress: IPAddress?
         /// From where the peer may come; empty: from anywhere.
         package var remotePrefixes: [IPPrefix]
+        /// Names that the peer may be found by, of which `remotePrefixes` tells nothing.
+        package var remoteNames: [String] = []
+        /// Where the peer may be besides what its names stand for.
+        package var prefixesBesideNames: [IPPrefix] = []
         package var localIdentity: Identity
         package var localIdentitySource: String
         package var remoteIdentity: IdentityPattern

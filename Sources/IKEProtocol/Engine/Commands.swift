@@ -52,6 +52,7 @@ extension IKEEngine {
                 IKEReport(
                     connection: initiation.connection,
                     child: initiation.child,
+                    packet: initiation.packet,
                     event: .initiationFailed(failure)
                 )
             )
@@ -67,7 +68,7 @@ extension IKEEngine {
         switch sa.state {
         case .initiating(var state):
             sa.isAskedFor = true
-            guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
+            guard !state.wanted.contains(where: { $0.does(for: initiation, sa.connection) }) else {
                 return true
             }
             state.wanted.append(initiation)
@@ -75,7 +76,7 @@ extension IKEEngine {
             return true
         case .exchangingKeys(var state):
             sa.isAskedFor = true
-            guard !state.wanted.contains(where: { $0.child == initiation.child }) else {
+            guard !state.wanted.contains(where: { $0.does(for: initiation, sa.connection) }) else {
                 return true
             }
             state.wanted.append(initiation)
@@ -89,7 +90,9 @@ extension IKEEngine {
                 return true
             }
             let all = (state.child.map { [$0.initiation] } ?? []) + state.wanted
-            guard !all.contains(where: { $0.child == initiation.child }) else { return true }
+            guard !all.contains(where: { $0.does(for: initiation, sa.connection) }) else {
+                return true
+            }
             state.wanted.append(initiation)
             sa.state = .authenticating(state)
             return true

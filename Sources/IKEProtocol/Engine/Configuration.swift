@@ -4,7 +4,7 @@ internal import IPsecPrimitives
 /// What a new configuration means for an SA that is there.
 ///
 /// - An SA whose peer is no longer in the configuration, or whose ends have other identities, other
-///   addresses or another encapsulation there, is closed.
+///   addresses, names or another encapsulation there, is closed.
 /// - A negotiation under way that was begun with other values is given up: its answer would be
 ///   measured by what no longer holds. As a responder we go on as long as the suite is allowed.
 /// - An SA with algorithms that the proposals no longer allow is rekeyed at once, and so is a Child
@@ -130,6 +130,7 @@ extension IKEEngine {
         if !policy.proposals.allow(child.suite)
             || !policy.hasSameTraffic(as: child.policy)
             || !policy.hasSameTraits(as: child.policy)
+            || (policy.resources > 1 && child.policy.resources == 1)
         {
             enqueue(.rekeyChild(inboundSPI: spi), of: sa, at: now)
         }
@@ -215,8 +216,25 @@ extension IKEConnection {
             return false
         }
         // A peer that moved may be anywhere, as long as what the configuration says is the same.
-        return self.remoteAddress == old.remoteAddress && self.remotePrefixes == old.remotePrefixes
-            || mayComeFrom(sa.path.remote.address)
+        if self.remoteAddress == old.remoteAddress && self.remotePrefixes == old.remotePrefixes
+            && self.remoteNames == old.remoteNames
+            && self.prefixesBesideNames == old.prefixesBesideNames
+        {
+            return true
+        }
+        return self.remoteNames.isEmpty
+            ? mayComeFrom(sa.path.remote.address) : findsByNames(sa, insteadOf: old)
+    }
+
+    /// Whether the peer of an SA is one that the names, and the addresses beside them, mean: what the
+    /// names stand for now is perhaps not known yet, and the peer is to be looked for there.
+    private func findsByNames(_ sa: IKESA, insteadOf old: IKEConnection) -> Bool {
+        if self.prefixesBesideNames.contains(where: { $0.contains(sa.path.remote.address) }) {
+            return true
+        }
+        return !old.remoteNames.isEmpty
+            && Set(self.remoteNames).isSuperset(of: old.remoteNames)
+            && Set(self.prefixesBesideNames).isSuperset(of: old.prefixesBesideNames)
     }
 }
 

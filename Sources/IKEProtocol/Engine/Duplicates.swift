@@ -76,20 +76,11 @@ extension IKEEngine {
     private func beginRetirement(of old: IKESA, in new: IKESA, at now: Instant) {
         guard let oldState = old.established, let state = new.established else { return }
         oldState.isRetiring = true
-        var kinds = Set(state.children.values.map(\.kind))
+        var kinds = Set(state.children.values.map(new.kind))
         // Of a peer that takes few children in each, others have some of them, or will.
         kinds.formUnion(childrenElsewhere(than: new, insteadOf: old))
-        for child in oldState.orderedChildren
-        where child.stage == .current && !old.isDeleting(child.inboundSPI) {
-            guard kinds.insert(child.kind).inserted else { continue }
-            var initiation = IKEEvent.Initiation(
-                connection: new.connection.name,
-                child: child.policy.name
-            )
-            if !child.policy.codePointSets.isEmpty {
-                initiation.codePoints = child.traits.codePoints
-            }
-            enqueue(.createChild(initiation), of: new, at: now)
+        for child in old.childrenToMove(oldState) where !kinds.contains(old.kind(of: child)) {
+            enqueue(.createChild(old.initiation(like: child)), of: new, at: now)
         }
         for outstanding in old.requests.outstanding {
             guard case .createChild(let exchange) = outstanding.exchange,
@@ -113,7 +104,7 @@ extension IKEEngine {
         replacements(for: old).filter { $0 !== new && $0.retires.contains(old.localSPI) }
             .flatMap { partner in
                 let present = partner.established?.orderedChildren.filter { $0.stage == .current }
-                return partner.childrenToCome + (present ?? []).map(\.kind)
+                return partner.childrenToCome + (present ?? []).map(partner.kind)
             }
     }
 
@@ -332,23 +323,7 @@ extension IKESA {
             }
         case .halfOpen, .closing, .closed: break
         }
-        return wanted.compactMap { initiation in
-            (initiation.child ?? connection.children.first?.name).map {
-                ChildKind(policy: $0, codePoints: initiation.codePoints ?? CodePointSet())
-            }
-        }
-    }
-}
-
-/// What a child of another IKE SA has to be, to do the same.
-private struct ChildKind: Hashable {
-    let policy: String
-    let codePoints: CodePointSet
-}
-
-extension ChildSA {
-    fileprivate var kind: ChildKind {
-        ChildKind(policy: policy.name, codePoints: traits.codePoints)
+        return wanted.compactMap { $0.kind(in: connection) }
     }
 }
 

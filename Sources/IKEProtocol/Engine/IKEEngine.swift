@@ -155,6 +155,13 @@ package final class IKEEngine {
         }
     }
 
+    /// Whether an IKE SA of the connection is up in which Child SAs can be made.
+    package func isEstablished(_ connection: String) -> Bool {
+        sas.ofConnection(connection).contains { sa in
+            sa.established.map(sa.isToStay) ?? false
+        }
+    }
+
     /// Whether this end closes what there is of a child, and the peer has not answered yet.
     package func isEnding(_ child: String, of connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in
@@ -178,7 +185,8 @@ package final class IKEEngine {
     func report(
         _ event: IKEReport.Event,
         of sa: IKESA,
-        child: String? = nil
+        child: String? = nil,
+        packet: PacketSelector? = nil
     ) {
         effects.append(
             .report(
@@ -186,6 +194,7 @@ package final class IKEEngine {
                     connection: sa.connection.name,
                     child: child,
                     remote: sa.path.remote,
+                    packet: packet,
                     event: event
                 )
             )

@@ -69,6 +69,9 @@ package enum IKEEvent: Sendable {
         package var codePoints: CodePointSet?
         /// Nothing but the packet's addresses, because the peer wants it so (SINGLE_PAIR_REQUIRED).
         var isOnlyPair = false
+        /// What a Child SA of another IKE SA carries, in whose place this one is wanted; nil: whatever
+        /// the policy and the packet say.
+        var selectors: TrafficSelectorPair?
         /// By what the first message travels; nil: as the connection says, UDP where it leaves it
         /// open.
         package var transport: IKETransport?

@@ -16,9 +16,10 @@ extension IKEEngine {
         return found
     }
 
-    /// How many IKE SAs of a connection `IKEEvent.rekeyIKESA` replaces.
-    package func replaceableIKESAs(of connection: String) -> Int {
-        sas.ofConnection(connection).count { $0.established?.isReplaced == false }
+    /// Local SPIs of the IKE SAs of a connection that `IKEEvent.rekeyIKESA` replaces.
+    package func replaceableIKESAs(of connection: String) -> [IKESPI] {
+        sas.ofConnection(connection).filter { $0.established?.isReplaced == false }
+            .map(\.localSPI)
     }
 
     func rekeyIKESAs(of connection: String, at now: Instant) {

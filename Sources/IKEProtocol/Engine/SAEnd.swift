@@ -69,7 +69,12 @@ extension IKEEngine {
             return report(.udpStillBlocked, of: sa)
         }
         for initiation in wanted {
-            report(.initiationFailed(failure), of: sa, child: initiation.child)
+            report(
+                .initiationFailed(failure),
+                of: sa,
+                child: initiation.child,
+                packet: initiation.packet
+            )
         }
         if wanted.isEmpty { report(.initiationFailed(failure), of: sa) }
     }
@@ -139,7 +144,8 @@ extension IKEEngine {
                     )
                 ),
                 of: sa,
-                child: initiation.child
+                child: initiation.child,
+                packet: initiation.packet
             )
         }
     }

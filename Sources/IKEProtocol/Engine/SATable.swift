@@ -7,11 +7,12 @@ internal import IPsecPrimitives
 final class SATable {
     private struct Peer: Hashable {
         let local: Identity
-        let remote: Identity
+        /// Nil: whichever.
+        let remote: Identity?
         /// Kept: a table that grows asks for it again.
         private let digest: Int
 
-        init(local: Identity, remote: Identity) {
+        init(local: Identity, remote: Identity?) {
             self.local = local
             self.remote = remote
             var hasher = Hasher()
@@ -35,6 +36,8 @@ final class SATable {
     /// Those that this end has begun and that are not established yet, by connection: few, however
     /// many peers a connection has.
     private var beginnings: [String: SmallSet<IKESPI>] = [:]
+    /// The same by the identities that are to be proven in them.
+    private var beginningsWithPeer: [Peer: SmallSet<IKESPI>] = [:]
     private struct FirstRequest {
         let spi: IKESPI
         let solvedCookie: [UInt8]?
@@ -122,6 +125,7 @@ final class SATable {
         switch sa.state {
         case .initiating:
             beginnings[sa.connection.name, default: []].insert(sa.localSPI)
+            beginningsWithPeer[SATable.expectedPeer(of: sa), default: []].insert(sa.localSPI)
         case .exchangingKeys, .authenticating, .halfOpen, .established, .closing, .closed: break
         }
     }
@@ -131,8 +135,29 @@ final class SATable {
         ordered((beginnings[name] ?? []).compactMap { byLocalSPI[$0] })
     }
 
+    /// Whether this end is making another IKE SA, however far it has come, that is or may be with the
+    /// same peer.
+    func isBeginning(besides sa: IKESA, local: Identity, remote: Identity) -> Bool {
+        [remote, nil].contains { remote in
+            (beginningsWithPeer[Peer(local: local, remote: remote)] ?? []).contains { spi in
+                guard spi != sa.localSPI, let other = byLocalSPI[spi] else { return false }
+                return switch other.state {
+                case .initiating, .exchangingKeys, .authenticating: true
+                case .halfOpen, .established, .closing, .closed: false
+                }
+            }
+        }
+    }
+
     private func forgetBeginning(_ sa: IKESA) {
+        // Whoever answers has begun nothing.
+        guard sa.isOriginalInitiator else { return }
         SATable.remove(sa, from: &beginnings, sa.connection.name)
+        SATable.remove(sa, from: &beginningsWithPeer, SATable.expectedPeer(of: sa))
+    }
+
+    private static func expectedPeer(of sa: IKESA) -> Peer {
+        Peer(local: sa.connection.localIdentity, remote: sa.connection.remoteIdentity.only)
     }
 
     /// With one search: the key may be long.

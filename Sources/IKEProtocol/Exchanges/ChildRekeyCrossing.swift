@@ -185,20 +185,25 @@ extension IKEEngine {
         goesWithIKESA: Bool = false
     ) {
         guard child.stage != .lingering, child.isUsedOutbound else { return }
-        var waiting: (child: ChildSA, state: Established)?
+        var candidates: [(child: ChildSA, state: Established)] = []
         for other in (goesWithIKESA ? [] : [sa]) + duplicates(of: sa, state) {
             guard let there = other.established else { continue }
             for candidate in there.orderedChildren
             where candidate.isLike(child) && candidate.stage == .current
                 && candidate.inboundSPI != child.inboundSPI
             {
-                if candidate.isUsedOutbound { return }
-                if waiting.map({ $0.child.createdAt <= candidate.createdAt }) ?? true {
-                    waiting = (candidate, there)
-                }
+                candidates.append((candidate, there))
             }
         }
-        if let waiting { useOutbound(waiting.child.inboundSPI, of: waiting.state) }
+        // Of several of the same selectors, each is followed by its like, if that is there.
+        let followers = candidates.filter {
+            $0.child.traits.resource?.slot == child.traits.resource?.slot
+        }
+        if !followers.isEmpty { candidates = followers }
+        guard !candidates.contains(where: \.child.isUsedOutbound) else { return }
+        let last = candidates.map(\.child.createdAt).max()
+        guard let waiting = candidates.last(where: { $0.child.createdAt == last }) else { return }
+        useOutbound(waiting.child.inboundSPI, of: waiting.state)
     }
 }
 

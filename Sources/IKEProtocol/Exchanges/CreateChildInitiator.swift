@@ -211,7 +211,12 @@ extension IKEEngine {
             report(.resourcesExhausted, of: sa, child: exchange.offer.policy.name)
         default:
             let failure = ChildAnswerFailure.refused(error.type, exchange.offer, of: sa)
-            report(.initiationFailed(failure), of: sa, child: exchange.offer.policy.name)
+            report(
+                .initiationFailed(failure),
+                of: sa,
+                child: exchange.offer.policy.name,
+                packet: exchange.offer.initiation.packet
+            )
             if let old = exchange.replaces { retryRekey(of: old, sa, at: now) }
         }
     }
@@ -244,7 +249,12 @@ extension IKEEngine {
         _ sa: IKESA,
         at now: Instant
     ) {
-        report(.initiationFailed(failure), of: sa, child: offer.policy.name)
+        report(
+            .initiationFailed(failure),
+            of: sa,
+            child: offer.policy.name,
+            packet: offer.initiation.packet
+        )
         if let chosen = content.securityAssociation?.proposals.first {
             deleteAbsent(offer.inboundSPI, chosen.securityProtocol, of: sa, at: now)
         } else {

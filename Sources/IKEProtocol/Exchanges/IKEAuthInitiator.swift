@@ -55,7 +55,7 @@ extension IKEEngine {
         let remote = ticket?.remoteIdentity ?? connection.remoteIdentity.only
         var payloads: [Payload] = []
         payloads.reserveCapacity(PayloadChain.usualPayloads)
-        payloads += identifications(connection, remote)
+        payloads += identifications(sa, remote)
         payloads += proofs(sa, keys, transcript, isResumed: ticket != nil, mixed)
         if let child {
             payloads += child.notifies
@@ -78,17 +78,25 @@ extension IKEEngine {
     }
 
     /// IDi, and IDr where one identity alone will do.
-    private func identifications(_ connection: IKEConnection, _ remote: Identity?) -> [Payload] {
-        let identity = IdentificationPayload(connection.localIdentity)
+    private func identifications(_ sa: IKESA, _ remote: Identity?) -> [Payload] {
+        let identity = IdentificationPayload(sa.connection.localIdentity)
         var payloads: [Payload] = [.identificationInitiator(identity)]
         if let remote {
             payloads.append(.identificationResponder(IdentificationPayload(remote)))
-            // RFC 7296 §2.4: "only valid if the sender has no other IKE SA with that peer".
-            if sas.between(local: connection.localIdentity, remote: remote).isEmpty {
+            if isInitialContact(sa, with: remote) {
                 payloads.append(.notify(NotifyPayload(.initialContact)))
             }
         }
         return payloads
+    }
+
+    /// RFC 7296 §2.4: INITIAL_CONTACT "asserts that this IKE SA is the only IKE SA currently active
+    /// between the authenticated identities". Another one that this end is making may be there for the
+    /// peer already, for its answer may be lost or late, and the peer would delete it.
+    private func isInitialContact(_ sa: IKESA, with remote: Identity) -> Bool {
+        let local = sa.connection.localIdentity
+        return sas.between(local: local, remote: remote).isEmpty
+            && !sas.isBeginning(besides: sa, local: local, remote: remote)
     }
 
     /// AUTH, and with a postquantum preshared key what RFC 8784 §3 adds to it.
@@ -273,7 +281,7 @@ extension IKEEngine {
 
 extension IdentityPattern {
     /// The one identity that matches; nil where any does.
-    fileprivate var only: Identity? {
+    var only: Identity? {
         if case .exactly(let identity) = self { identity } else { nil }
     }
 }

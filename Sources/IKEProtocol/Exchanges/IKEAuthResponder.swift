@@ -353,6 +353,11 @@ extension IKESA {
         // The connection by which all was chosen needs not be asked again.
         if connection.name == self.connection.name { return nil }
         if !connection.accepts(suite) { return .suiteOfOtherConnection(suite, connection, self) }
+        // By what this end's answer said, the peer sends ESP as it is, and there is no way to tell it
+        // otherwise now. One that knows nothing of NATs could never be told.
+        if connection.forcesUDP(along: path), nat.isSupported, !isEncapsulated {
+            return .withoutUDP(connection, self)
+        }
         // RFC 7296 §2.23 has NATs detected, and UDP asked for, before the peer says who it is.
         let isUDPOnlyAskedFor = nat.isForced && !nat.isLocalTranslated && !nat.isRemoteTranslated
         guard isUDPOnlyAskedFor, !connection.forcesUDP(along: path),
@@ -431,6 +436,22 @@ extension NegotiationFailure {
             source: sa.connection.encapsulationSource,
             remedy: "Write no `encapsulation: udp` there, or the peer's address at "
                 + "\(connection.source)."
+        )
+    }
+
+    fileprivate static func withoutUDP(
+        _ connection: IKEConnection,
+        _ sa: IKESA
+    ) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .encapsulation,
+            explanation: "The peer is of connection \(connection.name), which wants ESP in UDP. "
+                + "This end has not asked for it, as \(sa.connection.name) wants it, another "
+                + "connection for the same addresses. The next time the peer begins from "
+                + "\(sa.path.remote.address), it is taken for one of \(connection.name) at once.",
+            source: connection.encapsulationSource,
+            remedy: "Write `encapsulation: udp` at \(sa.connection.source) too, or the peer's "
+                + "address at \(connection.source)."
         )
     }
 

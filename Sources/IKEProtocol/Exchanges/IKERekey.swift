@@ -178,7 +178,7 @@ extension IKEEngine {
                 source: sa.connection.source,
                 remedy: "Look in the peer's log."
             )
-        report(.initiationFailed(failure), of: sa)
+        report(.initiationFailed(state.dependingOnRekey(failure)), of: sa)
         // The old SA still works: another try before it expires.
         retry(.rekeyIKESA, of: sa, after: .seconds(60), at: now)
     }
@@ -301,5 +301,23 @@ extension IKEEngine {
         if sa.isRekeying { return noteRival(new, keys, nonces, of: sa, state, at: now) }
         inherit(new, keys, of: sa, state, at: now)
         awaitDelete(of: sa, at: now)
+    }
+}
+
+extension Established {
+    /// Says what goes on by the IKE SA that was not replaced, and ends with it.
+    fileprivate func dependingOnRekey(_ failure: NegotiationFailure) -> NegotiationFailure {
+        var names: [String] = []
+        for child in orderedChildren where child.stage == .current {
+            if !names.contains(child.policy.name) { names.append(child.policy.name) }
+        }
+        var result = failure
+        let list = names.sorted().joined(separator: ", ")
+        let consequence =
+            names.isEmpty
+            ? "no child depends on it" : "ends in time with all that depends on it: \(list)"
+        result.explanation =
+            "The IKE SA is not rekeyed, and \(consequence). \(failure.explanation)"
+        return result
     }
 }

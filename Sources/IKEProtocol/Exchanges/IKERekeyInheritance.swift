@@ -218,7 +218,7 @@ extension IKEEngine {
         oldState.standing = .replaced(by: new.localSPI)
         old.timers = old.timers.filter { $0.key.isOfMessages }
         armLifetime(of: new, state, at: now)
-        report(.ikeSARekeyed(new.description(state)), of: new)
+        report(.ikeSARekeyed(new.description(state), replaced: old.localSPI), of: new)
         renewTicket(in: new, after: old, at: now)
         startTasks(of: new, at: now)
     }

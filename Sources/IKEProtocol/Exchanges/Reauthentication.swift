@@ -31,14 +31,12 @@ extension IKEEngine {
             $0.retires.contains(sa.localSPI)
         }
         guard !isUnderWay, !state.isRetiring else { return }
-        var names: [String] = []
-        for child in state.orderedChildren
-        where child.stage == .current && !sa.isDeleting(child.inboundSPI) {
-            if !names.contains(child.policy.name) { names.append(child.policy.name) }
+        // The others follow once it is up.
+        guard let first = sa.childrenToMove(state).first else {
+            return close(sa, because: .superseded, at: now)
         }
-        guard let first = names.first else { return close(sa, because: .superseded, at: now) }
         startIKESA(
-            for: IKEEvent.Initiation(connection: sa.connection.name, child: first),
+            for: sa.initiation(like: first),
             sa.connection,
             as: .replacing(sa, byUDP: byUDP),
             at: now

@@ -116,7 +116,8 @@ extension IKEEngine {
             sa,
             because: .failed(
                 "The peer has answered TEMPORARY_FAILURE for "
-                    + "\((now - since).components.seconds) seconds: the two ends no longer agree."
+                    + "\((now - since).components.seconds) seconds, in the end to "
+                    + "\(task.refusedWords(in: state)): the two ends no longer agree."
             ),
             at: now
         )

@@ -25,6 +25,21 @@ enum IKETask: Hashable {
     case probePathMTU(octets: Int)
 }
 
+extension IKETask {
+    /// What the peer was asked for.
+    func refusedWords(in state: Established) -> String {
+        switch self {
+        case .rekeyIKESA: "the rekeying of the IKE SA"
+        case .createChild(let initiation):
+            "a Child SA" + (initiation.child.map { " for \($0)" } ?? "")
+        case .rekeyChild(let spi):
+            "the rekeying of a Child SA"
+                + (state.children[spi].map { " of \($0.policy.name)" } ?? "")
+        default: "a request"
+        }
+    }
+}
+
 /// A request on its way, with what its answer needs.
 enum IKEExchange {
     case ikeSAInit

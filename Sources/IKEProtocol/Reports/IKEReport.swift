@@ -6,23 +6,28 @@ package struct IKEReport: Hashable, Sendable {
     package var connection: String?
     package var child: String?
     package var remote: Endpoint?
+    /// The packet for which a Child SA was asked for, of a failure.
+    package var packet: PacketSelector?
     package var event: Event
 
     package init(
         connection: String? = nil,
         child: String? = nil,
         remote: Endpoint? = nil,
+        packet: PacketSelector? = nil,
         event: Event
     ) {
         self.connection = connection
         self.child = child
         self.remote = remote
+        self.packet = packet
         self.event = event
     }
 
     package enum Event: Hashable, Sendable {
         case ikeSAEstablished(IKESADescription)
-        case ikeSARekeyed(IKESADescription)
+        /// With this end's SPI of the one that was replaced.
+        case ikeSARekeyed(IKESADescription, replaced: IKESPI)
         case ikeSAClosed(ClosureReason)
         /// A ticket did not serve, and this end begins from scratch.
         case notResumed(String)

@@ -188,7 +188,8 @@ extension InboundProcessor {
         case .ask(let token, let tuple): events.post(.answer(token: token, answer(tuple)))
         case .beginTrace(let tap): traces.begin(tap)
         case .endTrace(let identifier): traces.end(identifier)
-        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource, .setTraffic:
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .dropHeldFlow,
+            .setErrorSource, .setTraffic:
             return
         }
     }

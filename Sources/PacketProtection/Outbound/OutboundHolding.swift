@@ -36,6 +36,7 @@ extension OutboundProcessor {
                 frame,
                 byteCount: byteCount,
                 policy: entry.pointee.identifier,
+                flow: HeldFlow(packet.tuple),
                 device: packet.device,
                 mark: mark,
                 since: now,
@@ -47,17 +48,30 @@ extension OutboundProcessor {
         unsafe entry.pointee.heldOctets += byteCount
     }
 
-    /// Tells control that a packet needs an SA, unless it has heard so of the policy lately.
+    /// Tells control that a packet needs an SA, unless it has heard so of the policy lately, or of the
+    /// two hosts where each pair of hosts may get its own: the peer may refuse it to one of them.
     mutating func acquire(_ packet: InnerPacket, policy: Int, at now: UInt64) {
         let entry = unsafe database.policies + policy
-        guard
-            unsafe !entry.pointee.hasAcquired
-                || now &- entry.pointee.lastAcquire >= OutboundProcessor.acquireInterval
-        else { return }
-        unsafe entry.pointee.hasAcquired = true
-        unsafe entry.pointee.lastAcquire = now
         let identifier = PolicyIdentifier(rawValue: unsafe entry.pointee.identifier)
-        events.post(.acquire(identifier, packet.tuple))
+        let tuple = packet.tuple
+        if unsafe entry.pointee.asksByFlow {
+            guard
+                flowAcquires.take(
+                    HeldFlow(tuple),
+                    of: identifier.rawValue,
+                    at: now,
+                    every: OutboundProcessor.acquireInterval
+                )
+            else { return }
+        } else {
+            guard
+                unsafe !entry.pointee.hasAcquired
+                    || now &- entry.pointee.lastAcquire >= OutboundProcessor.acquireInterval
+            else { return }
+            unsafe entry.pointee.hasAcquired = true
+            unsafe entry.pointee.lastAcquire = now
+        }
+        events.post(.acquire(identifier, tuple))
     }
 
     mutating func removeHeld(at index: Int) {
@@ -70,10 +84,12 @@ extension OutboundProcessor {
         held.remove(at: index)
     }
 
-    mutating func dropHeld(of policy: PolicyIdentifier, at now: Instant) {
+    /// - Parameter flow: nil: all that waits for the policy.
+    mutating func dropHeld(of policy: PolicyIdentifier, _ flow: HeldFlow?, at now: Instant) {
         var index = 0
         while index < held.entries.count {
-            if held.entries[index].policy == policy.rawValue {
+            let entry = held.entries[index]
+            if entry.policy == policy.rawValue, flow == nil || flow == entry.flow {
                 traceHeldDrop(index, .holdAbandoned, at: now)
                 removeHeld(at: index)
                 drops.count(.holdAbandoned)

@@ -20,6 +20,7 @@ package import IPsecPrimitives
     var usable: UsableAssociations
     var keys: KeyPlaces
     var held: HeldPackets
+    var flowAcquires = FlowAcquires()
     var assembly = FragmentAssembly()
     var fragments = KnownFragments()
     var drops = DropCounters()
@@ -282,7 +283,9 @@ extension OutboundProcessor {
             unsafe associations.elements[slot].move(to: path)
         case .replacePolicies(let entries): adopt(CompiledPolicies(entries), at: now)
         case .adoptPolicies(let policies): adopt(policies, at: now)
-        case .dropHeldPackets(let policy): dropHeld(of: policy, at: now)
+        case .dropHeldPackets(let policy): dropHeld(of: policy, nil, at: now)
+        case .dropHeldFlow(let policy, let packet):
+            dropHeld(of: policy, HeldFlow(packet), at: now)
         case .ask(let token, let tuple): events.post(.answer(token: token, answer(tuple)))
         case .beginTrace(let tap): traces.begin(tap)
         case .endTrace(let identifier): traces.end(identifier)
@@ -323,6 +326,7 @@ extension OutboundProcessor {
         unsafe usable.activate(slot, associations.elements, &database)
         cache.tellsCodePoints = usable.classCount > 0
         beginFlow(slot, at: now.nanoseconds)
+        flowAcquires.forget()
         // Packets that it does not carry may ask for another at once.
         let policy = database.index(of: unsafe associations.elements[slot].policy)
         if policy >= 0 { unsafe database.policies[policy].hasAcquired = false }

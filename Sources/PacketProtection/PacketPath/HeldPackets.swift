@@ -9,6 +9,7 @@ internal import IPsecPrimitives
         let firstBlock: Int
         let byteCount: Int
         let policy: UInt32
+        let flow: HeldFlow
         let device: UInt16
         let mark: UInt8
         let since: UInt64
@@ -43,6 +44,7 @@ internal import IPsecPrimitives
         _ bytes: UnsafeMutableRawPointer,
         byteCount: Int,
         policy: UInt32,
+        flow: HeldFlow,
         device: UInt16,
         mark: UInt8,
         since: UInt64,
@@ -76,6 +78,7 @@ internal import IPsecPrimitives
                 firstBlock: first,
                 byteCount: byteCount,
                 policy: policy,
+                flow: flow,
                 device: device,
                 mark: mark,
                 since: since

@@ -17,6 +17,8 @@ package enum PacketPathCommand: Sendable {
     case adoptPolicies(CompiledPolicies)
     /// Negotiation failed: forget what waits for an SA of this policy.
     case dropHeldPackets(PolicyIdentifier)
+    /// The same of what waits between two hosts, by their protocol.
+    case dropHeldFlow(PolicyIdentifier, PacketTuple)
     /// The address that errors to the inside are sent from, IPv6.
     case setErrorSource(IPv6Address?)
     /// How much may leave, and what leaves first.
@@ -39,8 +41,8 @@ package enum PacketPathCommand: Sendable {
 
     package var direction: Direction {
         switch self {
-        case .installOutbound, .activateOutbound, .dropHeldPackets, .setErrorSource,
-            .setTraffic:
+        case .installOutbound, .activateOutbound, .dropHeldPackets, .dropHeldFlow,
+            .setErrorSource, .setTraffic:
             .outbound
         case .installInbound: .inbound
         case .replacePolicies, .adoptPolicies, .removeSA, .updatePath, .setLinkMTU, .query,

@@ -9,6 +9,7 @@ internal import IPsecPrimitives
     let identifiers: [PolicyIdentifier]
     let actions: [PolicyAction]
     let needPorts: [Bool]
+    let askByFlow: [Bool]
     let tree: PolicyTree
     /// Those of other devices than the shared one: no order tells them apart, but the device.
     let ownDevices: [PolicyEntry]
@@ -19,6 +20,7 @@ internal import IPsecPrimitives
         identifiers = entries.map(\.identifier)
         actions = entries.map(\.action)
         needPorts = entries.map(\.needsPorts)
+        askByFlow = entries.map(\.asksByFlow)
         ownDevices = entries.filter { $0.device != .shared }
         remainder = entries.last { $0.isRemainder }?.identifier
         var selectors: [FlatSelector] = []

@@ -11,6 +11,8 @@
         var isListed = false
         /// Whether packets that show no ports have no SA to wait for.
         var needsPorts = false
+        /// Whether each pair of hosts asks for SAs.
+        var asksByFlow = false
         /// First of the usable SAs, the one activated last; -1 for none.
         var firstSlot: Int32 = -1
         var usableSAs: Int32 = 0
@@ -78,6 +80,7 @@
             let place = note(next.identifiers[index].rawValue)
             unsafe policies[place].isListed = true
             unsafe policies[place].needsPorts = next.needPorts[index]
+            unsafe policies[place].asksByFlow = next.askByFlow[index]
             unsafe entries[index] = Entry(policy: Int32(place), action: next.actions[index])
         }
         compiled = next

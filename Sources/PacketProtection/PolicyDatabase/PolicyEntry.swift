@@ -15,6 +15,8 @@ package struct PolicyEntry: Hashable, Sendable {
     package var device: DeviceNumber
     /// Whether its SAs take ports from packets, so that one that shows none gets none.
     package var needsPorts = false
+    /// Whether its SAs take anything from packets, so that what one packet gets is of no use to others.
+    package var asksByFlow = false
     /// Whether it stands for what no entry covers.
     package var isRemainder = false
 

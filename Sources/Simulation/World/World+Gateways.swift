@@ -147,7 +147,7 @@ extension PacketPathCommand {
         case .activateOutbound(let sa): "prefers SA \(sa.rawValue)"
         case .removeSA(let sa): "removes SA \(sa.rawValue)"
         case .updatePath, .setLinkMTU, .replacePolicies, .adoptPolicies, .dropHeldPackets,
-            .setErrorSource, .setTraffic, .query, .ask, .beginTrace, .endTrace:
+            .dropHeldFlow, .setErrorSource, .setTraffic, .query, .ask, .beginTrace, .endTrace:
             nil
         }
     }

@@ -1,9 +1,10 @@
 import Configuration
-import ConnectionControl
 import IKEProtocol
 import IPsecPrimitives
 import PacketProtection
 import Testing
+
+@testable import ConnectionControl
 
 @Suite("More than one pair a tunnel")
 struct FurtherPairsTests {
@@ -141,6 +142,113 @@ struct FurtherPairsTests {
             #expect(network.left.pairs().allSatisfy { $0.isOutboundActive })
         }
         #expect(network.left.dropsOfHeldPackets == 0)
+    }
+
+    /// Each remote address has its pair; the peer has the first half of them.
+    private func perHost(_ right: [String]) throws -> Network {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, sa-per: remote-address}"],
+            right: right
+        )
+        network.start()
+        return network
+    }
+
+    private let half = "net: {local: 10.2.0.0/17, remote: 10.1.0.0/16}"
+
+    private func failures(_ site: Site) -> Int {
+        site.count { if case .initiationFailed = $0 { true } else { false } }
+    }
+
+    @Test("what the peer refuses to the first host holds back no other, though the tunnel is down")
+    func refusedFirst() throws {
+        let network = try perHost([half])
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.200.1")
+        #expect(network.left.state() != .up && failures(network.left) == 1)
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.1")
+        #expect(remotes(network.left) == ["10.2.1.1/32"])
+        #expect(network.left.droppedFlows.map(\.destination) == [IPAddress("10.2.200.1")!])
+    }
+
+    @Test("one host's pair is asked for less and less often, and its packets alone are dropped")
+    func refusedAgain() throws {
+        let network = try perHost([half])
+        for second in 0..<120 {
+            network.packet(at: network.left, from: "10.1.0.1", to: "10.2.200.1")
+            if second % 10 == 0 {
+                network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.\(second)")
+                #expect(remotes(network.left).contains("10.2.1.\(second)/32"))
+            }
+            network.advance(by: .seconds(1))
+        }
+        #expect((5...9).contains(failures(network.left)))
+        #expect(network.left.droppedFlows.count == 120)
+        #expect(network.left.dropsOfHeldPackets == 120)
+        #expect(network.left.pairs().count == 12)
+    }
+
+    @Test("a host that asks for very many that are refused holds back no other host")
+    func scanner() throws {
+        let network = try perHost([half])
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.0.1")
+        for number in 0..<600 {
+            network.packet(
+                at: network.left,
+                from: "10.1.0.66",
+                to: "10.2.\(128 + number / 200).\(number % 200)"
+            )
+            if number % 100 == 0 {
+                network.packet(at: network.left, from: "10.1.0.1", to: "10.2.1.\(number / 100)")
+                #expect(remotes(network.left).contains("10.2.1.\(number / 100)/32"))
+            }
+        }
+        // Within one moment, no more than the host's share is asked for.
+        #expect(failures(network.left) <= 20)
+    }
+
+    @Test("while the peer is not ready for the pair of one host, others get theirs")
+    func notReady() throws {
+        let network = try perHost([half])
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.0.1")
+        // The answer is late.
+        var isHeldBack = false
+        network.passes = { datagram in
+            guard !isHeldBack, datagram.remote.address == network.left.address else { return true }
+            isHeldBack = true
+            return false
+        }
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.0.2")
+        network.packet(at: network.left, from: "10.1.0.2", to: "10.2.0.3")
+        #expect(remotes(network.left) == ["10.2.0.1/32"])
+        network.advance(by: .seconds(10))
+        #expect(remotes(network.left) == (1...3).map { "10.2.0.\($0)/32" })
+    }
+
+    @Test("what is remembered of refusals is bounded, and those of one host go first")
+    func boundedRefusals() {
+        func packet(_ source: Int, _ destination: Int) -> PacketTuple {
+            PacketTuple(
+                source: IPAddress(version: .v4, bits: UInt128(0x0a01_0000 + source)),
+                destination: IPAddress(version: .v4, bits: UInt128(0x0a02_0000 + destination)),
+                ipProtocol: 17,
+                sourcePort: 1,
+                destinationPort: 2
+            )
+        }
+        var refused = RefusedTraffic()
+        var now = Instant(nanoseconds: 1_000_000_000)
+        for _ in 0..<6 {
+            refused.refuse(packet(1, 1), at: now)
+            now = now + .milliseconds(1)
+        }
+        for number in 0..<1000 { refused.refuse(packet(2, number), at: now) }
+        #expect(refused.count == RefusedTraffic.limit)
+        #expect(!refused.allows(packet(1, 1), at: now + .seconds(30)))
+        #expect(refused.allows(packet(1, 2), at: now))
+        #expect(!refused.allows(packet(2, 5000), at: now))
+        #expect(refused.allows(packet(2, 5000), at: now + .seconds(1)))
+        // A port more is no other flow.
+        #expect(refused.allows(packet(1, 1), at: now + .seconds(32)))
     }
 
     @Test("several pairs of the same traffic are kept, whichever go")

@@ -108,6 +108,85 @@ struct RekeyRequestTests {
         }
     }
 
+    /// The peer takes no more than one tunnel in an IKE SA.
+    private func apart() throws -> Network {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        var settings = EngineSettings()
+        settings.childLimit = 1
+        network.right.controller.adopt(settings)
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        #expect(ikeSAs(network).count == 2)
+        return network
+    }
+
+    private func ikeSAs(_ network: Network) -> Set<IKESPI> {
+        Set(network.left.controller.engineStatus(at: network.now).ikeSAs.map(\.initiatorSPI))
+    }
+
+    @Test("of two IKE SAs, each has to be new")
+    func twoIKESAs() throws {
+        let network = try apart()
+        let before = ikeSAs(network)
+        let slow = try #require(before.min { $0.rawValue < $1.rawValue })
+        // The other one is replaced twice before this one is.
+        network.passes = { datagram in
+            datagram.bytes[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } != slow.rawValue
+        }
+        let request = network.rekey(.ikeSA, at: network.left)
+        network.advance(by: .seconds(5))
+        #expect(network.left.outcomes[request] == nil)
+        _ = network.rekey(.ikeSA, at: network.left)
+        network.advance(by: .seconds(5))
+        #expect(network.left.outcomes[request] == nil)
+        network.passes = { _ in true }
+        network.advance(by: .seconds(60))
+        #expect(network.left.outcomes[request] == .done("2 IKE SAs of site are new"))
+        #expect(ikeSAs(network).isDisjoint(with: before))
+    }
+
+    @Test("one of two IKE SAs ends before it is new")
+    func oneEnds() throws {
+        let network = try apart()
+        let before = ikeSAs(network)
+        // One of them finds its peer silent, and the other does not.
+        let silent = try #require(before.min { $0.rawValue < $1.rawValue })
+        network.passes = { datagram in
+            datagram.bytes[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } != silent.rawValue
+        }
+        let request = network.rekey(.ikeSA, at: network.left)
+        network.advance(by: .seconds(600))
+        guard case .failed(let failure)? = network.left.outcomes[request] else {
+            Issue.record("\(String(describing: network.left.outcomes[request]))")
+            return
+        }
+        #expect(failure.explanation.contains("ended before its keys were replaced"))
+    }
+
+    @Test("an IKE SA that the peer does not replace: a tunnel that is being made in it comes up")
+    func refusedBesideBeginning() throws {
+        let network = try Network(
+            start: "by-hand",
+            connectionLines: "ike-proposals: aes256gcm16-prfsha384-ecp384",
+            tunnels: ["net", "lab"]
+        )
+        network.start()
+        _ = network.bringUp("net", at: network.right)
+        try network.reload(network.right, settle: false) {
+            $0.replacing("aes256gcm16-prfsha384-ecp384", with: "aes128gcm16-prfsha256-x25519")
+        }
+        #expect(!network.right.outbox.isEmpty)
+        let request = network.bringUp("lab", at: network.right)
+        let failures = network.right.reports.compactMap { report -> String? in
+            guard case .initiationFailed(let failure) = report.event else { return nil }
+            return failure.explanation
+        }
+        #expect(failures.count == 1)
+        #expect(failures.first?.contains("depends on it: net.") == true)
+        network.advance(by: .seconds(10))
+        #expect(network.right.outcomes[request] == .done("site/lab is up"))
+    }
+
     @Test("a client that goes away is forgotten")
     func gone() throws {
         let network = try Network(start: "by-hand")

@@ -336,6 +336,113 @@ struct ReloadTests {
         #expect(network.left.state() == .connecting)
     }
 
+    private func named(_ peer: String) throws -> Network {
+        let network = try Network(start: "on-traffic", leftPeer: peer)
+        let address = try #require(IPAddress("192.0.2.2"))
+        for name in ["right.example", "other.example"] {
+            network.left.answersOfNames[name] = [address]
+        }
+        network.start()
+        network.packet(at: network.left)
+        #expect(network.passes())
+        return network
+    }
+
+    private func ikeSAs(_ network: Network) -> [IKESPI] {
+        network.left.controller.engineStatus(at: network.now).ikeSAs
+            .filter { $0.stage == .established }.map(\.initiatorSPI)
+    }
+
+    @Test("another name of the peer: the IKE SA ends, and the tunnel begins there")
+    func otherName() throws {
+        for (before, after) in [
+            ("right.example", "other.example"), ("[right.example, other.example]", "other.example"),
+            ("192.0.2.2", "other.example"),
+        ] {
+            let network = try named(before)
+            let old = ikeSAs(network)
+            try network.reload(network.left, settle: false) {
+                $0.replacing("address: \(before)", with: "address: \(after)")
+            }
+            #expect(network.left.outbound.isEmpty)
+            network.advance(by: .seconds(10))
+            #expect(network.left.nameQuestions.last == "other.example")
+            #expect(network.passes() && Set(ikeSAs(network)).isDisjoint(with: old))
+        }
+    }
+
+    @Test("one more name of the peer, or its address beside it, changes no SA")
+    func furtherName() throws {
+        for (before, after) in [
+            ("right.example", "[right.example, other.example]"),
+            ("right.example", "[right.example, 192.0.2.9]"),
+            ("192.0.2.2", "[192.0.2.2, other.example]"), ("right.example", "192.0.2.2"),
+        ] {
+            let network = try named(before)
+            let (old, pairs) = (ikeSAs(network), network.left.pairs())
+            try network.reload(network.left) {
+                $0.replacing("address: \(before)", with: "address: \(after)")
+            }
+            #expect(ikeSAs(network) == old && network.left.pairs() == pairs)
+        }
+    }
+
+    @Test("another identity of the peer: the IKE SA of the old one ends")
+    func otherIdentity() throws {
+        let network = try running(start: "at-boot")
+        try network.reload(network.left) {
+            $0.replacing("id: site2.example", with: "id: site3.example")
+        }
+        #expect(network.left.pairs().isEmpty && ikeSAs(network).isEmpty)
+        network.advance(by: .seconds(5))
+        #expect(network.left.pairs().isEmpty)
+        try network.reload(network.right) {
+            $0.replacing("id: site2.example", with: "id: site3.example")
+        }
+        network.advance(by: .seconds(60))
+        #expect(network.passes() && network.left.pairs().count == 1)
+    }
+
+    @Test("more pairs of the same traffic, whichever end is told first", arguments: [false, true])
+    func resources(isLeftFirst: Bool) throws {
+        for (before, after) in [(1, 4), (2, 4)] {
+            let network = try running(lines: "resources: \(before)")
+            network.advance(by: .seconds(5))
+            #expect(network.left.pairs().count == before)
+            var sites = [network.left, network.right]
+            if !isLeftFirst { sites.reverse() }
+            for site in sites {
+                try network.reload(site) {
+                    $0.replacing("resources: \(before)", with: "resources: \(after)")
+                }
+                #expect(network.passes())
+                network.advance(by: .seconds(5))
+            }
+            network.advance(by: .seconds(60))
+            for site in sites {
+                #expect(site.pairs().count == after)
+                #expect(site.pairs().count { $0.isOutboundActive } == after)
+            }
+            #expect(network.passes())
+        }
+    }
+
+    /// The peer has made the pair, and this end waits until it is surely there.
+    @Test("a pair that does not carry packets yet gets the new values as well")
+    func packetPathValuesOfWaitingPair() throws {
+        let network = try running(lines: "df: copy")
+        let theirs = try #require(network.right.pairs().first?.outbound)
+        network.passes = { $0.remote.address != network.right.address }
+        network.handle(.packetPath(.softLifetimeReached(theirs)), at: network.right)
+        #expect(network.left.pairs().count == 2)
+        #expect(network.left.pairs().count { $0.isOutboundActive } == 1)
+        try network.reload(network.left) { $0.replacing("df: copy", with: "df: set") }
+        network.passes = { _ in true }
+        network.advance(by: .seconds(60))
+        #expect(network.passes() && network.left.pairs().count == 1)
+        #expect(network.left.outbound.values.allSatisfy { $0.dontFragment == .set })
+    }
+
     @Test("a smaller link is known to SAs in place at once")
     func linkMTU() throws {
         let network = try running()

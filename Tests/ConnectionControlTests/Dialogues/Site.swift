@@ -39,6 +39,7 @@ final class Site {
     private(set) var outcomes: [RequestToken: RequestOutcome] = [:]
     private(set) var countersReady: [RequestToken] = []
     private(set) var dropsOfHeldPackets = 0
+    private(set) var droppedFlows: [PacketTuple] = []
     private(set) var linkMTUs: [SAIdentifier: Int] = [:]
     private(set) var isAllClosed = false
     private var credentials: CredentialStore
@@ -170,6 +171,9 @@ final class Site {
             policyReplacements += 1
         case .adoptPolicies: Issue.record("control has policies made ready nowhere")
         case .dropHeldPackets: dropsOfHeldPackets += 1
+        case .dropHeldFlow(_, let packet):
+            dropsOfHeldPackets += 1
+            droppedFlows.append(packet)
         case .setLinkMTU(let identifier, let octets): linkMTUs[identifier] = octets
         case .query(let token):
             for isOutbound in [true, false] {

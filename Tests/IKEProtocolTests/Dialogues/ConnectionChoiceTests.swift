@@ -1,3 +1,4 @@
+import IKECredentials
 import IPsecPrimitives
 import Testing
 
@@ -167,6 +168,75 @@ struct ConnectionChoiceTests {
         dialogue.initiate()
         #expect(dialogue.right.establishedIKESAs.map(\.connection) == ["site"])
         #expect(dialogue.agree() && dialogue.left.activeChild("net")?.securityProtocol == .ah)
+    }
+
+    @Test("not asked for UDP, a peer of a connection that wants it is known the next time")
+    func withoutEncapsulation() throws {
+        let dialogue = dialogue(
+            other: ([first], { _ in }),
+            meant: (
+                [first],
+                { connection in
+                    connection.remoteAddress = nil
+                    connection.encapsulation = .udp
+                    connection.encapsulationSource = "right.example.yaml:66"
+                }
+            )
+        )
+        dialogue.initiate()
+        let refusal = try #require(dialogue.right.failures.first)
+        #expect(refusal.subject == .encapsulation && refusal.source == "right.example.yaml:66")
+        #expect(dialogue.right.children.isEmpty)
+        dialogue.initiate()
+        #expect(dialogue.right.establishedIKESAs.map(\.connection) == ["site"])
+        #expect(dialogue.agree() && dialogue.right.children.allSatisfy(\.path.isEncapsulated))
+    }
+
+    /// Both prove, one after the other, that they are at one address.
+    @Test("two connections of one address, one of which wants UDP, come up by turns")
+    func byTurns() throws {
+        func udp(_ connection: inout IKEConnection) { connection.encapsulation = .udp }
+        let dialogue = dialogue(other: ([first], { _ in }), meant: ([first], udp))
+        let right = dialogue.right
+        let connections = right.engine.connections
+        func peer(_ identity: String, _ seed: UInt64) -> Party {
+            var setup = Setup()
+            setup.localIdentity = identity
+            let party = Party(
+                identity,
+                setup.localAddress,
+                settings: EngineSettings(),
+                seed: seed
+            )
+            dialogue.configure(party, setup)
+            return party
+        }
+        var store = Setup().mirrored.credentials
+        store.addPresharedKey(
+            SecretBytes(Array(Setup().secret.utf8)),
+            local: IdentityPattern("right.example")!,
+            remote: IdentityPattern("other.example")!
+        )
+        right.absorb(
+            right.engine.setConnections(connections, credentials: store, at: dialogue.now)
+        )
+        func meet(_ party: Party) {
+            dialogue.begin(party)
+            for _ in 0..<6 {
+                dialogue.carry(from: party, to: right)
+                dialogue.carry(from: right, to: party)
+            }
+        }
+        for seed in [UInt64(100), 200] {
+            let mine = peer("left.example", seed)
+            let others = peer("other.example", seed + 1)
+            for party in [mine, others] {
+                meet(party)
+                if party.children.isEmpty { meet(party) }
+            }
+            #expect(mine.children.map(\.path.isEncapsulated) == [true])
+            #expect(others.children.count == 1)
+        }
     }
 
     @Test("nobody is remembered without the secret")

@@ -31,6 +31,7 @@ def register(table):
     table.add("routing/stopped", stopped)
     table.add("routing/before-the-daemon", before_the_daemon)
     table.add("routing/reload", reloaded)
+    table.add("routing/reload-refused", reload_refused)
     table.add("routing/interface-taken", interface_taken)
     table.add("routing/interface-deleted", interface_deleted)
     table.add("routing/circle", circle)
@@ -396,6 +397,41 @@ def reloaded(lab):
         wait_until(lambda: "swan" not in made.left.namespace.ip("link"), "the interface is gone")
         wait_until(lambda: made.children("way1"), "it is up by policy")
         made.ping_cloud()
+
+
+def reload_refused(lab):
+    """A configuration that the kernel does not take leaves interfaces, rules and routes as they were."""
+    with cloud(lab) as made:
+        made.start_peer(1)
+        made.write({"all": tunnel(1, "mtu: 1380", "routes: [10.60.0.0/24]")})
+        made.left.start()
+        wait_until(lambda: made.children("way1"), "the first is up")
+        space = made.left.namespace
+
+        def state():
+            found = [space.ip(*words) for words in (
+                ("link",), ("addr", "show", "swan1"), ("rule",), ("-6", "rule"),
+                ("route", "show", "table", "all", "proto", "167"))]
+            return found + [re.sub(r"packets \d+ bytes \d+", "", space.run("nft", "list", "ruleset"))]
+
+        # Somebody else's, with the metric that the new configuration wants.
+        space.ip("route", "add", "10.61.0.0/24", "dev", "lo", "metric", "77")
+        try:
+            before = state()
+            lines = ["mtu: 1300", "routes: [10.61.0.0/24]", "route-metric: 77"]
+            made.write({"all": [line.replace("169.254.1.1/30", "169.254.1.1/30, 169.254.9.1/32")
+                                for line in tunnel(1, *lines)]}, {"all": tunnel(2)})
+            status, report = made.reload()
+            expect(status == 1 and "route-metric" in str(report["problems"]), f"it says: {report}")
+            wait_until(lambda: "swan2" not in space.ip("link"), "the new interface is gone")
+            after = state()
+            for one, other in zip(before, after):
+                expect(one == other, f"a refused reload changed\n{one}\nto\n{other}")
+            made.write({"all": tunnel(1, "mtu: 1380", "routes: [10.60.0.0/24]")})
+            expect(made.reload()[0] == 0, "the old configuration is refused")
+            expect_ping(space, "169.254.1.1", "169.254.1.2")
+        finally:
+            space.ip("route", "delete", "10.61.0.0/24", "dev", "lo", "metric", "77")
 
 
 def interface_taken(lab):

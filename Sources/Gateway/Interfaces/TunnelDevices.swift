@@ -23,7 +23,7 @@ struct TunnelDevices {
     /// Opens the interfaces of a configuration that are not open yet, and sets each up; those that a
     /// configuration before had stay open, until `keep`.
     ///
-    /// On failure everything is as before but for settings of interfaces that were open.
+    /// On failure `undo` makes everything as before.
     mutating func open(
         _ configuration: GatewayConfiguration,
         _ network: NetworkConfiguration
@@ -41,9 +41,36 @@ struct TunnelDevices {
             }
             try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
         }
-        for device in opened.values { try device.setLasting(true) }
         devices.merge(opened) { old, _ in old }
         devices.merge(extended) { _, new in new }
+        for device in opened.values { try device.setLasting(true) }
+    }
+
+    /// Takes back what `open` did for a configuration that is not to be in force after all.
+    ///
+    /// - Returns: what could not be put back.
+    mutating func undo(
+        to before: TunnelDevices,
+        _ configuration: GatewayConfiguration,
+        _ network: NetworkConfiguration
+    ) -> [SystemCallFailure] {
+        var failures: [SystemCallFailure] = []
+        for (name, device) in devices where before.devices[name] == nil {
+            do throws(SystemCallFailure) { try device.setLasting(false) } catch {
+                failures.append(error)
+            }
+        }
+        self = before
+        for tunnel in configuration.routeBasedTunnels {
+            guard let interface = tunnel.interface, devices[interface.name.value] != nil
+            else { continue }
+            do throws(SystemCallFailure) {
+                try TunnelDevices.setUp(tunnel, interface, of: configuration, network)
+            } catch {
+                failures.append(error)
+            }
+        }
+        return failures
     }
 
     private func make(_ name: String, marks: Int) throws(SystemCallFailure) -> TUNDevice {

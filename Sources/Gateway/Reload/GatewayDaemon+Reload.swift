@@ -41,17 +41,19 @@ extension GatewayDaemon {
         guard change.refusals.isEmpty else {
             return .refused(file, change.refusals.map(ReloadStatus.Problem.init))
         }
+        let before = (device: device, tunnels: tunnelDevices)
         do throws(SystemCallFailure) {
             device = try device.extended(toMarks: new.trafficMarks.count)
             try tunnelDevices.open(new, network)
         } catch {
+            putBack(before)
             return .refused(
                 file,
                 [.init("the interfaces of tunnels cannot be set up: \(error)", remedy: nil)]
             )
         }
         do throws(SystemCallFailure) { try protect(new) } catch {
-            _ = tunnelDevices.keep(configuration)
+            putBack(before)
             return .refused(
                 file,
                 [.init("the kernel does not take the new guard: \(error)", remedy: nil)]
@@ -85,6 +87,16 @@ extension GatewayDaemon {
         guard wanted != plans else { return }
         try keptGuard.replace(plans, by: wanted, network)
         plans = wanted
+    }
+
+    /// Devices and interfaces as the configuration in force has them.
+    private func putBack(_ before: (device: TUNDevice, tunnels: TunnelDevices)) {
+        device = before.device
+        for failure in tunnelDevices.undo(to: before.tunnels, configuration, network) {
+            logger.warning("an interface is not as before the reload: \(failure)")
+        }
+        // Routes to an interface go with its addresses.
+        keepGuard()
     }
 
     private func putInForce(

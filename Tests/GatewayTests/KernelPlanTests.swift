@@ -83,6 +83,34 @@ func routeBasedConfiguration() throws -> GatewayConfiguration {
         #expect(plans.routing.policies.last?.remote.length == 0)
     }
 
+    @Test func aPolicyThatDiscardsEverythingIsTheRest() throws {
+        let policies = """
+            policies:
+              - protect: b/net
+              - discard: {}
+              - bypass: { remote: 192.0.2.0/24 }
+            """
+        let plans = KernelPlans(try configuration(policies: policies), localAddresses: [])
+        let byDefault = KernelPlans(
+            try configuration(gateway: "  default-policy: discard"),
+            localAddresses: []
+        )
+        #expect(plans.packetGuard == byDefault.packetGuard)
+        #expect(plans.routing.policies == byDefault.routing.policies)
+        // What stands before it counts.
+        let before = KernelPlans(
+            try configuration(policies: "policies: [bypass: {remote: 192.0.2.0/24}, discard: {}]"),
+            localAddresses: []
+        )
+        #expect(before.packetGuard.policies.map(\.action) == [.bypass])
+    }
+
+    @Test func connectionsByTCPArePlannedWhereOneMayBe() throws {
+        #expect(
+            KernelPlans(try configuration(), localAddresses: []).packetGuard.streamPorts.isEmpty
+        )
+    }
+
     // The default proposals end with AES-CBC and HMAC-SHA2-512, over IPv4 and perhaps UDP:
     // 1500 - 20 - 8 - 8 (ESP) - 16 (IV) - 32 (ICV) = 1416, in blocks of 16, less the trailer.
     @Test func theDeviceTakesWhatEverySuiteCarries() throws {

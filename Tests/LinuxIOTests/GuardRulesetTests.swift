@@ -159,6 +159,49 @@ struct GuardRulesetTests {
 
     /// Whatever the policies are, nothing is asked of a datagram of a tunnel before it is let in but
     /// where it came from and whether it is an error.
+    @Test func connectionsOfOursAreKnownByPortAndByMark() throws {
+        let without = GuardPlan(policies: []).ruleset()
+        #expect(!without.contains("tcp") && !without.contains("socket"))
+        let plan = GuardPlan(policies: [], streamPorts: [443, 4500])
+        for name in ["prerouting", "input"] {
+            let rules = chain(name, of: plan.ruleset())
+            #expect(rules.contains("tcp dport { 443, 4500 } fib daddr type local accept"))
+            #expect(
+                rules.contains(
+                    "meta l4proto 6 fib daddr type local "
+                        + "socket mark & 0xffff0000 == 0xc1670000 accept"
+                )
+            )
+        }
+        for name in ["output", "postrouting", "forward", "forward_arriving", "forward_leaving"] {
+            let rules = chain(name, of: plan.ruleset())
+            #expect(!rules.contains { $0.contains("tcp dport") || $0.contains("socket") })
+        }
+    }
+
+    /// A policy covers a packet in either direction; only what none covers is the remainder.
+    @Test func theRemainderSparesWhatABypassCoversOnItsWayThrough() throws {
+        var plan = GuardPlan(policies: [
+            try policy(.prohibit, "10.1.0.0/16", "10.8.1.0/24"),
+            try policy(.bypass, "10.1.0.0/16", "10.8.0.0/16"),
+        ])
+        plan.remainder = [try policy(.prohibit, "0.0.0.0/0", "0.0.0.0/0")]
+        let drop = "counter drop comment \"discard 10.1.0.0/16 10.8.1.0/24\""
+        let out = [
+            "ip saddr 10.1.0.0/16 ip daddr 10.8.1.0/24 \(drop)",
+            "ip saddr 10.1.0.0/16 ip daddr 10.8.0.0/16 return",
+        ]
+        let back = [
+            "ip saddr 10.8.1.0/24 ip daddr 10.1.0.0/16 \(drop)",
+            "ip saddr 10.8.0.0/16 ip daddr 10.1.0.0/16 return",
+        ]
+        let rest = ["meta nfproto ipv4 counter drop comment \"discard 0.0.0.0/0 0.0.0.0/0\""]
+        let error = "meta mark & 0xffff0000 == 0xc1660000 return"
+        #expect(chain("inbound", of: plan.ruleset()) == back + [error] + out + rest)
+        let tunnel = "iifname { \"cygnet0\" } return"
+        #expect(chain("outbound", of: plan.ruleset()) == out + [tunnel] + back + rest)
+    }
+
     @Test func datagramsOfTunnelsAreJudgedEarly() throws {
         let plan = GuardPlan(policies: [try policy(.protect, "10.1.0.0/16", "10.2.0.0/16")])
         for name in ["prerouting", "input"] {

@@ -10,7 +10,7 @@ from Tests.Lab.capture import Capture
 from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.errors import INNER_ROUTER, raw_sender
 from Tests.Lab.frames import Wire, icmp_error, udp_packet
-from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_RIGHT
+from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_LEFT, ROUTER_RIGHT
 from Tests.Lab.processes import expect, status_of, wait_until
 from Tests.Lab.tunnel import Tunnel
 
@@ -30,6 +30,11 @@ def register(table):
     table.add("guard/everything-remote", everything_remote)
     table.add("guard/bypass-stays-open", bypass_stays_open)
     table.add("guard/discarded-by-default", discarded_by_default)
+    for value in (1, 2):
+        for place in ("all", "each"):
+            for policy in ("default", "discard", "protect"):
+                table.add(f"guard/sources-filtered/{policy}, {place}={value}", sources_filtered,
+                          value=value, place=place, policy=policy)
 
 
 # The states of the daemon in which the guard must hold.
@@ -309,3 +314,69 @@ def discarded_by_default(lab):
         for space, source in ((inside, INSIDE), (lab.network.left, LEFT.outer)):
             answered = ping(space, source[version], beyond, count=1, wait=0.3)
             expect(answered == 0, f"{source[version]} reaches {beyond}, which no policy covers")
+
+
+@contextlib.contextmanager
+def filter_of_sources(namespace, value, place):
+    """For the time of the block the kernel's filter is on for all interfaces, or for each one."""
+    with namespace.entered():
+        found = os.listdir("/proc/sys/net/ipv4/conf")
+    names = ["all"] if place == "all" else [name for name in found if name not in ("all", "lo")]
+    namespace.sysctl(**{f"net.ipv4.conf.{name}.rp_filter": value for name in names})
+    try:
+        yield
+    finally:
+        namespace.sysctl(**{f"net.ipv4.conf.{name}.rp_filter": 0 for name in names})
+
+
+SOURCES_FILTERED = {
+    "default": (["default-policy: discard"], []),
+    "discard": ([], ["  - protect: peer/net", "  - discard: {}"]),
+    "protect": ([], []),
+}
+
+
+def sources_filtered(lab, value, place, policy):
+    """Where the kernel looks up the way back of what arrives, IKE, ESP and what a policy lets pass
+    arrive, and what is discarded stays out."""
+    inside, left, router = lab.inside(), lab.network.left, lab.network.router
+    gateway, policies = SOURCES_FILTERED[policy]
+    own = f"local: ['{LEFT.outer[4]}', '{LEFT.outer[6]}', '{INSIDE[4]}', '{INSIDE[6]}']"
+    others = f"remote: ['{ROUTER_RIGHT[4]}', '{ROUTER_RIGHT[6]}']"
+    # Answers to pings have other types, and those of neighbours on the way others still.
+    top = ["policies:", f"  - bypass: {{{own}, {others}}}", *policies]
+    for encapsulation in ("udp", "esp"):
+        tunnel = BOTH.but(encapsulation=encapsulation)
+        with filter_of_sources(left, value, place):
+            lab.left.apply(tunnel, RIGHT, gateway=gateway, top=top)
+            lab.right.apply(tunnel, LEFT)
+            lab.left.initiate()
+            for version in (4, 6):
+                expect_ping(inside, INSIDE[version], RIGHT.inner[version])
+                expect_ping(lab.network.right, RIGHT.inner[version], INSIDE[version])
+                expect_ping(left, LEFT.inner[version], RIGHT.inner[version])
+                expect_ping(lab.network.right, RIGHT.inner[version], LEFT.inner[version])
+                for space, source in ((inside, INSIDE), (left, LEFT.outer)):
+                    expect_ping(space, source[version], ROUTER_RIGHT[version])
+                    expect_ping(router, ROUTER_RIGHT[version], source[version])
+                    beyond = ROUTER_LEFT[version]
+                    passes = policy == "protect"
+                    for one, other, where in ((source[version], beyond, space),
+                                              (beyond, source[version], router)):
+                        answered = ping(where, one, other, count=1, wait=0.3)
+                        expect((answered == 1) == passes, f"{one} to {other}: {answered} answers")
+            lab.left.delete_ike()
+            wait_until(lambda: not lab.left.connection().get("ikeSA"), "the end of the IKE SA")
+            lab.left.stop()
+            lab.left.lift_guard()
+    expect_forwarded_discarded(lab, passes)
+
+
+def expect_forwarded_discarded(lab, passes):
+    """Somebody flushes nftables while no gateway runs: rules hold what is on its way through."""
+    inside, left = lab.inside(), lab.network.left
+    lab.left.guard("set")
+    left.run("nft", "flush", "ruleset")
+    for version in (4, 6):
+        answered = ping(inside, INSIDE[version], ROUTER_LEFT[version], count=1, wait=0.3)
+        expect((answered == 1) == passes, f"{answered} answers without nftables")

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -31,6 +32,7 @@ def register(table):
     table.add("stream/keeps-its-delay-under-load", delay)
     table.add("stream/nothing-in-clear-when-killed", killed)
     table.add("stream/ends-with-its-tunnel", ends)
+    table.add("stream/between-protected-hosts", between_hosts)
 
 
 @contextlib.contextmanager
@@ -269,3 +271,38 @@ def ends(lab):
         wait_until(lambda: transport(lab.left) == "tcp" and lab.left.established(),
                    "the tunnel by TCP again", 10)
         both_ways(lab)
+
+
+def between_hosts(lab):
+    """A tunnel for the gateways' own outer addresses leaves the connection that carries it alone, at
+    the end that began it and at the one that answered, and nothing else in clear."""
+    with by_tcp(lab, alone=True, left_networks=(LEFT.outer[4] + "/32",),
+                right_networks=(RIGHT.outer[4] + "/32",)) as right:
+        with Capture(lab.network.left, "wan") as capture:
+            expect_ping(lab.network.left, LEFT.outer[4], RIGHT.outer[4])
+            expect_ping(lab.network.right, RIGHT.outer[4], LEFT.outer[4])
+            # Another service of either end is reached by the tunnel alone.
+            transfer(lab.network.left, LEFT.outer[4], lab.network.right, RIGHT.outer[4], 1 << 20)
+            capture.stop()
+        expect(all(frame.kind != "clear" or PORT in ports_of(frame) for frame in capture.frames
+                   if frame.version == 4), "something else went in clear")
+        lab.left.kill()
+        right.kill()
+        # Without a socket of ours a segment from the peer's port reaches nobody.
+        with lab.network.left.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.bind((LEFT.outer[4], 7801))
+            listener.listen()
+            listener.settimeout(0.5)
+            right.guard("lift")
+            with lab.network.right.socket(socket.AF_INET, socket.SOCK_STREAM) as stranger:
+                stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                stranger.bind((RIGHT.outer[4], PORT))
+                stranger.settimeout(0.5)
+                with contextlib.suppress(OSError):
+                    stranger.connect((LEFT.outer[4], 7801))
+                    raise AssertionError("a stranger reached a protected port in clear")
+
+
+def ports_of(frame):
+    """Of a TCP segment."""
+    return struct.unpack("!HH", frame.payload[:4]) if len(frame.payload) >= 4 else ()

@@ -33,6 +33,9 @@ extension GatewayDaemon {
         for failure in tunnelDevices.keep(configuration) {
             logger.warning("an interface that is not needed stays: \(failure)")
         }
+        if network.lacksIPv6 {
+            logger.notice("the kernel has no IPv6: rules, routes and addresses are of IPv4 alone")
+        }
     }
 
     /// Makes an interface anew that somebody deleted.

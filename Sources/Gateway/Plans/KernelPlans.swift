@@ -13,7 +13,7 @@ package struct KernelPlans: Hashable, Sendable {
         let settings = configuration.settings
         let mark = PacketMark(value: settings.firewallMark, mask: settings.firewallMask)
         let tunnels = configuration.routeBasedTunnels
-        let policies = configuration.policies.flatMap { policy in
+        var policies = configuration.policies.flatMap { policy in
             policy.pairs.flatMap { pair in
                 TrafficPolicy.covering(
                     TrafficPolicy.Action(policy.action),
@@ -23,8 +23,12 @@ package struct KernelPlans: Hashable, Sendable {
             }
         }
         var remainder: [TrafficPolicy] = []
-        if settings.defaultPolicy == .discard {
-            for version in [IPVersion.v4, .v6] {
+        for version in [IPVersion.v4, .v6] {
+            // Written as a policy it is the same, but for interfaces: what is routed to those passes
+            // beside the default, and not beside a policy.
+            if tunnels.isEmpty, let rest = KernelPlans.takeRest(of: version, from: &policies) {
+                remainder.append(rest)
+            } else if settings.defaultPolicy == .discard {
                 remainder += TrafficPolicy.covering(
                     .prohibit,
                     local: .everything(version),
@@ -48,9 +52,27 @@ package struct KernelPlans: Hashable, Sendable {
             policies: policies,
             localAddresses: settings.listenAddresses,
             ports: [settings.ikePort, settings.natPort],
+            streamPorts: configuration.connections.contains {
+                $0.paths.transport.value != .udp
+            } ? settings.tcpPorts : [],
             tunnelInterfaces: tunnels.compactMap { $0.interface?.name.value },
             remainder: remainder
         )
+    }
+
+    /// Takes the policy that discards everything of a version away, and those behind it, which decide
+    /// nothing.
+    private static func takeRest(
+        of version: IPVersion,
+        from policies: inout [TrafficPolicy]
+    ) -> TrafficPolicy? {
+        let place = policies.firstIndex {
+            $0.version == version && $0.action == .prohibit && $0.isForEverything
+        }
+        guard let place else { return nil }
+        let rest = policies[place]
+        policies = policies[..<place] + policies[place...].filter { $0.version != version }
+        return rest
     }
 }
 

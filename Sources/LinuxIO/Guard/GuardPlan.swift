@@ -10,6 +10,8 @@ package struct GuardPlan: Hashable, Sendable {
     package var localAddresses: [IPAddress]
     /// UDP ports of our IKE and encapsulated ESP.
     package var ports: [UInt16]
+    /// TCP ports of our IKE and of ESP along connections; empty where none may go by TCP.
+    package var streamPorts: [UInt16]
     /// Interfaces on the protected side of the boundary (RFC 4301 §3.1), where packets are in
     /// clear by right; needed only when a policy's local and remote networks overlap.
     package var insideInterfaces: [String]
@@ -25,6 +27,7 @@ package struct GuardPlan: Hashable, Sendable {
         policies: [TrafficPolicy],
         localAddresses: [IPAddress] = [],
         ports: [UInt16] = [500, 4500],
+        streamPorts: [UInt16] = [],
         insideInterfaces: [String] = [],
         tunnelInterfaces: [String] = [],
         remainder: [TrafficPolicy] = []
@@ -34,6 +37,7 @@ package struct GuardPlan: Hashable, Sendable {
         self.policies = policies
         self.localAddresses = localAddresses
         self.ports = ports
+        self.streamPorts = streamPorts
         self.insideInterfaces = insideInterfaces
         self.tunnelInterfaces = tunnelInterfaces
         self.remainder = remainder

@@ -164,7 +164,23 @@ extension GuardPlan {
             ? ["fib daddr type local"] : [IPVersion.v4, .v6].compactMap(ownDestination)
         return destinations.flatMap {
             ["udp dport \(ports) \($0) accept", "meta l4proto { 50, 51 } \($0) accept"]
+                + ownSegmentRules(to: $0)
         }
+    }
+
+    /// Along connections (RFC 9329): those that we answer are known by their port, for the kernel does
+    /// not show the mark of one that is only being made, and those that we began by the mark of their
+    /// socket, for the peer's port is anybody's choice.
+    private func ownSegmentRules(to destination: String) -> [String] {
+        guard !streamPorts.isEmpty else { return [] }
+        let ports = GuardPlan.set(streamPorts.map(String.init))
+        let isOwn =
+            "socket mark & \(GuardPlan.hexadecimal(mark.mask)) == "
+            + GuardPlan.hexadecimal(mark.value)
+        return [
+            "tcp dport \(ports) \(destination) accept",
+            "meta l4proto 6 \(destination) \(isOwn) accept",
+        ]
     }
 
     /// What else is our own: later fragments, and ICMP errors that quote a packet of ours.
@@ -224,15 +240,16 @@ extension GuardPlan {
             + remainder.flatMap { GuardPlan.rules(for: $0, direction) }
     }
 
-    /// What the remainder must not take: what hosts inside send to be protected arrives in clear by
-    /// right, and what came out of a tunnel leaves in clear to them.
+    /// What the remainder must not take: what hosts inside send to be protected, or in clear by a
+    /// bypass, arrives in clear by right; what came out of a tunnel, or answers by a bypass, leaves in
+    /// clear to them.
     private func passing(_ direction: Direction) -> [String] {
         let tunnels = GuardPlan.set(([device] + tunnelInterfaces).map(GuardPlan.quoted))
         switch direction {
         case .inbound:
-            let own = policies.filter { $0.action == .protect }.flatMap { policy in
+            let own = policies.flatMap { policy in
                 var outbound = policy
-                outbound.action = .bypass
+                if policy.action == .protect { outbound.action = .bypass }
                 return GuardPlan.rules(for: outbound, .outbound)
             }
             let errors = mark.forErrors.map { GuardPlan.matches($0) + " return" }
@@ -242,7 +259,11 @@ extension GuardPlan {
                 "iifname \(interfaceSet) return", "fib daddr oifname \(interfaceSet) return",
             ]
         case .outbound:
-            let left = ["iifname \(tunnels) return"]
+            let left =
+                ["iifname \(tunnels) return"]
+                + policies.filter { $0.action != .protect }.flatMap {
+                    GuardPlan.rules(for: $0, .inbound)
+                }
             return tunnelInterfaces.isEmpty ? left : left + ["oifname \(interfaceSet) return"]
         }
     }

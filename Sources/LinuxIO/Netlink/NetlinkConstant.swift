@@ -56,6 +56,8 @@ enum LinkAttribute {
     static let alias: UInt16 = 20
     static let statistics: UInt16 = 23
     static let ignoreRoutesWithLinkDown: UInt16 = 29
+    /// IFF_UP.
+    static let up: UInt32 = 0x1
     /// IFF_LOWER_UP.
     static let lowerUp: UInt32 = 0x1_0000
 }

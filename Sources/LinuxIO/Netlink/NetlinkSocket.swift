@@ -1,8 +1,21 @@
 internal import CLinux
 internal import Glibc
 
+/// Who answers requests of rtnetlink: the kernel, or a test in the place of another kernel.
+protocol NetlinkRequests: AnyObject {
+    /// Sends one request and collects what comes back.
+    ///
+    /// - Parameter what: names the request in an error, as `ip` would: `ip rule add …`.
+    func request(
+        _ type: UInt16,
+        flags: UInt16,
+        _ body: NetlinkEncoder,
+        what: String
+    ) throws(SystemCallFailure) -> [NetlinkMessage]
+}
+
 /// Requests to the kernel over netlink, one at a time, each with its answers.
-final class NetlinkSocket {
+final class NetlinkSocket: NetlinkRequests {
     private let file: FileDescriptor
     private var sequence: UInt32 = 0
 
@@ -16,9 +29,6 @@ final class NetlinkSocket {
         file = FileDescriptor(owning: number)
     }
 
-    /// Sends one request and collects what comes back.
-    ///
-    /// - Parameter what: names the request in an error, as `ip` would: `ip rule add …`.
     func request(
         _ type: UInt16,
         flags: UInt16,

@@ -4,10 +4,16 @@ package import IPsecPrimitives
 
 /// Links, addresses, routes and rules of this network namespace, through rtnetlink.
 package final class NetworkConfiguration {
-    let socket: NetlinkSocket
+    let socket: any NetlinkRequests
+    /// Whether the kernel said that it has no IPv6; there its rules, routes and addresses are left out.
+    package internal(set) var lacksIPv6 = false
 
     package init() throws(SystemCallFailure) {
         socket = try NetlinkSocket()
+    }
+
+    init(_ socket: any NetlinkRequests) {
+        self.socket = socket
     }
 
     // MARK: Links and addresses
@@ -90,6 +96,8 @@ package final class NetworkConfiguration {
                 what: "ip address add \(address)/\(prefixLength) dev \(name)"
             )
         } catch  where error.errorNumber == EEXIST {
+        } catch  where address.version == .v6 && error.tellsThatFamilyIsMissing {
+            lacksIPv6 = true
         }
     }
 
@@ -157,6 +165,20 @@ package final class NetworkConfiguration {
         body.number(UInt32(isUp ? 1 : 0))
         body.number(UInt32(isUp ? 1 : 0))
         return body
+    }
+
+    /// Nil when there is no such link, or when it is down and the kernel takes no routes to it.
+    func indexOfLinkThatIsUp(_ name: String) -> UInt32? {
+        guard let index = try? linkIndex(name) else { return nil }
+        let answers = try? socket.request(
+            NetlinkConstant.getLink,
+            flags: 0,
+            link(index: index, isUp: false),
+            what: "ip link show \(name)"
+        )
+        let flags = answers?.first { $0.type == NetlinkConstant.newLink }?
+            .body.number(at: 8, as: UInt32.self)
+        return (flags ?? 0) & LinkAttribute.up != 0 ? index : nil
     }
 
     func linkIndex(_ name: String) throws(SystemCallFailure) -> UInt32 {

@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 internal import IPsecPrimitives
 
@@ -7,20 +6,21 @@ extension NetworkConfiguration {
     /// Makes rules and routes what `plan` says, changing only what differs, and only our own.
     ///
     /// New rules are in place before old ones go, so that nothing that both protect passes in
-    /// clear meanwhile. Without the device everything that a policy
+    /// clear meanwhile. Without the device, or while it is down, everything that a policy
     /// protects is unreachable.
+    ///
+    /// What the kernel refuses keeps nothing else from being done, and is told at the end.
     ///
     /// - Returns: how many rules and routes changed.
     @discardableResult
     package func apply(_ plan: RoutingPlan) throws(SystemCallFailure) -> Int {
-        let index = unsafe cygnet_interface_index(plan.device)
         var interfaces: [String: UInt32] = [:]
         for name in Set(plan.interfaceRoutes.map(\.interface)) {
-            interfaces[name] = interfaceIndex(name)
+            interfaces[name] = indexOfLinkThatIsUp(name)
         }
         let wanted = try RoutingDerivation(
             plan,
-            deviceIndex: index > 0 ? UInt32(index) : nil,
+            deviceIndex: indexOfLinkThatIsUp(plan.device),
             interfaces: interfaces
         )
         return try reconcile(wanted.rules, wanted.routes)
@@ -46,11 +46,38 @@ extension NetworkConfiguration {
         // Putting a route replaced the one of its key; deleting that would delete the new one.
         let replaced = Set(routes.map(\.key))
         let staleRoutes = presentRoutes.subtracting(routes).filter { !replaced.contains($0.key) }
-        for route in missingRoutes { try add(route) }
-        for rule in missingRules { try add(rule) }
-        for rule in staleRules { try delete(rule) }
-        for route in staleRoutes { try delete(route) }
-        return missingRoutes.count + missingRules.count + staleRules.count + staleRoutes.count
+        var changes = RoutingChanges()
+        // What keeps traffic in needs no device, and comes before what lets it go somewhere.
+        for route in missingRoutes where route.target == .unreachable {
+            changes.perform(for: route.version) { () throws(SystemCallFailure) in
+                try add(route, beside: presentRoutes)
+            }
+        }
+        for rule in missingRules {
+            changes.perform(for: rule.version) { () throws(SystemCallFailure) in
+                try add(rule)
+            }
+        }
+        let hasEveryRule = changes.failures.isEmpty
+        for route in missingRoutes where route.target != .unreachable {
+            changes.perform(for: route.version) { () throws(SystemCallFailure) in
+                try add(route, beside: presentRoutes)
+            }
+        }
+        // Where a new rule is missing an old one may be what protects in its place.
+        for rule in staleRules where hasEveryRule {
+            changes.perform(for: rule.version) { () throws(SystemCallFailure) in
+                try delete(rule)
+            }
+        }
+        for route in staleRoutes {
+            changes.perform(for: route.version) { () throws(SystemCallFailure) in
+                try delete(route)
+            }
+        }
+        if changes.lacksIPv6 { lacksIPv6 = true }
+        if let failure = changes.failure { throw failure }
+        return changes.count
     }
 
     /// From the last to the first, so that what is left is always the beginning of the old
@@ -66,7 +93,7 @@ extension NetworkConfiguration {
 
     // MARK: Changes
 
-    private func add(_ rule: RoutingRule) throws(SystemCallFailure) {
+    private func add(_ rule: RoutingRule) throws(SystemCallFailure) -> Bool {
         do {
             _ = try socket.request(
                 NetlinkConstant.newRule,
@@ -76,9 +103,10 @@ extension NetworkConfiguration {
             )
         } catch  where error.errorNumber == EEXIST {
         }
+        return true
     }
 
-    private func delete(_ rule: RoutingRule) throws(SystemCallFailure) {
+    private func delete(_ rule: RoutingRule) throws(SystemCallFailure) -> Bool {
         do {
             _ = try socket.request(
                 NetlinkConstant.deleteRule,
@@ -88,30 +116,53 @@ extension NetworkConfiguration {
             )
         } catch  where error.errorNumber == ENOENT {
         }
+        return true
     }
 
-    private func add(_ route: Route) throws(SystemCallFailure) {
+    private func add(
+        _ route: Route,
+        beside present: Set<Route>
+    ) throws(SystemCallFailure) -> Bool {
         do {
-            try put(route)
+            try put(route, beside: present)
+            return true
         } catch  where error.errorNumber == EINVAL && route.preferredSource != nil {
             // The address has gone, or is still being checked for duplicates; without the hint
             // only sockets that chose no source are worse off.
             var plain = route
             plain.preferredSource = nil
-            try put(plain)
+            if present.contains(plain) { return false }
+            try put(plain, beside: present)
+            return true
+        } catch  where route.isClosedWithout(error) {
+            return false
         }
     }
 
-    private func put(_ route: Route) throws(SystemCallFailure) {
+    /// One of ours with the same key makes place; one of somebody else's stays, and is told of.
+    private func put(_ route: Route, beside present: Set<Route>) throws(SystemCallFailure) {
+        do {
+            try create(route)
+        } catch  where error.errorNumber == EEXIST {
+            let ours = present.filter { $0.key == route.key }
+            guard !ours.isEmpty else { throw route.conflict }
+            for old in ours { _ = try delete(old) }
+            do { try create(route) } catch  where error.errorNumber == EEXIST {
+                throw route.conflict
+            }
+        }
+    }
+
+    private func create(_ route: Route) throws(SystemCallFailure) {
         _ = try socket.request(
             NetlinkConstant.newRoute,
-            flags: NetlinkConstant.create | NetlinkConstant.replace,
+            flags: NetlinkConstant.create | NetlinkConstant.exclusive,
             route.encoded(),
-            what: "ip route replace \(route.destination) table \(route.table)"
+            what: "ip route add \(route.destination) table \(route.table)"
         )
     }
 
-    private func delete(_ route: Route) throws(SystemCallFailure) {
+    private func delete(_ route: Route) throws(SystemCallFailure) -> Bool {
         do {
             _ = try socket.request(
                 NetlinkConstant.deleteRoute,
@@ -121,6 +172,7 @@ extension NetworkConfiguration {
             )
         } catch  where error.errorNumber == ESRCH || error.errorNumber == ENOENT {
         }
+        return true
     }
 
     // MARK: What is there

@@ -2,12 +2,7 @@ package import IPsecPrimitives
 
 /// The rules and routes that a plan comes to, as the kernel will report them.
 ///
-/// In this order, by priority: packets of our own go around; ICMP errors that the guard marked for what
-/// they quote go to the device, whoever they are from; what the link itself lives on (multicast and
-/// link-local) goes around a policy that covers it only by being wide; each policy in its order, and
-/// before one that forbids everything what came out of a tunnel; then hints, which give local sockets
-/// that chose no source an inner one. Behind them all is a place to go to, where the system's own rules
-/// take over.
+/// The rules of each version are a ``RuleSequence``.
 struct RoutingDerivation: Equatable {
     var rules: [RoutingRule] = []
     var routes: [Route] = []
@@ -23,7 +18,7 @@ struct RoutingDerivation: Equatable {
         for version in [IPVersion.v4, .v6] {
             let policies = plan.policies.filter { $0.version == version }
             if policies.isEmpty { continue }
-            appendRules(plan, version, policies)
+            rules += RuleSequence(plan, version, policies).rules
             appendRoutes(plan, version, policies, deviceIndex: deviceIndex)
         }
         appendInterfaceRoutes(plan.interfaceRoutes, interfaces)
@@ -35,85 +30,6 @@ struct RoutingDerivation: Equatable {
                 remedy: "Use fewer policies, or a lower rule-priority: rules of one version have "
                     + "the priorities from \(plan.firstPriority) to \(last)."
             )
-        }
-    }
-
-    private mutating func appendRules(
-        _ plan: RoutingPlan,
-        _ version: IPVersion,
-        _ policies: [TrafficPolicy]
-    ) {
-        let end = plan.lastPriority
-        var priority = plan.firstPriority
-        func next(_ action: RoutingRule.Action) -> RoutingRule {
-            defer { priority += 1 }
-            return RoutingRule(version: version, priority: priority, action: action)
-        }
-        rules.append(RoutingRule(version: version, priority: end, action: .nothing))
-        var own = next(.goTo(priority: end))
-        own.mark = plan.mark
-        rules.append(own)
-        if let mark = plan.mark.forErrors, policies.contains(where: { $0.action == .protect }) {
-            var error = next(.lookup(table: plan.table))
-            error.mark = mark
-            rules.append(error)
-        }
-        for range in RoutingDerivation.linkRanges(version)
-        where policies.contains(where: { $0.action != .bypass && $0.remote.surrounds(range) }) {
-            var rule = next(.goTo(priority: end))
-            rule.destination = range
-            rules.append(rule)
-        }
-        for policy in policies {
-            guard let ports = RoutingDerivation.expressible(policy) else { continue }
-            if policy.isForEverything, policy.action == .prohibit {
-                // What came out of a tunnel is on its way to a host inside, which no policy names as
-                // remote.
-                var arrived = next(.goTo(priority: end))
-                arrived.inputInterface = plan.device
-                rules.append(arrived)
-            }
-            var rule = next(RoutingDerivation.action(policy, table: plan.table, end: end))
-            rule.source = policy.local.length > 0 ? policy.local : nil
-            rule.destination = policy.remote.length > 0 ? policy.remote : nil
-            rule.ipProtocol = policy.ipProtocol
-            rule.sourcePorts = ports.local
-            rule.destinationPorts = ports.remote
-            rules.append(rule)
-        }
-        appendHints(plan, version, policies, end: end, next: next)
-    }
-
-    private mutating func appendHints(
-        _ plan: RoutingPlan,
-        _ version: IPVersion,
-        _ policies: [TrafficPolicy],
-        end: UInt32,
-        next: (RoutingRule.Action) -> RoutingRule
-    ) {
-        for policy in policies where policy.action == .protect && policy.preferredSource != nil {
-            guard let ports = RoutingDerivation.expressible(policy), policy.local.length > 0
-            else { continue }
-            var hint = next(.lookup(table: plan.table))
-            hint.inputInterface = "lo"
-            hint.destination = policy.remote.length > 0 ? policy.remote : nil
-            hint.ipProtocol = policy.ipProtocol
-            hint.destinationPorts = ports.remote
-            switch version {
-            case .v4:
-                hint.source = IPPrefix(address: .unspecified(.v4), length: 32)
-            case .v6:
-                // "No source yet" cannot be matched in IPv6, but "any source" can, in two halves:
-                // whoever has chosen one goes on behind our rules.
-                for half in ["::/1", "8000::/1"] {
-                    var chosen = hint
-                    chosen.action = .goTo(priority: end)
-                    chosen.source = IPPrefix(half)
-                    rules.append(chosen)
-                    hint.priority = next(.nothing).priority
-                }
-            }
-            rules.append(hint)
         }
     }
 
@@ -195,56 +111,6 @@ struct RoutingDerivation: Equatable {
 
     private static let deviceMetric: UInt32 = 10
     private static let lastResortMetric: UInt32 = 4_278_198_272
-
-    /// What neighbours on one link need among themselves.
-    private static func linkRanges(_ version: IPVersion) -> [IPPrefix] {
-        let texts =
-            switch version {
-            case .v4: ["224.0.0.0/4", "169.254.0.0/16", "255.255.255.255"]
-            case .v6: ["ff00::/8", "fe80::/10"]
-            }
-        return texts.compactMap { IPPrefix($0) }
-    }
-
-    private static func action(
-        _ policy: TrafficPolicy,
-        table: UInt32,
-        end: UInt32
-    ) -> RoutingRule.Action {
-        switch policy.action {
-        case .protect: .lookup(table: table)
-        case .bypass: .goTo(priority: end)
-        case .prohibit: .prohibit
-        }
-    }
-
-    /// The ports that a rule can match, or nil when no rule can stand for the policy.
-    ///
-    /// The kernel's rules know ports 1 to 65534, and no ICMP types. Where they cannot be exact, a
-    /// protect policy takes in more, and the others are left to the guard and to the packet path,
-    /// which are: nothing passes in clear that should not.
-    private static func expressible(
-        _ policy: TrafficPolicy
-    ) -> (local: PortRange, remote: PortRange)? {
-        if policy.localPorts.isAny, policy.remotePorts.isAny { return (.any, .any) }
-        let hasPorts = [6, 17, 33, 132, 136].contains(policy.ipProtocol)
-        guard hasPorts, !policy.localPorts.isOpaque, !policy.remotePorts.isOpaque,
-            let local = clamped(policy.localPorts), let remote = clamped(policy.remotePorts)
-        else { return policy.action == .protect ? (.any, .any) : nil }
-        return (local, remote)
-    }
-
-    private static func clamped(_ ports: PortRange) -> PortRange? {
-        if ports.isAny { return .any }
-        return PortRange(max(ports.lower, 1), through: min(ports.upper, 65_534))
-    }
-}
-
-extension IPPrefix {
-    /// Whether `other` lies within and is smaller.
-    fileprivate func surrounds(_ other: IPPrefix) -> Bool {
-        length < other.length && contains(other.address)
-    }
 }
 
 extension RoutingPlan {

@@ -73,5 +73,5 @@ package struct TrafficPolicy: Hashable, Sendable {
     package var version: IPVersion { local.version }
 
     /// Whether it covers every packet of its version.
-    var isForEverything: Bool { local.length == 0 && remote.length == 0 && ipProtocol == 0 }
+    package var isForEverything: Bool { local.length == 0 && remote.length == 0 && ipProtocol == 0 }
 }

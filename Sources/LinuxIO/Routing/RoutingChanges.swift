@@ -1,0 +1,71 @@
+internal import Glibc
+internal import IPsecPrimitives
+
+/// Changes of rules and routes, of which each is made whatever became of those before.
+struct RoutingChanges {
+    /// How many were made.
+    private(set) var count = 0
+    private(set) var failures: [SystemCallFailure] = []
+    /// Whether the kernel was booted without IPv6, which then neither needs rules nor has any way out.
+    private(set) var lacksIPv6 = false
+
+    /// - Parameter change: returns whether anything is different now.
+    mutating func perform(
+        for version: IPVersion,
+        _ change: () throws(SystemCallFailure) -> Bool
+    ) {
+        if version == .v6, lacksIPv6 { return }
+        do throws(SystemCallFailure) {
+            if try change() { count += 1 }
+        } catch {
+            if version == .v6, error.tellsThatFamilyIsMissing {
+                lacksIPv6 = true
+            } else {
+                failures.append(error)
+            }
+        }
+    }
+
+    /// All of them as one: the first, and how many there were.
+    var failure: SystemCallFailure? {
+        guard var first = failures.first else { return nil }
+        if failures.count > 1 {
+            first.remedy +=
+                " The kernel refused \(failures.count - 1) more of our rules and routes."
+        }
+        return first
+    }
+}
+
+extension SystemCallFailure {
+    /// What the kernel says of rules (the first), and of routes and addresses (the second) of an
+    /// address family that it was booted without.
+    var tellsThatFamilyIsMissing: Bool {
+        errorNumber == EAFNOSUPPORT || errorNumber == EOPNOTSUPP
+    }
+}
+
+extension Route {
+    var version: IPVersion { destination.version }
+
+    /// Whether a refusal leaves what the route is for unreachable, and is no fault: the device went
+    /// down meanwhile, or does not speak IPv6.
+    func isClosedWithout(_ failure: SystemCallFailure) -> Bool {
+        guard case .device = target else { return false }
+        switch failure.errorNumber {
+        case ENETDOWN: return true
+        case EACCES, ENODEV: return version == .v6
+        default: return false
+        }
+    }
+
+    /// What to tell where somebody else has a route with the same key.
+    var conflict: SystemCallFailure {
+        SystemCallFailure(
+            call: "ip route add \(destination) metric \(metric) table \(table)",
+            errorNumber: EEXIST,
+            remedy: "Another program has a route to \(destination) with metric \(metric) there, "
+                + "which stays as it is: give the tunnel another route-metric, or remove that route."
+        )
+    }
+}

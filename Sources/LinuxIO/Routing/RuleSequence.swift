@@ -1,0 +1,173 @@
+internal import IPsecPrimitives
+
+/// The rules of one IP version, each with the next priority.
+///
+/// In this order: packets of our own go around; ICMP errors that the guard marked for what they quote go
+/// to the device, whoever they are from; each policy in its order. What the link itself lives on
+/// (multicast and link-local) goes around a policy that covers it only by being wide, and not around one
+/// that names it. Then come hints, which give local sockets that chose no source an inner one. Behind
+/// them all is a place to go to, where the system's own rules take over.
+///
+/// A rule is asked for more than the way of a packet. For each packet that arrives the kernel's filter
+/// of sources (`rp_filter`), and such ones of firewalls (`fib saddr`, `rpfilter`), look up the way back:
+/// with the addresses exchanged, without the mark, and for what is delivered here with `lo` as the
+/// interface that it came by, as if it were sent here. A rule that forbids a way forbids what comes from
+/// there too, IKE and ESP included. So rules forbid what is forwarded, and what this machine itself
+/// sends only where a policy names its `local` side; the rest of that is the filter's.
+struct RuleSequence {
+    private(set) var rules: [RoutingRule] = []
+    private let plan: RoutingPlan
+    private let version: IPVersion
+    private var priority: UInt32
+
+    /// - Parameter policies: of that version alone, in the order in which they decide.
+    init(_ plan: RoutingPlan, _ version: IPVersion, _ policies: [TrafficPolicy]) {
+        self.plan = plan
+        self.version = version
+        priority = plan.firstPriority
+        rules.append(
+            RoutingRule(version: version, priority: plan.lastPriority, action: .nothing)
+        )
+        appendMarks(policies)
+        let order = LinkOrder(policies, version)
+        for policy in order.leading { append(policy, behind: policies) }
+        for policy in order.leading where order.isOnLink(policy) { appendHint(policy) }
+        for range in order.exempt {
+            var rule = next(around)
+            rule.destination = range
+            rules.append(rule)
+        }
+        for policy in order.trailing { append(policy, behind: policies) }
+        for policy in policies where !order.isOnLink(policy) { appendHint(policy) }
+    }
+
+    // MARK: Policies
+
+    private mutating func appendMarks(_ policies: [TrafficPolicy]) {
+        var own = next(around)
+        own.mark = plan.mark
+        rules.append(own)
+        guard let mark = plan.mark.forErrors, policies.contains(where: { $0.action == .protect })
+        else { return }
+        var error = next(.lookup(table: plan.table))
+        error.mark = mark
+        rules.append(error)
+    }
+
+    private mutating func append(_ policy: TrafficPolicy, behind policies: [TrafficPolicy]) {
+        guard let ports = RuleSequence.expressible(policy) else { return }
+        if policy.isForEverything, policy.action == .prohibit { appendExceptions(policies) }
+        if policy.action == .prohibit, policy.local.length == 0 {
+            // From any address: from that of IKE and ESP as well.
+            var here = matching(policy, ports, around)
+            here.inputInterface = "lo"
+            rules.append(here)
+        }
+        rules.append(matching(policy, ports, action(policy)))
+    }
+
+    /// What passes before everything is forbidden.
+    private mutating func appendExceptions(_ policies: [TrafficPolicy]) {
+        // What came out of a tunnel is on its way to a host inside, which no policy names as remote.
+        var arrived = next(around)
+        arrived.inputInterface = plan.device
+        rules.append(arrived)
+        for policy in policies.prefix(while: { !$0.isEndOfAll }) where policy.action == .bypass {
+            let exact = RuleSequence.expressible(policy)
+            // Nothing is behind it that it could hide, and the filter is exact.
+            if exact == nil { rules.append(matching(policy, (.any, .any), around)) }
+            let ports = exact ?? (.any, .any)
+            // The answers, on their way to a host inside.
+            var back = next(around)
+            back.source = policy.remote.length > 0 ? policy.remote : nil
+            back.destination = policy.local.length > 0 ? policy.local : nil
+            back.ipProtocol = policy.ipProtocol
+            back.sourcePorts = ports.remote
+            back.destinationPorts = ports.local
+            rules.append(back)
+        }
+    }
+
+    private mutating func appendHint(_ policy: TrafficPolicy) {
+        guard policy.action == .protect, policy.preferredSource != nil, policy.local.length > 0,
+            let ports = RuleSequence.expressible(policy)
+        else { return }
+        var hint = next(.lookup(table: plan.table))
+        hint.inputInterface = "lo"
+        hint.destination = policy.remote.length > 0 ? policy.remote : nil
+        hint.ipProtocol = policy.ipProtocol
+        hint.destinationPorts = ports.remote
+        switch version {
+        case .v4:
+            hint.source = IPPrefix(address: .unspecified(.v4), length: 32)
+        case .v6:
+            // "No source yet" cannot be matched in IPv6, but "any source" can, in two halves:
+            // whoever has chosen one goes on behind our rules.
+            for half in ["::/1", "8000::/1"] {
+                var chosen = hint
+                chosen.action = around
+                chosen.source = IPPrefix(half)
+                rules.append(chosen)
+                hint.priority = next(.nothing).priority
+            }
+        }
+        rules.append(hint)
+    }
+
+    // MARK: Terms
+
+    private var around: RoutingRule.Action { .goTo(priority: plan.lastPriority) }
+
+    private mutating func next(_ action: RoutingRule.Action) -> RoutingRule {
+        defer { priority += 1 }
+        return RoutingRule(version: version, priority: priority, action: action)
+    }
+
+    private mutating func matching(
+        _ policy: TrafficPolicy,
+        _ ports: (local: PortRange, remote: PortRange),
+        _ action: RoutingRule.Action
+    ) -> RoutingRule {
+        var rule = next(action)
+        rule.source = policy.local.length > 0 ? policy.local : nil
+        rule.destination = policy.remote.length > 0 ? policy.remote : nil
+        rule.ipProtocol = policy.ipProtocol
+        rule.sourcePorts = ports.local
+        rule.destinationPorts = ports.remote
+        return rule
+    }
+
+    private func action(_ policy: TrafficPolicy) -> RoutingRule.Action {
+        switch policy.action {
+        case .protect: .lookup(table: plan.table)
+        case .bypass: around
+        case .prohibit: .prohibit
+        }
+    }
+
+    /// The ports that a rule can match, or nil when no rule can stand for the policy.
+    ///
+    /// The kernel's rules know ports 1 to 65534, and no ICMP types. Where they cannot be exact, a
+    /// protect policy takes in more, and the others are left to the guard and to the packet path,
+    /// which are: nothing passes in clear that should not.
+    private static func expressible(
+        _ policy: TrafficPolicy
+    ) -> (local: PortRange, remote: PortRange)? {
+        if policy.localPorts.isAny, policy.remotePorts.isAny { return (.any, .any) }
+        let hasPorts = [6, 17, 33, 132, 136].contains(policy.ipProtocol)
+        guard hasPorts, !policy.localPorts.isOpaque, !policy.remotePorts.isOpaque,
+            let local = clamped(policy.localPorts), let remote = clamped(policy.remotePorts)
+        else { return policy.action == .protect ? (.any, .any) : nil }
+        return (local, remote)
+    }
+
+    private static func clamped(_ ports: PortRange) -> PortRange? {
+        if ports.isAny { return .any }
+        return PortRange(max(ports.lower, 1), through: min(ports.upper, 65_534))
+    }
+}
+
+extension TrafficPolicy {
+    /// Whether no policy behind it decides anything.
+    fileprivate var isEndOfAll: Bool { action == .prohibit && isForEverything }
+}

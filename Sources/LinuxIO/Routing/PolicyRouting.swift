@@ -31,9 +31,6 @@ extension NetworkConfiguration {
         _ = try reconcile([], [])
     }
 
-    /// Whether any rule is ours.
-    package func hasRules() throws(SystemCallFailure) -> Bool { try !ownRules().isEmpty }
-
     private func reconcile(
         _ rules: [RoutingRule],
         _ routes: [Route]

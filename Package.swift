@@ -218,7 +218,7 @@ var targets: [Target] = [
         "GatewayTests",
         [
             "IPsecPrimitives", "IPsecCrypto", "IKEMessages", "IKEProtocol", "Configuration",
-            "ConnectionControl", "DataPlane", "LinuxIO",
+            "ConnectionControl", "DataPlane", "LinuxIO", "Management",
             "Gateway", "NamespaceTesting",
         ]
     ),

@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -65,6 +66,13 @@ int cygnet_signalfd_read(int fd) {
     return read(fd, &information, sizeof information) == sizeof information
                ? (int)information.ssi_signo
                : -1;
+}
+
+void cygnet_broken_pipe_ends(int ends) { signal(SIGPIPE, ends ? SIG_DFL : SIG_IGN); }
+
+int cygnet_is_broken_pipe(int fd) {
+    struct pollfd place = {.fd = fd};
+    return poll(&place, 1, 0) > 0 && (place.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 uint64_t cygnet_boottime(void) {

@@ -78,7 +78,7 @@ static void answered(void *data, int status, int timeouts, struct ares_addrinfo 
     free(query);
 }
 
-cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *servers,
+cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *file, const char *servers,
                                         cygnet_resolver_watch watch, cygnet_resolver_answer answer,
                                         void *context) {
     // Harmless when it was done before.
@@ -94,8 +94,11 @@ cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *servers,
         .tries = tries,
         .sock_state_cb = socket_state,
         .sock_state_cb_data = resolver,
+        // It takes a copy.
+        .resolvconf_path = (char *)file,
     };
-    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    int mask =
+        ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF;
     if (ares_init_options(&resolver->channel, &options, mask) != ARES_SUCCESS) {
         free(resolver);
         return NULL;
@@ -108,6 +111,8 @@ cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *servers,
     }
     return resolver;
 }
+
+void cygnet_resolver_silence(cygnet_resolver *resolver) { resolver->is_ending = 1; }
 
 void cygnet_resolver_destroy(cygnet_resolver *resolver) {
     resolver->is_ending = 1;

@@ -37,9 +37,18 @@ extension ConnectionController {
         case .snapshot(let token, let snapshot):
             counters.arrived(token, snapshot)
             noteTraffic(snapshot, at: now, into: &effects)
-            for request in counters.takeSatisfied() { effects.append(.countersReady(request)) }
-            if counters.needsAnother { readCounters(at: now, into: &effects) }
+            answerCounters(at: now, into: &effects)
         }
+    }
+
+    private func answerCounters(at now: Instant, into effects: inout [ControlEffect]) {
+        for request in counters.takeSatisfied() { effects.append(.countersReady(request)) }
+        if counters.needsAnother { readCounters(at: now, into: &effects) }
+    }
+
+    /// Answers with the counters known so far, where the packet path is silent.
+    func giveUpCounters(at now: Instant, into effects: inout [ControlEffect]) {
+        if counters.giveUp(at: now) { answerCounters(at: now, into: &effects) }
     }
 
     private func acquire(
@@ -174,7 +183,7 @@ extension ConnectionController {
     /// Asks the packet path for its counters, unless an answer is on its way.
     func readCounters(at now: Instant, into effects: inout [ControlEffect]) {
         counters.schedule(from: now, every: readingInterval)
-        if let token = counters.begin() { effects.append(.packetPath(.query(token: token))) }
+        if let token = counters.begin(at: now) { effects.append(.packetPath(.query(token: token))) }
     }
 
     /// Traffic is the best sign of life (RFC 7296 §2.4).

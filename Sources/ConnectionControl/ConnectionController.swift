@@ -187,10 +187,11 @@ package final class ConnectionController {
 
     /// When `ControlEvent.timeout` is due; nil: never.
     package var nextTimeout: Instant? {
+        let due = sooner(engine.nextTimeout, counters.deadline)
         // Nothing is begun any more, but Deletes are repeated until they are answered.
-        if isShuttingDown { return engine.nextTimeout }
+        if isShuttingDown { return due }
         let reading = pairs.isEmpty ? nil : counters.nextReading
-        return sooner(sooner(engine.nextTimeout, timers.next()), reading)
+        return sooner(sooner(due, timers.next()), reading)
     }
 
     private func sooner(_ left: Instant?, _ right: Instant?) -> Instant? {
@@ -249,6 +250,7 @@ package final class ConnectionController {
 
     /// What is due by time, and what follows from the event just handled.
     func afterwards(at now: Instant, into effects: inout [ControlEffect]) {
+        giveUpCounters(at: now, into: &effects)
         if isShuttingDown {
             if engine.isIdle { effects.append(.allClosed) }
             return

@@ -5,9 +5,9 @@ internal import Management
 
 /// Where commands write.
 enum CommandOutput {
-    /// Writes a line to standard error.
+    /// Writes a line to standard error; that nobody reads it is no reason to end.
     static func complain(_ line: String) {
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 }
 

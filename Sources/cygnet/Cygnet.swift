@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import LinuxIO
 internal import Management
 
 @main
@@ -19,4 +20,10 @@ struct Cygnet: ParsableCommand {
             ExplainCommand.self, TraceCommand.self, DecodeCommand.self, BenchCommand.self,
         ]
     )
+
+    static func main() {
+        // Whoever started this may have it ignored, as service managers do.
+        BrokenPipe.endsTheProcess()
+        main(nil)
+    }
 }

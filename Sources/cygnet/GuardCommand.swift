@@ -63,11 +63,13 @@ struct GuardCommand: ParsableCommand {
         @OptionGroup var source: ConfigurationOption
 
         func run() throws {
+            BrokenPipe.isIgnored()
             let (configuration, bytes) = try source.load(orElse: GuardFallback.apply)
             try GuardCommand.attempt { () throws(SystemCallFailure) in
                 try GuardOperations.set(configuration)
             }
-            LastGoodConfiguration.keep(bytes, at: LastGoodConfiguration.path(for: source.file))
+            LastGoodConfiguration.warning(keeping: bytes, of: source.file)
+                .map(CommandOutput.complain)
             print("the guard of \(source.file) is set")
         }
     }

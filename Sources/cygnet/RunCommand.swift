@@ -27,10 +27,12 @@ struct RunCommand: ParsableCommand {
     var logLevel: GatewaySettings.LogLevel?
 
     func run() throws {
+        BrokenPipe.isIgnored()
         // Before anything of the kernel's is touched, the guard of a fallback included.
         let claim = try claim()
         let (configuration, bytes) = try source.load(orElse: GuardFallback.apply)
-        LastGoodConfiguration.keep(bytes, at: LastGoodConfiguration.path(for: source.file))
+        LastGoodConfiguration.warning(keeping: bytes, of: source.file)
+            .map(CommandOutput.complain)
         do {
             let daemon = try GatewayDaemon(
                 claim,

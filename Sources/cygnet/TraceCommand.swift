@@ -66,6 +66,9 @@ struct TraceCommand: ParsableCommand {
         if capture == nil, snapLength != nil || withKeys != nil {
             throw ValidationError("--snap-length and --with-keys go with --capture.")
         }
+        if let withKeys, withKeys == capture {
+            throw ValidationError("--capture and --with-keys go to files of their own.")
+        }
         if let count, count < 1 { throw ValidationError("--count begins at 1.") }
         if let seconds, !(seconds > 0 && seconds < 1e7) {
             throw ValidationError("--seconds is above 0 and below 10000000.")
@@ -90,7 +93,7 @@ struct TraceCommand: ParsableCommand {
         do throws(ManagementError) {
             last = try socket.client.trace(request, seconds: seconds) { report in
                 let goesOn = report.map { output.take($0) } ?? !output.isComplete
-                return goesOn && signals?.next() == nil
+                return goesOn && output.isWanted && signals?.next() == nil
             }
         } catch {
             if output.hasBegun { output.close() } else { output.files?.discard() }

@@ -26,6 +26,11 @@ struct TraceOutput {
     /// Whether as many packets were shown as are wanted; datagrams of the last may still come.
     var isComplete: Bool { limit.map { shown >= $0 } ?? false }
 
+    /// Whether anybody still reads: the next packet may be long in coming.
+    var isWanted: Bool {
+        files != nil || !BrokenPipe.isThere(at: FileHandle.standardOutput.fileDescriptor)
+    }
+
     /// - Returns: whether more is wanted.
     mutating func take(_ report: TraceReport) -> Bool {
         hasBegun = true
@@ -75,6 +80,7 @@ struct TraceFiles {
     private let name: String
     private let keysName: String?
     private let packets: FileHandle
+    private let packetsDescriptor: FileDescriptor
     private let keys: FileHandle?
     private let keysDescriptor: FileDescriptor?
     private var capture: TraceCapture
@@ -88,27 +94,28 @@ struct TraceFiles {
                 "\(keysName) gets the keys of the SAs: whoever reads it can read all their traffic. "
                     + "Remove it when you are done."
             )
-            do throws(SystemCallFailure) {
-                let descriptor = try PrivateFile.create(keysName)
-                keysDescriptor = descriptor
-                keys = FileHandle(fileDescriptor: descriptor.number, closeOnDealloc: false)
-            } catch {
-                CommandOutput.complain("\(error)")
-                throw ExitCode.failure
-            }
-        } else {
-            keys = nil
-            keysDescriptor = nil
         }
-        guard FileManager.default.createFile(atPath: name, contents: nil),
-            let file = FileHandle(forWritingAtPath: name)
-        else {
-            CommandOutput.complain("\(name) cannot be written")
+        do throws(SystemCallFailure) {
+            keysDescriptor = try keysName.map { (name) throws(SystemCallFailure) in
+                try PrivateFile.create(name)
+            }
+            do throws(SystemCallFailure) {
+                // Packets as they are before protection are nobody else's business.
+                packetsDescriptor = try PrivateFile.replace(name)
+            } catch {
+                if let keysName { try? FileManager.default.removeItem(atPath: keysName) }
+                throw error
+            }
+        } catch {
+            CommandOutput.complain("\(error)")
             throw ExitCode.failure
         }
+        keys = keysDescriptor.map {
+            FileHandle(fileDescriptor: $0.number, closeOnDealloc: false)
+        }
+        packets = FileHandle(fileDescriptor: packetsDescriptor.number, closeOnDealloc: false)
         self.name = name
         self.keysName = keysName
-        packets = file
         capture = TraceCapture(snapLength: snapLength)
         pending = capture.header
         write()

@@ -146,6 +146,32 @@ func routeBasedConfiguration() throws -> GatewayConfiguration {
         #expect(!LastGoodConfiguration.keep([1], at: "/proc/nowhere/copy.yaml"))
     }
 
+    @Test func writesThroughNoDraftThatIsThere() {
+        let directory = "/tmp/cygnet-last-good-\(UInt64.random(in: 0 ..< .max))"
+        let (path, draft) = (directory + "/copy.yaml", directory + "/copy.yaml.new")
+        let target = directory + "/target"
+        defer { for file in [path, draft, target] { _ = unsafe unlink(file) } }
+        #expect(LastGoodConfiguration.keep([1], at: target))
+        #expect(unsafe symlink(target, draft) == 0)
+        #expect(LastGoodConfiguration.keep([2, 3], at: path))
+        #expect(LastGoodConfiguration.load(from: target) == [1])
+        #expect(LastGoodConfiguration.load(from: path) == [2, 3])
+        var status = stat()
+        #expect(unsafe lstat(path, &status) == 0 && status.st_mode == S_IFREG | 0o600)
+    }
+
+    @Test func saysWhatItMeansThatItCannotBeKept() {
+        let path = "/tmp/cygnet-last-good-\(UInt64.random(in: 0 ..< .max))"
+        defer { _ = unsafe unlink(path) }
+        func warning(at path: String) -> String? {
+            LastGoodConfiguration.warning(keeping: [1], of: "/etc/a.yaml", at: path)
+        }
+        #expect(warning(at: path) == nil)
+        let text = warning(at: path + "/copy.yaml")
+        #expect(text?.hasPrefix("warning: /etc/a.yaml cannot be kept as \(path)/copy.yaml") == true)
+        #expect(text?.contains("of an older one, or none") == true)
+    }
+
     @Test func routesAndInterfacesArePlannedWithoutRules() throws {
         let plans = KernelPlans(try routeBasedConfiguration(), localAddresses: [])
         #expect(plans.routing.policies == [])

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import IPsecPrimitives
 import Testing
@@ -139,5 +140,73 @@ struct NameResolverTests {
             try loop.runOnce(timeoutMilliseconds: 100)
         }
         #expect(answer == .init(addresses: [], lifetime: nil))
+    }
+
+    /// As DHCP does it: the file is another when the network is.
+    @Test func asksTheServersOfToday() throws {
+        let loop = try EventLoop()
+        // The first is bound, and never read.
+        let silent = try UDPSocket(
+            bindingTo: Endpoint(address: IPAddress("127.0.0.1")!, port: 0),
+            options: UDPSocket.Options(mark: nil)
+        )
+        let server = try NameServer(loop: loop)
+        server.answers = [
+            "one.cygnet.test": .init(v4: [[192, 0, 2, 1]]),
+            "two.cygnet.test": .init(v4: [[192, 0, 2, 2]]),
+        ]
+        let file = FileManager.default.temporaryDirectory
+            .appendingPathComponent("cygnet-\(UUID().uuidString.prefix(8))").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        func name(_ port: UInt16) throws {
+            try "nameserver 127.0.0.1:\(port)\n"
+                .write(toFile: file, atomically: true, encoding: .utf8)
+        }
+        try name(silent.local.port)
+        let resolver = try NameResolver(loop: loop, mark: nil, file: file)
+        var found: [String: [String]] = [:]
+        func ask(_ name: String) {
+            resolver.resolve(name) { found[name, default: []] += $0.addresses.map(\.description) }
+        }
+        func turn(until isDone: () -> Bool) throws {
+            for _ in 0..<100 where !isDone() { try loop.runOnce(timeoutMilliseconds: 10) }
+        }
+        ask("one.cygnet.test")
+        try turn { !found.isEmpty }
+        #expect(found.isEmpty)
+        // What is not answered yet is asked again there, and answered once.
+        try name(server.socket.local.port)
+        ask("two.cygnet.test")
+        try turn { found.count == 2 }
+        #expect(found == ["one.cygnet.test": ["192.0.2.1"], "two.cygnet.test": ["192.0.2.2"]])
+        // Without another question too, when somebody hears of the network.
+        try name(silent.local.port)
+        found = [:]
+        ask("one.cygnet.test")
+        try name(server.socket.local.port)
+        resolver.followServers()
+        try turn { !found.isEmpty }
+        #expect(found == ["one.cygnet.test": ["192.0.2.1"]])
+    }
+
+    @Test func aQuestionThatFailsGoesToTheServersThatCameMeanwhile() throws {
+        let loop = try EventLoop()
+        let (old, new) = (try NameServer(loop: loop), try NameServer(loop: loop))
+        new.answers = ["gate.cygnet.test": .init(v4: [[192, 0, 2, 1]])]
+        let file = FileManager.default.temporaryDirectory
+            .appendingPathComponent("cygnet-\(UUID().uuidString.prefix(8))").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        func name(_ server: NameServer) throws {
+            try "nameserver \(server.place)\n"
+                .write(toFile: file, atomically: true, encoding: .utf8)
+        }
+        try name(old)
+        let resolver = try NameResolver(loop: loop, mark: nil, file: file)
+        var answers: [NameResolver.Answer] = []
+        resolver.resolve("gate.cygnet.test") { answers.append($0) }
+        try name(new)
+        for _ in 0..<200 where answers.isEmpty { try loop.runOnce(timeoutMilliseconds: 10) }
+        #expect(answers.map(\.addresses) == [[IPAddress("192.0.2.1")!]])
+        #expect(!old.questions.isEmpty)
     }
 }

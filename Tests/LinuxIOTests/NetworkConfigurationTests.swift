@@ -1,3 +1,4 @@
+internal import Glibc
 internal import IPsecPrimitives
 internal import LinuxIO
 internal import NamespaceTesting
@@ -50,6 +51,24 @@ struct NetworkConfigurationTests {
         try namespace.run("ip address add 10.1.0.1/16 dev lan0")
         try namespace.run("ip address add 2001:db8:1::1/48 dev lan0 nodad")
         return namespace
+    }
+
+    /// What another host was found to have is none of ours, though the kernel goes on showing it.
+    @Test func anAddressThatAnotherHostHasIsNotLocal() throws {
+        let (theirs, ours) = (try NetworkNamespace("theirs"), try NetworkNamespace("ours"))
+        try NetworkNamespace.connect(theirs, "wan0", ours, "wan0")
+        try theirs.run("ip address add 2001:db8::1/64 dev wan0 nodad")
+        try ours.run("sysctl -qw net.ipv6.conf.all.accept_dad=1 net.ipv6.conf.wan0.accept_dad=1")
+        try ours.run("ip address add 2001:db8::1/64 dev wan0")
+        try ours.run("ip address add 2001:db8::2/64 dev wan0 nodad")
+        var shown = ""
+        for _ in 0..<100 where !shown.contains("dadfailed") {
+            usleep(50_000)
+            shown = try ours.run("ip -6 address show dev wan0")
+        }
+        try #require(shown.contains("dadfailed"), "\(shown)")
+        let addresses = try ours.perform { try NetworkConfiguration().localAddresses() }
+        #expect(addresses == [IPAddress("2001:db8::2")!])
     }
 
     @Test func plansAreAppliedOnceAndWithdrawnWhole() throws {

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import IPsecPrimitives
 internal import LinuxIO
 internal import NamespaceTesting
@@ -92,6 +93,29 @@ struct TunnelInterfaceTests {
         let text = try namespace.run("ip address show dev vti7")
         #expect(text.contains("169.254.1.5/30") && text.contains("10.77.0.1/24"))
         #expect(!text.contains("169.254.1.1/30") && !text.contains("fd00:fe::1"), "\(text)")
+    }
+
+    /// The kernel has an IPv6 address once a link, whatever its prefix.
+    @Test func anAddressWhosePrefixGrowsOrShrinksStays() throws {
+        let namespace = try NetworkNamespace("gw")
+        try namespace.perform {
+            let device = try TUNDevice(name: "vti7")
+            let network = try NetworkConfiguration()
+            try Self.up("vti7", network)
+            for (text, lengths) in [("fd00:fe::1", [64, 48]), ("169.254.1.1", [30, 24])] {
+                for length in lengths {
+                    let wanted = LinkAddress(address: IPAddress(text)!, prefixLength: length)
+                    try network.setAddresses([wanted], of: "vti7")
+                    let shown = try namespace.run("ip address show dev vti7")
+                    #expect(shown.contains("\(wanted.address)/\(length) "), "\(shown)")
+                    #expect(
+                        shown.components(separatedBy: "scope global").count == 2,
+                        "\(shown)"
+                    )
+                }
+            }
+            withExtendedLifetime(device) {}
+        }
     }
 
     @Test func whatPassesIsCounted() throws {

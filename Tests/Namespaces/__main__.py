@@ -11,7 +11,7 @@ DESCRIPTION = "usage: python3 -m Tests.Namespaces [--list] [NAME...]"
 def main():
     options, names = arguments_of(DESCRIPTION)
     table = Table()
-    for chapter in (guard, keeping, errors, leaks, starting, peers, rekeying, resuming, reloading, memory, limits, pathmtu, messages, confinement, badinput, transports, streams,
+    for chapter in (guard, keeping, errors, leaks, starting, peers, rekeying, resuming, reloading, memory, limits, pathmtu, messages, confinement, control, badinput, transports, streams,
                     routing, carriages, trafficflow, workers, classes, shaping, marks, manual, tracing):
         chapter.register(table)
     if "--list" in options:

@@ -7,6 +7,8 @@ import threading
 import time
 
 from Tests.Lab.capture import Capture
+from Tests.Lab.cases import Skip
+from Tests.Lab.cygnet import ROOT
 from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.errors import INNER_ROUTER, raw_sender
 from Tests.Lab.frames import Wire, icmp_error, udp_packet
@@ -29,6 +31,7 @@ def register(table):
     table.add("guard/set-twice", set_twice)
     table.add("guard/everything-remote", everything_remote)
     table.add("guard/bypass-stays-open", bypass_stays_open)
+    table.add("guard/beside-networkd", beside_networkd)
     table.add("guard/discarded-by-default", discarded_by_default)
     for value in (1, 2):
         for place in ("all", "each"):
@@ -380,3 +383,40 @@ def expect_forwarded_discarded(lab, passes):
     for version in (4, 6):
         answered = ping(inside, INSIDE[version], ROUTER_LEFT[version], count=1, wait=0.3)
         expect((answered == 1) == passes, f"{answered} answers without nftables")
+
+
+NETWORKD = "/lib/systemd/systemd-networkd"
+DROP_IN = os.path.join(ROOT, "packaging/systemd/networkd.conf.d/50-cygnet.conf")
+# A networkd of the namespace's own, for five seconds, in which it sets up a link of its own. It takes
+# links as they come where /sys is read-only, and waits for udev elsewhere.
+BESIDE = """
+mount --make-rprivate / && mount -t tmpfs none /run && mount -t sysfs -o ro none /sys || exit 9
+cd /run && mkdir -p systemd/network systemd/netif/links systemd/netif/leases systemd/networkd.conf.d
+printf '[Match]\\nName=nd1\\n[Network]\\nAddress=10.88.0.1/24\\n' > systemd/network/10.network
+[ -z "$1" ] || cp "$1" systemd/networkd.conf.d/
+chmod -R a+rX /run && chown -R systemd-network:systemd-network systemd/netif
+SYSTEMD_LOG_LEVEL=debug timeout 5 $0 2>&1 & sleep 2
+ip link add nd0 type veth peer name nd1
+wait; ip link delete nd0
+"""
+
+
+def beside_networkd(lab):
+    """systemd-networkd takes rules and routes away that are not its own; told by the file that comes
+    with the units it leaves them alone, and makes nothing of any line of it that it does not know."""
+    if not os.access(NETWORKD, os.X_OK):
+        raise Skip("there is no systemd-networkd")
+    lab.left.write(BOTH, RIGHT)
+
+    def held(*told):
+        lab.left.guard("set")
+        before = lab.network.left.run("ip", "rule") + lab.network.left.run("ip", "-6", "rule")
+        expect(LEFT.networks[4] in before or RIGHT.networks[4] in before, f"no rules: {before}")
+        text = lab.network.left.run("unshare", "-m", "sh", "-c", BESIDE, NETWORKD, *told)
+        expect("nd1: Configuring with" in text, f"networkd says: {text[-1500:]}")
+        expect("50-cygnet.conf" not in text, f"networkd says: {text[-1500:]}")
+        after = lab.network.left.run("ip", "rule") + lab.network.left.run("ip", "-6", "rule")
+        return before == after
+
+    expect(not held(), "networkd takes nothing away even where it is not told")
+    expect(held(DROP_IN), "networkd has taken rules away")

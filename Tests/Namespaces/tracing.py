@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 from Tests.Lab.cases import Skip
@@ -29,6 +30,8 @@ def register(table):
     table.add("trace/capture-without-keys", without_keys)
     table.add("trace/capture-cut", cut)
     table.add("trace/capture-of-drops", capture_of_drops)
+    table.add("trace/capture-files", capture_files)
+    table.add("trace/pipe-closes", pipe_closes)
     table.add("trace/conditions", conditions)
     table.add("trace/several-at-once", several)
     table.add("trace/slow-reader", slow_reader)
@@ -292,6 +295,69 @@ def without_keys(lab):
     expect(status == 1 and "new files only" in text, f"over a file: {status} {text}")
     status, text = status_of(*command)
     expect(status == 0 and os.path.exists(file), f"without keys: {status} {text}")
+
+
+def capture_files(lab):
+    """Packets go to a file that its owner alone may read: a plain one is replaced, a link refused."""
+    up(lab)
+    file, target = os.path.join(lab.left.folder, "c.pcapng"), os.path.join(lab.left.folder, "t")
+    command = lab.left.namespace.command(
+        lab.left.program, "trace", "--socket", lab.left.socket, "--seconds", "0.3", "--capture", file)
+    for path in (file, target):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    open(file, "w").close()
+    os.chmod(file, 0o644)
+    status, text = status_of(*command)
+    expect(status == 0, f"over a plain file: {status} {text}")
+    mode = os.stat(file).st_mode & 0o777
+    expect(mode == 0o600, f"the mode is {mode:o}")
+    expect(os.path.getsize(file) > 0, "nothing is in it")
+    os.rename(file, target)
+    size = os.path.getsize(target)
+    os.symlink(target, file)
+    status, text = status_of(*command)
+    expect(status == 1 and "no plain file" in text, f"through a link: {status} {text}")
+    expect(os.path.islink(file) and os.path.getsize(target) == size, "the link was followed")
+    status, text = status_of(*command, "--with-keys", file)
+    expect(status == 64, f"both in one file: {status} {text}")
+
+
+def pipe_closes(lab):
+    """`cygnet trace | head -1` ends without a word, also when no packet comes any more."""
+    up(lab)
+    for ignored in (False, True):
+        before = lab.left.read_log().count("a trace of packets begins")
+        process = subprocess.Popen(
+            lab.left.namespace.command(lab.left.program, "trace", "--socket", lab.left.socket),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # As below a service manager, where ignored.
+            restore_signals=not ignored)
+        wait_until(lambda: lab.left.read_log().count("a trace of packets begins") > before,
+                   "the trace")
+        expect_ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], count=1)
+        expect(process.stdout.readline(), "no line")
+        process.stdout.close()
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            expect(False, "the trace goes on")
+        said = process.stderr.read().decode()
+        process.stderr.close()
+        expect(process.returncode in (0, -signal.SIGPIPE) and not said,
+               f"ended with {process.returncode}: {said}")
+        with subprocess.Popen(
+                lab.left.namespace.command(lab.left.program, "status", "--socket",
+                                           lab.left.socket),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                restore_signals=not ignored) as status:
+            status.stdout.close()
+            said = status.stderr.read().decode()
+            status.wait(5)
+        expect(status.returncode in (0, -signal.SIGPIPE) and not said,
+               f"status ended with {status.returncode}: {said}")
 
 
 def cut(lab):

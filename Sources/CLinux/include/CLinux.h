@@ -78,6 +78,8 @@ void cygnet_allow_descriptors(uint64_t count);
 
 int cygnet_unix_listen(const char *path, uint32_t mode, int backlog);
 int cygnet_unix_connect(const char *path);
+/// Whether anybody listens there; without waiting.
+int cygnet_unix_is_heard(const char *path);
 int cygnet_unix_accept(int fd);
 int cygnet_unix_peer(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid);
 int cygnet_unix_notify(const char *path, const char *text, size_t length);
@@ -97,6 +99,10 @@ int cygnet_timerfd_boottime(void);
 int cygnet_timerfd_set(int fd, uint64_t nanoseconds);
 int cygnet_signalfd(const int *signals, int count);
 int cygnet_signalfd_read(int fd);
+/// Whether writing where nobody reads any more ends the process, or is an error like others.
+void cygnet_broken_pipe_ends(int ends);
+/// Whether nobody reads any more what is written there.
+int cygnet_is_broken_pipe(int fd);
 uint64_t cygnet_boottime(void);
 
 // MARK: Processors

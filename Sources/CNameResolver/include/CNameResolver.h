@@ -23,13 +23,16 @@ typedef void (*cygnet_resolver_answer)(void *context, uint64_t query, int status
                                        const struct cygnet_resolved_address *addresses, int count,
                                        int32_t seconds);
 
-// Reads resolv.conf and its like now. `mark` is for its sockets (0: none); `servers` (or NULL) are
-// taken in their place, as "127.0.0.1:5353". NULL on failure.
-cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *servers,
+// Reads `file` (resolv.conf) and its like now, and never again. `mark` is for its sockets (0: none);
+// `servers` (or NULL) are taken in their place, as "127.0.0.1:5353". NULL on failure.
+cygnet_resolver *cygnet_resolver_create(uint32_t mark, const char *file, const char *servers,
                                         cygnet_resolver_watch watch, cygnet_resolver_answer answer,
                                         void *context);
 
-// Ends every query without an answer.
+// From here on no query is answered any more.
+void cygnet_resolver_silence(cygnet_resolver *resolver);
+
+// Ends every query without an answer. Not from within a callback.
 void cygnet_resolver_destroy(cygnet_resolver *resolver);
 
 void cygnet_resolver_ask(cygnet_resolver *resolver, const char *name, uint64_t query);

@@ -1,5 +1,6 @@
 internal import ConnectionControl
 internal import Glibc
+internal import IPsecPrimitives
 internal import LinuxIO
 internal import Management
 
@@ -8,10 +9,14 @@ final class ManagementServer {
     /// Clients at once; one more is turned away.
     private static let sessionLimit = 64
 
+    /// How long is waited for descriptors, where there are none for one more client.
+    private static let pause = Duration.milliseconds(500)
+
     private let listener: UnixListener
     private let loop: EventLoop
+    private let timer: TimerDescriptor
     private var sessions: [Int32: ManagementSession] = [:]
-    private var clients: [RequestToken: Int32] = [:]
+    private var clients: [RequestToken: ManagementSession] = [:]
     private var lastToken: UInt64 = 0
 
     /// Called with each request; the answer goes to `reply`.
@@ -20,15 +25,21 @@ final class ManagementServer {
     var onGone: ((RequestToken) -> Void)?
 
     init(path: String, loop: EventLoop) throws(SystemCallFailure) {
+        timer = try TimerDescriptor()
         listener = try UnixListener(path: path)
         self.loop = loop
     }
 
     func start() throws(SystemCallFailure) {
+        try loop.add(timer.number) { [unowned self] _ in
+            timer.acknowledge()
+            listen()
+        }
         try loop.add(listener.number) { [unowned self] _ in acceptAll() }
     }
 
     func stop() {
+        loop.remove(timer.number)
         loop.remove(listener.number)
         for number in sessions.keys { loop.remove(number) }
         sessions = [:]
@@ -36,32 +47,50 @@ final class ManagementServer {
     }
 
     func reply(_ reply: ManagementReply, to token: RequestToken) {
-        guard let number = clients[token], let session = sessions[number] else { return }
-        if reply.isLast { clients[token] = nil }
+        guard let session = clients[token] else { return }
         session.queue(ManagementCodec.encode(reply))
+        if reply.isLast {
+            clients[token] = nil
+            session.isAnswered()
+        }
         flush(session)
     }
 
     /// Whether a client takes what it is sent; false when there is none.
-    func keepsUp(_ token: RequestToken) -> Bool {
-        guard let number = clients[token], let session = sessions[number] else { return false }
-        return session.keepsUp
-    }
+    func keepsUp(_ token: RequestToken) -> Bool { clients[token]?.keepsUp ?? false }
 
     private func acceptAll() {
-        while let connection = listener.accept() {
-            guard sessions.count < ManagementServer.sessionLimit, isTrusted(connection) else {
-                continue
+        while true {
+            switch listener.accept() {
+            case .nobody: return
+            case .exhausted:
+                // Those who wait would wake the loop without end.
+                loop.remove(listener.number)
+                return timer.arm(at: BootClock.now() + ManagementServer.pause)
+            case .connection(let connection): admit(connection)
             }
-            let session = ManagementSession(connection)
-            sessions[connection.number] = session
-            do throws(SystemCallFailure) {
-                try loop.add(connection.number) { [unowned self] readiness in
-                    serve(session, readiness)
-                }
-            } catch {
-                sessions[connection.number] = nil
+        }
+    }
+
+    /// Begins again after a pause.
+    private func listen() {
+        do throws(SystemCallFailure) {
+            try loop.add(listener.number) { [unowned self] _ in acceptAll() }
+        } catch {
+            timer.arm(at: BootClock.now() + ManagementServer.pause)
+        }
+    }
+
+    private func admit(_ connection: UnixConnection) {
+        guard sessions.count < ManagementServer.sessionLimit, isTrusted(connection) else { return }
+        let session = ManagementSession(connection)
+        sessions[connection.number] = session
+        do throws(SystemCallFailure) {
+            try loop.add(connection.number) { [unowned self] readiness in
+                serve(session, readiness)
             }
+        } catch {
+            sessions[connection.number] = nil
         }
     }
 
@@ -73,15 +102,13 @@ final class ManagementServer {
 
     private func serve(_ session: ManagementSession, _ readiness: EventLoop.Readiness) {
         if readiness.contains(.writable) { flush(session) }
-        guard readiness != .writable, sessions[session.number] === session else { return }
+        guard isHere(session) else { return }
+        // Who has gone altogether waits for no answer.
+        let hasGone = !readiness.isDisjoint(with: [.hangUp, .error])
+        if hasGone, session.isWaiting || session.hasEnded { return close(session) }
         do throws(ManagementError) {
-            for line in try session.read() {
-                let request = try ManagementCodec.request(from: line)
-                lastToken += 1
-                let token = RequestToken(rawValue: lastToken)
-                clients[token] = session.number
-                onRequest?(token, request)
-            }
+            if readiness != .writable { try session.read() }
+            try takeRequest(of: session)
         } catch {
             session.queue(
                 ManagementCodec.encode(
@@ -89,24 +116,38 @@ final class ManagementServer {
                 )
             )
             flush(session)
-            close(session)
-            return
+            return close(session)
         }
-        if session.isClosed { close(session) }
+        if isHere(session) { flush(session) }
+    }
+
+    /// One at a time, so that answers come in the order of the requests: the next is taken when the
+    /// last answer to this one is on its way, in another turn of the loop.
+    private func takeRequest(of session: ManagementSession) throws(ManagementError) {
+        guard !session.isWaiting, let line = session.nextLine() else { return }
+        let request = try ManagementCodec.request(from: line)
+        lastToken += 1
+        let token = RequestToken(rawValue: lastToken)
+        clients[token] = session
+        session.isAsking()
+        onRequest?(token, request)
+    }
+
+    private func isHere(_ session: ManagementSession) -> Bool {
+        sessions[session.number] === session
     }
 
     private func flush(_ session: ManagementSession) {
-        guard session.flush() else {
-            close(session)
-            return
-        }
-        loop.change(session.number, to: session.hasOutput ? [.readable, .writable] : .readable)
+        guard isHere(session) else { return }
+        guard session.flush(), !session.isDone else { return close(session) }
+        loop.change(session.number, to: session.interest)
     }
 
     private func close(_ session: ManagementSession) {
-        guard sessions.removeValue(forKey: session.number) != nil else { return }
+        guard isHere(session) else { return }
+        sessions[session.number] = nil
         loop.remove(session.number)
-        for token in clients.filter({ $0.value == session.number }).keys {
+        for token in clients.filter({ $0.value === session }).keys {
             clients[token] = nil
             onGone?(token)
         }
@@ -120,34 +161,51 @@ final class ManagementSession {
 
     private let connection: UnixConnection
     private var assembler = LineAssembler(limit: ManagementCodec.maximumRequestLength)
+    /// Requests that wait for their turn: no more than one reading brings.
+    private var lines: [[UInt8]] = []
     private var output: [UInt8] = []
-    private(set) var isClosed = false
+    /// Whether a request has not had its last answer.
+    private(set) var isWaiting = false
+    /// Whether the client sends nothing more.
+    private(set) var hasEnded = false
 
     init(_ connection: UnixConnection) {
         self.connection = connection
     }
 
     var number: Int32 { connection.number }
-    var hasOutput: Bool { !output.isEmpty }
+    private var hasOutput: Bool { !output.isEmpty }
     /// What comes unasked for waits while there is more than this.
     private static let comfort = 1 << 18
     var keepsUp: Bool { output.count <= ManagementSession.comfort }
+    /// Whether all that was asked is answered, and nothing more will be.
+    var isDone: Bool { hasEnded && !isWaiting && lines.isEmpty && !hasOutput }
 
-    /// The lines that have come in.
-    func read() throws(ManagementError) -> [[UInt8]] {
-        var lines: [[UInt8]] = []
+    /// What the loop is to tell of: a request that waits for its turn has it at once.
+    var interest: EventLoop.Readiness {
+        var interest: EventLoop.Readiness = []
+        if hasOutput || !isWaiting && !lines.isEmpty { interest.insert(.writable) }
+        if !isWaiting, lines.isEmpty, !hasEnded { interest.insert(.readable) }
+        return interest
+    }
+
+    /// Reads what has come in, unless there is something to do before.
+    func read() throws(ManagementError) {
         // Bounded, so that one client cannot keep the loop to itself.
-        for _ in 0..<16 {
+        for _ in 0..<16 where !isWaiting && lines.isEmpty && !hasEnded {
             switch connection.read(limit: 4096) {
             case .bytes(let bytes): lines += try assembler.append(bytes)
-            case .wouldBlock: return lines
-            case .closed:
-                isClosed = true
-                return lines
+            case .wouldBlock: return
+            case .closed: hasEnded = true
             }
         }
-        return lines
     }
+
+    func nextLine() -> [UInt8]? { lines.isEmpty ? nil : lines.removeFirst() }
+
+    func isAsking() { isWaiting = true }
+
+    func isAnswered() { isWaiting = false }
 
     func queue(_ bytes: [UInt8]) {
         output += bytes

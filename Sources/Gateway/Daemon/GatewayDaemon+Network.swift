@@ -16,6 +16,7 @@ extension GatewayDaemon {
         }
         try loop.add(networkPause.number) { [unowned self] _ in
             networkPause.acknowledge()
+            names.followServers()
             followNetwork()
             handle(.localAddressesChanged(localAddresses))
             lookForCircles()
@@ -25,6 +26,7 @@ extension GatewayDaemon {
     func keepHouse() {
         housekeeping.arm(at: BootClock.now() + GatewayDaemon.housekeepingInterval)
         keepGuard()
+        names.followServers()
         // Should a message of the kernel have been lost.
         if followNetwork() { handle(.localAddressesChanged(localAddresses)) }
         lookForCircles()

@@ -24,7 +24,7 @@ package final class GatewayDaemon {
     let loop: EventLoop
     let controller: ConnectionController
     let network: NetworkConfiguration
-    private let names: NameResolver
+    let names: NameResolver
     let sockets: ListeningSockets
     private let room = DatagramRoom()
     let streams: StreamPool

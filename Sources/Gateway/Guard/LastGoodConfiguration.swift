@@ -1,4 +1,5 @@
 internal import Glibc
+internal import LinuxIO
 
 /// A copy of the last configuration that was valid, so that a broken one cannot open the guard
 /// when the machine starts. It holds no secret: those are in files of their own.
@@ -19,21 +20,36 @@ package enum LastGoodConfiguration {
     /// Keeps `bytes`, in one step: a crash leaves the old copy or the new one.
     ///
     /// - Returns: whether it was kept; a read-only system is no reason not to run.
-    @discardableResult
     package static func keep(_ bytes: [UInt8], at path: String) -> Bool {
         for slash in path.indices.dropFirst() where path[slash] == "/" {
             _ = unsafe mkdir(String(path[..<slash]), 0o700)
         }
         let draft = path + ".new"
-        let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return false }
-        let isWritten = writeAll(bytes, to: descriptor) && fsync(descriptor) == 0
-        close(descriptor)
+        // One that a crash has left, whatever it is.
+        _ = unsafe unlink(draft)
+        guard let file = try? PrivateFile.create(draft) else { return false }
+        let isWritten = writeAll(bytes, to: file.number) && fsync(file.number) == 0
         guard isWritten, unsafe rename(draft, path) == 0 else {
             _ = unsafe unlink(draft)
             return false
         }
         return true
+    }
+
+    /// Keeps `bytes`, the configuration at `file`.
+    ///
+    /// - Returns: where that is not possible, a warning that says what it means.
+    package static func warning(
+        keeping bytes: [UInt8],
+        of file: String,
+        at path: String? = nil
+    ) -> String? {
+        let path = path ?? LastGoodConfiguration.path(for: file)
+        if keep(bytes, at: path) { return nil }
+        return """
+            warning: \(file) cannot be kept as \(path): should it be broken at a later start, the guard \
+            will be that of an older one, or none; to mend it, make that directory writable
+            """
     }
 
     /// The copy, or nil when there is none.

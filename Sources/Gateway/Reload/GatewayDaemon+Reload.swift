@@ -60,8 +60,11 @@ extension GatewayDaemon {
             )
         }
         putInForce(new, secrets, change)
-        LastGoodConfiguration.keep(bytes, at: LastGoodConfiguration.path(for: file))
-        return ReloadStatus(file, change, result.warnings)
+        var status = ReloadStatus(file, change, result.warnings)
+        if let warning = LastGoodConfiguration.warning(keeping: bytes, of: file) {
+            status.problems.append(.init(warning, remedy: nil))
+        }
+        return status
     }
 
     /// Reloads because of a signal: nobody waits for the answer, so that the log gets it.

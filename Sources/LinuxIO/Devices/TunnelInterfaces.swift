@@ -93,16 +93,30 @@ extension NetworkConfiguration {
     ) throws(SystemCallFailure) {
         let index = try linkIndex(name)
         let present = try addresses(ofLink: index)
+        let stale = present.filter { $0.isOurs && !wanted.contains($0.value) }.map(\.value)
+        // The kernel takes an IPv6 address once, whatever the length of its prefix.
+        let inTheWay = stale.filter { old in
+            old.address.version == .v6 && wanted.contains { $0.address == old.address }
+        }
+        try remove(inTheWay, ofLink: index, name)
         for address in wanted
         where !present.contains(where: { $0.value == address }) {
             try addAddress(address.address, prefixLength: address.prefixLength, to: name)
         }
-        for stale in present where stale.isOurs && !wanted.contains(stale.value) {
+        try remove(stale.filter { !inTheWay.contains($0) }, ofLink: index, name)
+    }
+
+    private func remove(
+        _ addresses: [LinkAddress],
+        ofLink index: UInt32,
+        _ name: String
+    ) throws(SystemCallFailure) {
+        for address in addresses {
             try change(
                 NetlinkConstant.deleteAddress,
-                stale.value,
+                address,
                 index,
-                what: "ip address delete \(stale.value.address) dev \(name)"
+                what: "ip address delete \(address.address) dev \(name)"
             )
         }
     }

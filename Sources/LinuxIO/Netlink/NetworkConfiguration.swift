@@ -131,7 +131,8 @@ package final class NetworkConfiguration {
         )
     }
 
-    /// The addresses of every link, but for loopback and link-local ones.
+    /// The addresses of every link, but for loopback and link-local ones, and those that another host
+    /// was found to have.
     package func localAddresses() throws(SystemCallFailure) -> [IPAddress] {
         var body = NetlinkEncoder()
         for _ in 0..<4 { body.byte(0) }
@@ -150,6 +151,9 @@ package final class NetworkConfiguration {
             // RT_SCOPE_UNIVERSE or RT_SCOPE_SITE.
             guard scope == 0 || scope == 200 else { return nil }
             let attributes = message.attributes(behind: 8)
+            let flags = attributes.number(LinkAttribute.addressFlags, as: UInt32.self) ?? 0
+            // IFA_F_DADFAILED: the kernel does not use it either.
+            guard flags & 0x08 == 0 else { return nil }
             return attributes.address(LinkAttribute.localAddress)
                 ?? attributes.address(LinkAttribute.address)
         }

@@ -3,12 +3,28 @@ internal import Glibc
 
 /// A listening unix stream socket, removed from the file system when let go.
 package final class UnixListener: Sendable {
+    package enum Acceptance: Sendable {
+        case connection(UnixConnection)
+        /// Nobody waits.
+        case nobody
+        /// The process can have no more descriptors: those who wait go on waiting.
+        case exhausted
+    }
+
+    /// What tells one file from another that takes its place.
+    private struct Identity: Equatable {
+        let device: UInt
+        let number: UInt
+    }
+
     package let path: String
     private let file: FileDescriptor
+    private let identity: Identity?
 
     package var number: Int32 { file.number }
 
-    /// Takes over a socket file that nobody listens on any more; refuses one that is in use.
+    /// Takes over a socket file that nobody listens on any more; refuses one that is in use, and
+    /// whatever else stands there.
     /// Makes the socket's own directory when it is missing, as /run/cygnet is after a boot.
     ///
     /// - Parameter mode: the permissions of the socket file, set before it appears.
@@ -17,25 +33,48 @@ package final class UnixListener: Sendable {
         if number < 0, errno == ENOENT, UnixListener.makeDirectory(of: path) {
             number = unsafe cygnet_unix_listen(path, mode, 16)
         }
-        if number < 0, errno == EADDRINUSE, !UnixListener.isAlive(path) {
-            _ = unsafe unlink(path)
+        if number < 0, errno == EADDRINUSE {
+            guard UnixListener.socket(at: path) != nil || path.hasPrefix("@") else {
+                throw SystemCallFailure(
+                    call: "bind(unix \(path))",
+                    errorNumber: EADDRINUSE,
+                    remedy:
+                        "What is there is no socket: remove it, or configure another socket path."
+                )
+            }
+            if unsafe cygnet_unix_is_heard(path) == 0 { _ = unsafe unlink(path) }
             number = unsafe cygnet_unix_listen(path, mode, 16)
         }
         guard number >= 0 else {
             throw .last("bind(unix \(path))", remedy: UnixListener.remedy(errno, path: path))
         }
         file = FileDescriptor(owning: number)
+        identity = UnixListener.socket(at: path)
         self.path = path
     }
 
     deinit {
-        _ = unsafe unlink(path)
+        // Another may have taken the place.
+        if identity != nil, UnixListener.socket(at: path) == identity { _ = unsafe unlink(path) }
     }
 
-    /// The next connection that waits, or nil.
-    package func accept() -> UnixConnection? {
+    /// The next connection that waits.
+    package func accept() -> Acceptance {
         let connection = cygnet_unix_accept(file.number)
-        return connection < 0 ? nil : UnixConnection(FileDescriptor(owning: connection))
+        guard connection >= 0 else {
+            return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
+                ? .exhausted : .nobody
+        }
+        return .connection(UnixConnection(FileDescriptor(owning: connection)))
+    }
+
+    /// The socket file at a path; nil where there is none, or something else.
+    private static func socket(at path: String) -> Identity? {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else {
+            return nil
+        }
+        return Identity(device: UInt(status.st_dev), number: UInt(status.st_ino))
     }
 
     /// Makes the last directory of the path alone: a parent that is missing is likely a slip. On
@@ -43,13 +82,6 @@ package final class UnixListener: Sendable {
     private static func makeDirectory(of path: String) -> Bool {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return false }
         return unsafe mkdir(String(path[..<slash]), 0o755) == 0
-    }
-
-    private static func isAlive(_ path: String) -> Bool {
-        let number = unsafe cygnet_unix_connect(path)
-        guard number >= 0 else { return errno != ECONNREFUSED }
-        close(number)
-        return true
     }
 
     private static func remedy(_ number: Int32, path: String) -> String? {

@@ -206,6 +206,57 @@ struct RequestTests {
         #expect(network.left.controller.inboundCounters != nil)
     }
 
+    @Test("an answer of the packet path that is lost keeps nobody waiting, now or later")
+    func lostCounters() throws {
+        let network = try Network()
+        network.start()
+        let tokens = (70...73).map { RequestToken(rawValue: $0) }
+        network.left.isInboundSilent = true
+        network.handle(.readCounters(tokens[0]), at: network.left)
+        network.advance(by: .milliseconds(500))
+        // Its answer may be older than the question: it gets one of its own, in vain too.
+        network.handle(.readCounters(tokens[1]), at: network.left)
+        #expect(network.left.countersReady.isEmpty)
+        network.advance(by: .milliseconds(1600))
+        #expect(network.left.countersReady == [tokens[0]])
+        #expect(network.left.controller.outboundCounters != nil)
+        network.advance(by: .seconds(2))
+        #expect(network.left.countersReady == Array(tokens[...1]))
+        // One that was given up stands in the way of none.
+        network.left.isInboundSilent = false
+        network.handle(.readCounters(tokens[2]), at: network.left)
+        #expect(network.left.countersReady == Array(tokens[...2]))
+        #expect(network.left.controller.inboundCounters != nil)
+    }
+
+    @Test("a regular reading that is lost is not the last")
+    func lostReading() throws {
+        let network = try Network(start: "at-boot")
+        network.start()
+        #expect(network.left.state() == .up)
+        network.left.isInboundSilent = true
+        network.advance(by: .seconds(60))
+        let lost = network.left.queries
+        #expect(lost > 1)
+        network.left.isInboundSilent = false
+        network.advance(by: .seconds(60))
+        #expect(network.left.queries > lost)
+        network.handle(.readCounters(RequestToken(rawValue: 70)), at: network.left)
+        #expect(network.left.countersReady == [RequestToken(rawValue: 70)])
+    }
+
+    @Test("counters are told while the gateway ends")
+    func lostCountersAtTheEnd() throws {
+        let network = try Network(start: "at-boot")
+        network.start()
+        network.left.isInboundSilent = true
+        network.isConnected = false
+        network.handle(.shutDown, at: network.left)
+        network.handle(.readCounters(RequestToken(rawValue: 70)), at: network.left)
+        network.advance(by: .milliseconds(2100))
+        #expect(network.left.countersReady == [RequestToken(rawValue: 70)])
+    }
+
     /// The right end sends whoever has proven itself to a gateway that it names.
     private func redirecting() throws -> Network {
         let network = try Network(start: "by-hand")

@@ -38,6 +38,9 @@ final class Site {
     private(set) var progress: [RequestToken: [String]] = [:]
     private(set) var outcomes: [RequestToken: RequestOutcome] = [:]
     private(set) var countersReady: [RequestToken] = []
+    private(set) var queries = 0
+    /// Whether the packet path's answers of one direction are lost.
+    var isInboundSilent = false
     private(set) var dropsOfHeldPackets = 0
     private(set) var droppedFlows: [PacketTuple] = []
     private(set) var linkMTUs: [SAIdentifier: Int] = [:]
@@ -176,7 +179,8 @@ final class Site {
             droppedFlows.append(packet)
         case .setLinkMTU(let identifier, let octets): linkMTUs[identifier] = octets
         case .query(let token):
-            for isOutbound in [true, false] {
+            queries += 1
+            for isOutbound in [true, false] where !isInboundSilent || isOutbound {
                 let snapshot = PacketPathSnapshot(
                     isOutbound: isOutbound,
                     associations: isOutbound || !isReceiving ? [] : used(at: now),

@@ -367,6 +367,32 @@ internal import Testing
         }
     }
 
+    /// A packet whose header AH cannot cover: nothing leaves in its place, and others do.
+    @Test func whatCannotBeSealedLeavesNoRun() throws {
+        let tunnel = TestTunnel(encapsulation: .esp, carriage: .ahTransport)
+        let (near, far) = try tunnel.gateways()
+        let (source, destination) = tunnel.ends
+        // A record route that ends before it begins.
+        let bad = TestPackets.udp(
+            from: source,
+            to: destination,
+            payload: pattern(40),
+            options: [7, 0, 0, 0]
+        )
+        let good = TestPackets.udp(
+            from: source,
+            to: destination,
+            payload: pattern(40),
+            trafficClass: 8
+        )
+        #expect(near.send([TestPackets.plain(bad)]) == [])
+        #expect(near.outboundDrops(.sealFailed) == 1)
+        let runs = near.send([good, bad, good].map(TestPackets.plain))
+        #expect(runs.map(\.datagrams.count) == [1, 1])
+        #expect(near.outboundDrops(.sealFailed) == 2)
+        #expect(far.receive(runs).count == 2)
+    }
+
     @Test func hostileHeadersAreRefused() throws {
         let of = Case(carriage: .ahTransport, version: .v6, isExtended: false)
         let (_, far) = try of.tunnel().gateways()

@@ -178,6 +178,27 @@ internal import Testing
         #expect(near.outboundDrops(.routedIntoItself) == 3)
     }
 
+    /// What is known of a flow is known of the path that its tunnel had.
+    @Test func ownDatagramsAreThoseOfThePathThatItHasNow() throws {
+        let (near, _) = try gateways()
+        let path = tunnel(1).path
+        var moved = path
+        moved.remote = Endpoint(address: IPAddress("203.0.113.9")!, port: 4500)
+        let here = [path, moved].map { path in
+            TestPackets.plain(
+                TestPackets.udp(from: path.local, to: path.remote, payload: pattern(20))
+            )
+        }
+        for _ in 0..<2 {
+            #expect(near.send([here[0]], device: DeviceTests.first) == [])
+            #expect(near.send([here[1]], device: DeviceTests.first).count == 1)
+        }
+        near.apply(.updatePath(SAIdentifier(rawValue: 1), moved))
+        #expect(near.send([here[1]], device: DeviceTests.first) == [])
+        #expect(near.send([here[0]], device: DeviceTests.first).map(\.path) == [moved])
+        #expect(near.outboundDrops(.routedIntoItself) == 3)
+    }
+
     @Test func hellosAskForNoFurtherSA() throws {
         let near = TestGateway()
         near.apply(policies)

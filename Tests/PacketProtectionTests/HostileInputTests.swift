@@ -37,6 +37,18 @@ internal import Testing
         #expect(far.receive(runs) == [frame])
     }
 
+    /// UDP has datagrams without a single octet.
+    @Test func anEmptyDatagramIsCounted() throws {
+        let (near, far) = try TestTunnel().gateways()
+        let frame = TestPackets.plain(
+            TestPackets.udp(from: TestHosts.nearV4, to: TestHosts.farV4, payload: [])
+        )
+        var run = near.send([frame])[0]
+        run.datagrams = [[]]
+        #expect(far.receive([run]) == [])
+        #expect(far.inboundDrops(.malformedESP) == 1)
+    }
+
     /// Seals any body at all with the SA's own keys, as a malicious peer could.
     private func sealed(_ body: [UInt8], number: UInt32 = 1) throws -> SentRun {
         let tunnel = TestTunnel()

@@ -99,6 +99,83 @@ internal import Testing
         #expect(far.inboundDrops(.lifetimeExceeded) == 2)
     }
 
+    /// Events have a queue of bounded length, which somebody else may have filled.
+    @Test func whatFoundNoRoomIsToldLater() throws {
+        let lifetime = SALifetime(softPackets: 2, hardPackets: 3)
+        let (near, far) = try TestTunnel().gateways(
+            outbound: { $0.lifetime = lifetime },
+            inbound: { $0.lifetime = lifetime }
+        )
+        func fill() {
+            for _ in 0..<2000 {
+                near.apply(.query(token: 1))
+                far.apply(.query(token: 1))
+            }
+        }
+        func told(_ gateway: TestGateway) -> [PacketPathEvent] {
+            (gateway.outbound.takeEvents() + gateway.inbound.takeEvents()).filter {
+                if case .snapshot = $0 { false } else { true }
+            }
+        }
+        fill()
+        #expect(far.receive(near.send([frame])).count == 1)
+        #expect(told(near) == [] && told(far) == [])
+        fill()
+        #expect(far.receive(near.send([frame])).count == 1)
+        #expect(told(near) == [] && told(far) == [])
+        let last = near.send([frame])
+        #expect(told(near) == [.softLifetimeReached(identifier)])
+        #expect(far.receive(last).count == 1)
+        #expect(
+            told(far) == [.firstPacketReceived(identifier), .softLifetimeReached(identifier)]
+        )
+        fill()
+        #expect(sent(near, 2) == 0)
+        #expect(told(near) == [])
+        #expect(sent(near, 2) == 0)
+        #expect(told(near) == [.hardLifetimeReached(identifier)])
+        #expect(sent(near, 1) == 0)
+        #expect(told(near) == [])
+        #expect(near.outboundDrops(.lifetimeExceeded) == 5)
+    }
+
+    /// Whether it was told or not.
+    @Test func anSAAtItsEndCarriesNothingHoweverShort() throws {
+        let (near, _) = try TestTunnel().gateways(outbound: { $0.lifetime.hardOctets = 100 })
+        for _ in 0..<2000 { near.apply(.query(token: 1)) }
+        #expect(sent(near, 2) == 1)
+        let empty = TestPackets.plain(
+            TestPackets.udp(from: TestHosts.nearV4, to: TestHosts.farV4, payload: [])
+        )
+        #expect(near.send([empty]) == [])
+    }
+
+    @Test func anAcquireThatFoundNoRoomIsToldWithTheNextPacket() throws {
+        let near = TestGateway()
+        near.apply(TestTunnel.everything)
+        for _ in 0..<2000 { near.apply(.query(token: 1)) }
+        near.send([frame])
+        _ = near.outbound.takeEvents()
+        near.send([frame])
+        #expect(near.outbound.takeEvents().count == 1)
+    }
+
+    @Test func whatIsNotTakenStaysInItsOrder() throws {
+        let near = TestGateway()
+        for token: UInt64 in 1...5 { near.apply(.query(token: token)) }
+        var tokens: [UInt64] = []
+        func take(_ event: PacketPathEvent, upTo count: Int) -> Bool {
+            guard tokens.count < count, case .snapshot(let token, _) = event else { return false }
+            tokens.append(token)
+            return true
+        }
+        near.outbound.giveEvents { take($0, upTo: 2) }
+        #expect(tokens == [1, 2] && near.outbound.hasEvents)
+        near.outbound.giveEvents { take($0, upTo: 2) }
+        near.outbound.giveEvents { take($0, upTo: 9) }
+        #expect(tokens == [1, 2, 3, 4, 5] && !near.outbound.hasEvents)
+    }
+
     @Test func aSuperpacketStopsAtTheLimit() throws {
         let (near, far) = try TestTunnel().gateways(outbound: { $0.lifetime.hardPackets = 7 })
         let superpacket = TestPackets.tso(
@@ -109,6 +186,7 @@ internal import Testing
         )
         let runs = near.send([superpacket])
         #expect(runs.flatMap(\.datagrams).count == 7)
+        #expect(near.outboundDrops(.lifetimeExceeded) == 13)
         #expect(far.receive(runs)[0].count == 50 + 7000)
     }
 }

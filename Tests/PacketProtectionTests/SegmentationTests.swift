@@ -4,6 +4,20 @@ internal import PacketProtection
 internal import Testing
 
 @Suite struct SegmentationTests {
+    /// More segments than a batch holds: each of the others is a packet that is lost.
+    @Test func everySegmentIsSentOrCounted() throws {
+        let (near, _) = try TestTunnel().gateways()
+        let frame = TestPackets.tso(
+            from: TestHosts.nearV4,
+            to: TestHosts.farV4,
+            payload: pattern(60_000),
+            segmentPayload: 20
+        )
+        let sent = near.send([frame]).flatMap(\.datagrams).count
+        #expect(sent > 1000 && sent < 3000)
+        #expect(near.outboundDrops(.batchOverflow) == UInt64(3000 - sent))
+    }
+
     private func uncoalesced() -> PacketPathConfiguration {
         var configuration = PacketPathConfiguration()
         configuration.coalescesTCP = false

@@ -184,10 +184,11 @@ internal import Testing
         #expect(runs.map(\.dontFragment) == [false])
         let received = far.receive(runs)
         #expect(received.map { $0.suffix(5008) } == [whole.suffix(5008)])
-        // One that follows nothing, and one out of its order.
+        // One that follows nothing, and one out of its order, with the one before it.
         #expect(near.send([TestPackets.plain(fragments[2])]) == [])
+        #expect(near.outboundDrops(.unsupportedHeader) == 1)
         #expect(near.send([0, 2].map { TestPackets.plain(fragments[$0]) }) == [])
-        #expect(near.outboundDrops(.unsupportedHeader) == 2)
+        #expect(near.outboundDrops(.unsupportedHeader) == 3)
         #expect(near.send(fragments.map(TestPackets.plain)).flatMap(\.datagrams).count == 1)
     }
 
@@ -255,6 +256,71 @@ internal import Testing
         let (sender, _) = try udp.gateways()
         #expect(sender.send([TestPackets.plain(packet)]) == [])
         #expect(sender.outboundDrops(.unsupportedHeader) == 1)
+    }
+
+    /// Nothing that was kept goes without being counted: of the oldest packet, which makes room, and of
+    /// one that begins anew.
+    @Test func fragmentsThatWereKeptInVainAreCounted() throws {
+        let tunnel = Carriage(version: .v4, encapsulation: .esp).tunnel()
+        let (near, _) = try tunnel.gateways()
+        let (source, destination) = tunnel.ends
+        let fragments = TestPackets.fragments(
+            of: TestPackets.udp(
+                from: source,
+                to: destination,
+                payload: pattern(4000),
+                dontFragment: false
+            ),
+            octets: 1200
+        )
+        func send(_ indices: [Int], of packet: Int) -> Int {
+            near.send(
+                indices.map { TestPackets.plain(TestPackets.identified(fragments[$0], packet)) }
+            ).flatMap(\.datagrams).count
+        }
+        #expect(send([0, 1], of: 1) == 0)
+        for packet in 2...4 {
+            near.now = near.now + .milliseconds(1)
+            #expect(send([0], of: packet) == 0)
+        }
+        #expect(near.outboundDrops(.unsupportedHeader) == 0)
+        #expect(send([0], of: 5) == 0)
+        #expect(near.outboundDrops(.unsupportedHeader) == 2)
+        #expect(send([0], of: 5) == 0)
+        #expect(near.outboundDrops(.unsupportedHeader) == 3)
+        // What comes out whole was not in vain.
+        for packet in 2...5 { #expect(send([1, 2, 3], of: packet) == 1) }
+        #expect(near.outboundDrops(.unsupportedHeader) == 3)
+    }
+
+    /// As a whole packet, so a superpacket whose segments are too long.
+    @Test(arguments: [[], [1, 1, 1, 1]] as [[UInt8]], [65_400, 65_464, 65_468, 65_472, 65_500])
+    func aSegmentThatIsTooLongIsDropped(options: [UInt8], octets: Int) throws {
+        let tunnel = Carriage(version: .v4, encapsulation: .esp).tunnel()
+        let (near, far) = try tunnel.gateways()
+        let (source, destination) = tunnel.ends
+        let whole = TestPackets.udp(
+            from: source,
+            to: destination,
+            payload: pattern(octets),
+            dontFragment: false,
+            isPartial: true,
+            options: options
+        )
+        let frame = TestPackets.offload(
+            whole,
+            type: 5,
+            segmentPayload: octets,
+            headers: 28 + options.count,
+            checksumStart: 20 + options.count,
+            checksumOffset: 6
+        )
+        let runs = near.send([frame])
+        let longest = 65_535 - 20 - options.count
+        let fits = 8 + 8 + 16 + (8 + octets + 2 + 3) / 4 * 4 <= longest
+        #expect(runs.flatMap(\.datagrams).count == (fits ? 1 : 0))
+        #expect(near.outboundDrops(.tooBig) == (fits ? 0 : 1))
+        #expect(far.receive(runs).map { $0.suffix(octets) } == (fits ? [whole.suffix(octets)] : []))
     }
 
     /// RFC 3948 §3.1.2: the peer computed its checksums with the addresses on its side of the NAT.

@@ -97,6 +97,9 @@ struct Worker: ~Copyable {
     // MARK: Commands and events
 
     mutating func carryOutCommands(at now: Instant) {
+        // What was taken before goes where it was to go, while its slot and its device are not another's.
+        flushOutbound(at: now)
+        flushInbound(at: now)
         setup.commands.acknowledge()
         hasAcknowledged = true
         while let command = setup.commands.receive() {
@@ -148,13 +151,28 @@ struct Worker: ~Copyable {
 
     private mutating func postEvents() {
         var isPosted = false
-        for event in outbound.takeEvents() { isPosted = post(.packetPath(event)) || isPosted }
-        for event in inbound.takeEvents() { isPosted = post(.packetPath(event)) || isPosted }
+        if outbound.hasEvents || inbound.hasEvents { isPosted = givePacketPathEvents() }
         for report in sender.takeTooLong() {
             isPosted = post(.pathMTU(remote: report.remote, mtu: report.mtu)) || isPosted
         }
         if isPosted { setup.events.wake() }
         reportStreams()
+    }
+
+    /// What finds no room stays for the next round: most of it is told once.
+    ///
+    /// - Returns: whether there was room for any.
+    private mutating func givePacketPathEvents() -> Bool {
+        let mailbox = setup.events
+        var isPosted = false
+        func give(_ event: PacketPathEvent) -> Bool {
+            guard mailbox.send(.packetPath(event)) else { return false }
+            isPosted = true
+            return true
+        }
+        outbound.giveEvents(to: give)
+        inbound.giveEvents(to: give)
+        return isPosted
     }
 
     private func post(_ event: DataPlaneEvent, reserve: Int = 0) -> Bool {

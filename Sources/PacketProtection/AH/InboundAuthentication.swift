@@ -66,7 +66,7 @@ extension InboundProcessor {
         byteCount: Int,
         at now: Instant
     ) {
-        guard bufferCount < maximumJobs else { return }
+        guard bufferCount < maximumJobs else { return drops.count(.batchOverflow) }
         guard let envelope = unsafe Envelope(bytes, available: byteCount) else {
             return drops.count(.malformedAH)
         }

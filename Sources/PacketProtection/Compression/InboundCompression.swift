@@ -37,7 +37,8 @@ extension InboundProcessor {
             return nil
         }
         // It became more than it was: what is still to come must find its room.
-        guard coalescer.output.free &- OffloadHeader.length &- length >= octets else {
+        guard coalescer.output.free &- OffloadHeader.length &- length >= octets &+ growthOctets
+        else {
             drops.count(.batchOverflow)
             return nil
         }

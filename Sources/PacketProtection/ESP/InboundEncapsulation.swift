@@ -34,10 +34,8 @@ extension InboundProcessor {
                 ? UInt32(truncatingIfNeeded: number >> 32) : 0,
             status: 0
         )
-        if unsafe association.pointee.carriage == .espAggregated {
-            // Each of the shortest packets that may be in it gets a header for the device.
-            unpackingOctets &+= body / 2
-            unpackingWrites &+= body / 20
+        if unsafe association.pointee.carriage != .espTunnel {
+            unsafe makeRoom(for: body, association)
         }
         keys.prefetch(slot)
         unsafe arrivals[jobCount] = Arrival(
@@ -47,6 +45,22 @@ extension InboundProcessor {
         )
         jobCount &+= 1
         octets &+= count
+    }
+
+    /// What comes out of it may be longer than what came.
+    @inline(never)
+    private mutating func makeRoom(
+        for body: Int,
+        _ association: UnsafeMutablePointer<InboundSA>
+    ) {
+        if unsafe association.pointee.carriage == .espAggregated {
+            // Each of the shortest packets that may be in it gets a header for the device.
+            growthOctets &+= body / 2
+            growthWrites &+= body / 20
+        } else {
+            // It gets its own IP header back as well.
+            growthOctets &+= 40 &+ OffloadHeader.length
+        }
     }
 
     @inline(never)

@@ -30,13 +30,13 @@ extension InboundProcessor {
             unsafe association.pointee.packets < association.pointee.lifetime.hardPackets
                 && UInt64(body) <= association.pointee.lifetime.hardOctets
                     &- association.pointee.octets
-                && !association.pointee.hasReportedHard
+                && !association.pointee.isSpent
         else {
             unsafe refuse(association)
             return false
         }
-        if unsafe association.pointee.packets == 0 {
-            events.post(
+        if unsafe !association.pointee.hasReportedFirst {
+            unsafe association.pointee.hasReportedFirst = events.post(
                 .firstPacketReceived(
                     SAIdentifier(rawValue: unsafe association.pointee.identifier)
                 )
@@ -48,8 +48,7 @@ extension InboundProcessor {
             && (association.pointee.octets >= association.pointee.lifetime.softOctets
                 || association.pointee.packets >= association.pointee.lifetime.softPackets)
         {
-            unsafe association.pointee.hasReportedSoft = true
-            events.post(
+            unsafe association.pointee.hasReportedSoft = events.post(
                 .softLifetimeReached(
                     SAIdentifier(rawValue: unsafe association.pointee.identifier)
                 )
@@ -61,9 +60,9 @@ extension InboundProcessor {
     @inline(never)
     private mutating func refuse(_ association: UnsafeMutablePointer<InboundSA>) {
         drops.count(.lifetimeExceeded)
+        unsafe association.pointee.isSpent = true
         guard unsafe !association.pointee.hasReportedHard else { return }
-        unsafe association.pointee.hasReportedHard = true
-        events.post(
+        unsafe association.pointee.hasReportedHard = events.post(
             .hardLifetimeReached(
                 SAIdentifier(rawValue: unsafe association.pointee.identifier)
             )

@@ -20,7 +20,8 @@ extension InboundProcessor {
         hopLimit: UInt8 = 0,
         at now: Instant
     ) {
-        guard byteCount > 0, bufferCount < maximumJobs else { return }
+        guard byteCount > 0 else { return drops.count(.malformedESP) }
+        guard bufferCount < maximumJobs else { return drops.count(.batchOverflow) }
         let size = segmentSize > 0 ? segmentSize : byteCount
         unsafe buffers[bufferCount] = Buffer(
             source: source,
@@ -57,7 +58,7 @@ extension InboundProcessor {
         hopLimit: UInt8 = 0,
         at now: Instant
     ) {
-        guard bufferCount < maximumJobs else { return }
+        guard bufferCount < maximumJobs else { return drops.count(.batchOverflow) }
         unsafe buffers[bufferCount] = Buffer(
             source: Endpoint(address: source, port: 0),
             local: Endpoint(address: local, port: 0),
@@ -157,15 +158,9 @@ extension InboundProcessor {
         }
         if unsafe association.pointee.followsPeer, wasNewest,
             unsafe buffer.pointee.carrier == .udp,
-            unsafe association.pointee.reportedPeer != buffer.pointee.source
+            unsafe association.pointee.seenPeer != buffer.pointee.source
         {
-            unsafe association.pointee.reportedPeer = buffer.pointee.source
-            events.post(
-                .peerEndpointChanged(
-                    SAIdentifier(rawValue: unsafe association.pointee.identifier),
-                    unsafe buffer.pointee.source
-                )
-            )
+            unsafe follow(buffer.pointee.source, association, slot: arrival.slot, at: now)
         }
         unsafe finishEncapsulated(job, buffer, sequence: arrival.sequence, association)
     }
@@ -216,7 +211,14 @@ extension InboundProcessor {
             limit: isV4 ? association.pointee.segmentSizeV4 : association.pointee.segmentSizeV6,
             isChecksumPartial: false
         )
-        unsafe coalescer.add(inner, packet, pending: octets)
+        unsafe handOn(inner, packet)
+    }
+
+    /// Hands a packet on to its device; one that finds no room is counted.
+    @inline(__always)
+    mutating func handOn(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) {
+        let isTaken = unsafe coalescer.add(bytes, packet, pending: octets &+ growthOctets)
+        if !isTaken { drops.count(.batchOverflow) }
     }
 
     @inline(never)
@@ -231,5 +233,67 @@ extension InboundProcessor {
             let isAH = unsafe association.pointee.carriage.isAuthenticationHeader
             drops.count(isAH ? .malformedAH : .malformedESP)
         }
+    }
+}
+
+// Where the peers of SAs are that are followed (RFC 7296 §2.23): control is told of moves, though not of
+// each where somebody moves all the time.
+extension InboundProcessor {
+    /// A peer that has just been told of waits for so long until the next move is, in nanoseconds.
+    private static let reportInterval: UInt64 = 500_000_000
+
+    /// The newest packet of an SA came from another place than the one before.
+    @inline(never)
+    mutating func follow(
+        _ peer: Endpoint,
+        _ association: UnsafeMutablePointer<InboundSA>,
+        slot: Int,
+        at now: UInt64
+    ) {
+        unsafe association.pointee.seenPeer = peer
+        // What waits is looked at in its time, with what was seen last.
+        guard unsafe !association.pointee.hasUntoldMove,
+            unsafe !isTold(association, at: now)
+        else { return }
+        unsafe association.pointee.hasUntoldMove = true
+        movedSlots.append(slot)
+        moveDue = unsafe min(moveDue, association.pointee.nextReport)
+    }
+
+    /// Tells control where a peer is, if it may be told by now; whether nothing is left to tell.
+    private mutating func isTold(
+        _ association: UnsafeMutablePointer<InboundSA>,
+        at now: UInt64
+    ) -> Bool {
+        let peer = unsafe association.pointee.seenPeer
+        guard unsafe peer != association.pointee.reportedPeer else { return true }
+        guard unsafe association.pointee.nextReport <= now else { return false }
+        unsafe association.pointee.nextReport = now &+ InboundProcessor.reportInterval
+        let isPosted = events.post(
+            .peerEndpointChanged(
+                SAIdentifier(rawValue: unsafe association.pointee.identifier),
+                peer
+            )
+        )
+        if isPosted { unsafe association.pointee.reportedPeer = peer }
+        return isPosted
+    }
+
+    /// Tells of the moves that had to wait.
+    mutating func tellMoves(at now: UInt64) {
+        moveDue = .max
+        var kept = 0
+        for index in movedSlots.indices {
+            let slot = movedSlots[index]
+            let association = unsafe associations.elements + slot
+            if unsafe isTold(association, at: now) {
+                unsafe association.pointee.hasUntoldMove = false
+                continue
+            }
+            moveDue = unsafe min(moveDue, association.pointee.nextReport)
+            movedSlots[kept] = slot
+            kept += 1
+        }
+        movedSlots.removeLast(movedSlots.count - kept)
     }
 }

@@ -72,9 +72,13 @@ package import IPsecPrimitives
     /// Of SAs by which trains come, and when something that waits there is waited for no longer.
     var unpackerSlots: [Int] = []
     var waitingDue = UInt64.max
-    /// Octets and writes by which what comes out of trains may exceed what went in.
-    var unpackingOctets = 0
-    var unpackingWrites = 0
+    /// SAs with moves that control was not told of yet, and when the next of them may be told.
+    var movedSlots: [Int] = []
+    var moveDue = UInt64.max
+    /// Octets and writes by which what comes out of trains, and of transport mode, may exceed what went
+    /// in.
+    var growthOctets = 0
+    var growthWrites = 0
 
     package init(
         _ configuration: PacketPathConfiguration,
@@ -116,10 +120,15 @@ package import IPsecPrimitives
 
     /// Whether one more buffer of up to 64 KiB fits this batch.
     package var hasRoom: Bool {
-        maximumOctets - octets - unpackingOctets >= InboundProcessor.receiveOctets
-            && maximumJobs - jobCount - unpackingWrites >= InboundProcessor.jobsPerReceive
+        maximumOctets - octets - growthOctets >= InboundProcessor.receiveOctets
+            && maximumJobs - jobCount - growthWrites >= InboundProcessor.jobsPerReceive
             && maximumJobs - controlCount >= InboundProcessor.jobsPerReceive
             && bufferCount < maximumJobs
+            // Less than all of it where a command has opened what came before it.
+            && coalescer.hasRoom(
+                octets + growthOctets + 2 * InboundProcessor.receiveOctets,
+                writes: jobCount + growthWrites + InboundProcessor.jobsPerReceive
+            )
     }
 
     package var deviceWrites: UnsafeBufferPointer<DeviceWrite> {
@@ -142,12 +151,17 @@ package import IPsecPrimitives
         bufferCount = 0
         controlCount = 0
         octets = 0
-        unpackingOctets = 0
-        unpackingWrites = 0
+        growthOctets = 0
+        growthWrites = 0
         coalescer.output.reset()
     }
 
     package mutating func takeEvents() -> [PacketPathEvent] { events.take() }
+
+    package var hasEvents: Bool { !events.isEmpty }
+
+    /// Gives events away until one is not taken, which stays for the next call.
+    package mutating func giveEvents(to take: (PacketPathEvent) -> Bool) { events.give(to: take) }
 
     package func snapshot() -> PacketPathSnapshot {
         PacketPathSnapshot(
@@ -173,12 +187,12 @@ extension InboundProcessor {
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             spis.remove(unsafe associations.elements[slot].spi)
             unpackerSlots.removeAll { $0 == slot }
+            movedSlots.removeAll { $0 == slot }
             unsafe associations.elements[slot].release()
             associations.remove(identifier: identifier.rawValue)
         case .updatePath(let identifier, let path):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
-            unsafe associations.elements[slot].path = path
-            unsafe associations.elements[slot].reportedPeer = path.remote
+            unsafe associations.elements[slot].move(to: path)
         case .setLinkMTU(let identifier, let octets):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].setLinkMTU(octets)
@@ -198,9 +212,13 @@ extension InboundProcessor {
         let identifier = parameters.identifier
         guard associations.slot(of: identifier.rawValue) == nil,
             spis.find(parameters.spi.rawValue) < 0
-        else { return events.post(.commandFailed(identifier, .duplicate)) }
+        else {
+            events.post(.commandFailed(identifier, .duplicate))
+            return
+        }
         guard let slot = associations.freeSlot else {
-            return events.post(.commandFailed(identifier, .tooManySAs))
+            events.post(.commandFailed(identifier, .tooManySAs))
+            return
         }
         if parameters.compressionIndex != nil, decompression == nil {
             decompression = PacketDeflate()

@@ -11,7 +11,7 @@ extension InboundProcessor {
         to local: Endpoint,
         at now: Instant
     ) {
-        guard bufferCount < maximumJobs else { return }
+        guard bufferCount < maximumJobs else { return drops.count(.batchOverflow) }
         unsafe buffers[bufferCount] = Buffer(
             source: source,
             local: local,

@@ -51,29 +51,33 @@
 
     deinit { unsafe flows.deallocate() }
 
-    /// Whether a packet of so many octets finds room, and the flows that are open do too.
-    func hasRoom(_ octets: Int) -> Bool {
+    /// Whether packets of so many octets find room, and the flows that are open do too.
+    func hasRoom(_ octets: Int, writes: Int = 1) -> Bool {
         output.free >= octets + OffloadHeader.length
-            && output.freeWrites > TCPCoalescer.flowCount
+            && output.freeWrites >= writes + TCPCoalescer.flowCount
     }
 
-    /// Takes one packet.
+    /// Takes one packet; false where there is no room.
     ///
     /// - Parameter pending: octets of packets that are still to come in this batch, whose room in
     ///   the output must not be taken.
     @inline(__always)
-    mutating func add(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket, pending: Int) {
+    mutating func add(
+        _ bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket,
+        pending: Int
+    ) -> Bool {
         guard isEnabled, packet.ipProtocol == 6, !packet.isFragment else {
             return unsafe writeSingly(bytes, packet)
         }
-        unsafe addTCP(bytes, packet, pending: pending)
+        return unsafe addTCP(bytes, packet, pending: pending)
     }
 
     private mutating func addTCP(
         _ bytes: UnsafeMutableRawPointer,
         _ packet: InnerPacket,
         pending: Int
-    ) {
+    ) -> Bool {
         let ports = UInt32(packet.sourcePort) << 16 | UInt32(packet.destinationPort)
         let open = find(packet, ports)
         guard let segment = unsafe segment(bytes, packet, ports) else {
@@ -81,10 +85,10 @@
             return unsafe writeSingly(bytes, packet)
         }
         if open >= 0 {
-            if unsafe append(bytes, packet, segment, to: open) { return }
+            if unsafe append(bytes, packet, segment, to: open) { return true }
             close(open)
         }
-        unsafe begin(bytes, packet, segment, pending: pending)
+        return unsafe begin(bytes, packet, segment, pending: pending)
     }
 
     @inline(__always)
@@ -226,10 +230,10 @@
         _ packet: InnerPacket,
         _ segment: Segment,
         pending: Int
-    ) {
+    ) -> Bool {
         if openCount == TCPCoalescer.flowCount { close(0) }
         guard output.free - pending >= TCPCoalescer.maximumOctets + 2 * OffloadHeader.length,
-            let offset = output.reserve(TCPCoalescer.maximumOctets)
+            let offset = output.reserve(TCPCoalescer.maximumOctets, besides: openCount)
         else { return unsafe writeSingly(bytes, packet) }
         let start = offset + OffloadHeader.length
         let reservedEnd = start + TCPCoalescer.maximumOctets
@@ -261,6 +265,7 @@
             )
         )
         openCount += 1
+        return true
     }
 
     /// Hands a superpacket over to the device.
@@ -310,8 +315,13 @@
     }
 
     @inline(__always)
-    private mutating func writeSingly(_ bytes: UnsafeMutableRawPointer, _ packet: InnerPacket) {
-        guard let offset = output.reserve(packet.totalLength) else { return }
+    private mutating func writeSingly(
+        _ bytes: UnsafeMutableRawPointer,
+        _ packet: InnerPacket
+    ) -> Bool {
+        guard let offset = output.reserve(packet.totalLength, besides: openCount) else {
+            return false
+        }
         let frame = unsafe output.slab + offset
         unsafe OffloadHeader.writePlain(frame)
         unsafe (frame + OffloadHeader.length).copyMemory(
@@ -319,6 +329,7 @@
             byteCount: packet.totalLength
         )
         output.commit(offset, octets: packet.totalLength, device: packet.device)
+        return true
     }
 
     /// Hands over all that is open: the end of a batch.

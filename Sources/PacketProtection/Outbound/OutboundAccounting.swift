@@ -18,7 +18,7 @@ extension OutboundProcessor {
                 && association.pointee.packets < association.pointee.lifetime.hardPackets
                 && UInt64(body) <= association.pointee.lifetime.hardOctets
                     &- association.pointee.octets
-                && !association.pointee.hasReportedHard
+                && !association.pointee.isSpent
         else {
             unsafe refuse(association)
             return nil
@@ -43,8 +43,7 @@ extension OutboundProcessor {
                 || association.pointee.octets >= association.pointee.lifetime.softOctets
                 || association.pointee.packets >= association.pointee.lifetime.softPackets
         else { return }
-        unsafe association.pointee.hasReportedSoft = true
-        events.post(
+        unsafe association.pointee.hasReportedSoft = events.post(
             .softLifetimeReached(
                 SAIdentifier(rawValue: unsafe association.pointee.identifier)
             )
@@ -56,9 +55,9 @@ extension OutboundProcessor {
         let isExhausted =
             unsafe association.pointee.sequence >= association.pointee.sequenceLimit
         drops.count(isExhausted ? .sequenceExhausted : .lifetimeExceeded)
+        unsafe association.pointee.isSpent = true
         guard unsafe !association.pointee.hasReportedHard else { return }
-        unsafe association.pointee.hasReportedHard = true
-        events.post(
+        unsafe association.pointee.hasReportedHard = events.post(
             .hardLifetimeReached(
                 SAIdentifier(rawValue: unsafe association.pointee.identifier)
             )

@@ -52,6 +52,8 @@ extension OutboundProcessor {
     /// two hosts where each pair of hosts may get its own: the peer may refuse it to one of them.
     mutating func acquire(_ packet: InnerPacket, policy: Int, at now: UInt64) {
         let entry = unsafe database.policies + policy
+        // Where there is no room the next packet asks.
+        guard events.hasRoom else { return }
         let identifier = PolicyIdentifier(rawValue: unsafe entry.pointee.identifier)
         let tuple = packet.tuple
         if unsafe entry.pointee.asksByFlow {

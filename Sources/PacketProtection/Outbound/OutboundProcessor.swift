@@ -208,6 +208,7 @@ package import IPsecPrimitives
         if lost > 0 { drops.count(.sealFailed, lost) }
     }
 
+    /// None is empty.
     package var runs: UnsafeBufferPointer<DatagramRun> {
         unsafe UnsafeBufferPointer(start: batch.runs, count: batch.runCount)
     }
@@ -253,6 +254,11 @@ package import IPsecPrimitives
 
     package mutating func takeEvents() -> [PacketPathEvent] { events.take() }
 
+    package var hasEvents: Bool { !events.isEmpty }
+
+    /// Gives events away until one is not taken, which stays for the next call.
+    package mutating func giveEvents(to take: (PacketPathEvent) -> Bool) { events.give(to: take) }
+
     package func snapshot() -> PacketPathSnapshot {
         var result = PacketPathSnapshot(
             isOutbound: true,
@@ -281,6 +287,8 @@ extension OutboundProcessor {
         case .updatePath(let identifier, let path):
             guard let slot = associations.slot(of: identifier.rawValue) else { return }
             unsafe associations.elements[slot].move(to: path)
+            // Other packets are what carries the tunnel now.
+            usable.noteChange(slot, &database)
         case .replacePolicies(let entries): adopt(CompiledPolicies(entries), at: now)
         case .adoptPolicies(let policies): adopt(policies, at: now)
         case .dropHeldPackets(let policy): dropHeld(of: policy, nil, at: now)
@@ -301,10 +309,12 @@ extension OutboundProcessor {
     private mutating func install(_ parameters: OutboundSAParameters, at now: Instant) {
         let identifier = parameters.identifier
         guard associations.slot(of: identifier.rawValue) == nil else {
-            return events.post(.commandFailed(identifier, .duplicate))
+            events.post(.commandFailed(identifier, .duplicate))
+            return
         }
         guard let slot = associations.freeSlot else {
-            return events.post(.commandFailed(identifier, .tooManySAs))
+            events.post(.commandFailed(identifier, .tooManySAs))
+            return
         }
         if parameters.compressionIndex != nil, compression == nil {
             compression = CompressionStage()
@@ -321,7 +331,8 @@ extension OutboundProcessor {
 
     private mutating func activate(_ identifier: SAIdentifier, at now: Instant) {
         guard let slot = associations.slot(of: identifier.rawValue) else {
-            return events.post(.commandFailed(identifier, .unknownSA))
+            events.post(.commandFailed(identifier, .unknownSA))
+            return
         }
         unsafe usable.activate(slot, associations.elements, &database)
         cache.tellsCodePoints = usable.classCount > 0

@@ -33,16 +33,18 @@ extension OutboundProcessor {
         var offset = 0
         repeat {
             let size = min(parts.segmentPayload, parts.payload &- offset)
-            guard let target = unsafe begin(parts.headers &+ size, outer, at: now) else { return }
-            unsafe writeSegment(
-                bytes,
-                to: target,
-                packet,
-                parts,
-                index: index,
-                offset: offset,
-                size: size
-            )
+            // One that finds no place is counted, as are those behind it.
+            if let target = unsafe begin(parts.headers &+ size, outer, at: now) {
+                unsafe writeSegment(
+                    bytes,
+                    to: target,
+                    packet,
+                    parts,
+                    index: index,
+                    offset: offset,
+                    size: size
+                )
+            }
             index &+= 1
             offset &+= size
         } while offset < parts.payload

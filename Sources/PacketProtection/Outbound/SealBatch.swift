@@ -155,8 +155,8 @@ internal import IPsecCrypto
         isRunOpen = true
     }
 
-    /// Seals what is not yet; returns how many packets a cipher refused. The runs that hold one
-    /// of those are emptied: nothing that was not sealed may leave.
+    /// Seals what is not yet; returns how many packets are lost because a cipher refused some. The
+    /// runs that hold one of those are taken out: nothing that was not sealed may leave.
     mutating func seal(
         _ associations: UnsafeMutablePointer<OutboundSA>,
         _ desk: Unmanaged<CipherDesk>?
@@ -180,7 +180,7 @@ internal import IPsecCrypto
         }
         var failures: UInt32 = 0
         for index in sealedJobs..<jobCount { failures |= unsafe jobs[index].status }
-        let lost = failures == 0 ? 0 : emptyFailedRuns()
+        let lost = failures == 0 ? 0 : removeFailedRuns()
         sealedJobs = jobCount
         isRunOpen = false
         return lost
@@ -230,7 +230,7 @@ internal import IPsecCrypto
     }
 
     @inline(never)
-    private mutating func emptyFailedRuns() -> Int {
+    private mutating func removeFailedRuns() -> Int {
         var lost = 0
         for job in sealedJobs..<jobCount where unsafe jobs[job].status != 0 {
             let offset = unsafe UnsafeMutableRawPointer(jobs[job].esp) - slab
@@ -242,6 +242,13 @@ internal import IPsecCrypto
                 unsafe runs[index].byteCount = 0
             }
         }
+        // A run of nothing would leave as an empty datagram.
+        var kept = 0
+        for index in 0..<runCount where unsafe runs[index].count > 0 {
+            unsafe runs[kept] = runs[index]
+            kept += 1
+        }
+        runCount = kept
         return lost
     }
 

@@ -24,10 +24,12 @@
 
     /// Room for a packet of `octets` and its header; nil when there is none. What it returns is
     /// the header's offset.
+    ///
+    /// - Parameter others: packets that have room already and are not handed over yet.
     @inline(__always)
-    mutating func reserve(_ octets: Int) -> Int? {
+    mutating func reserve(_ octets: Int, besides others: Int = 0) -> Int? {
         let whole = octets &+ OffloadHeader.length
-        guard capacity &- used >= whole, writeCount < maximumWrites else { return nil }
+        guard capacity &- used >= whole, maximumWrites &- writeCount > others else { return nil }
         defer { used &+= whole }
         return used
     }

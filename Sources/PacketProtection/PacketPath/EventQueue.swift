@@ -6,10 +6,22 @@ struct EventQueue: ~Copyable {
 
     init() { events.reserveCapacity(64) }
 
-    @inline(never)
-    mutating func post(_ event: PacketPathEvent) {
-        guard events.count < EventQueue.capacity else { return }
+    var isEmpty: Bool { events.isEmpty }
+    var hasRoom: Bool { events.count < EventQueue.capacity }
+
+    /// Whether there was room for it: what is told once has been told only then.
+    @inline(never) @discardableResult
+    mutating func post(_ event: PacketPathEvent) -> Bool {
+        guard hasRoom else { return false }
         events.append(event)
+        return true
+    }
+
+    /// Gives events away, the oldest first, until one is not taken: that and what is behind it stay.
+    mutating func give(to take: (PacketPathEvent) -> Bool) {
+        var given = 0
+        while given < events.count, take(events[given]) { given += 1 }
+        events.removeFirst(given)
     }
 
     mutating func take() -> [PacketPathEvent] {

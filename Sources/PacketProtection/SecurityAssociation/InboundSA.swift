@@ -12,6 +12,9 @@ internal import IPsecPrimitives
     let isMobile: Bool
     var hasReportedSoft = false
     var hasReportedHard = false
+    var hasReportedFirst = false
+    /// Whether its life is over: it carries nothing any more, however little is left of a limit.
+    var isSpent = false
     let ivLength: Int
     let icvLength: Int
     let blockMask: Int
@@ -43,8 +46,14 @@ internal import IPsecPrimitives
     var authenticationFailures: UInt64 = 0
     var selectorMismatches: UInt64 = 0
     var path: OuterPath
-    /// Where the peer was last seen, so that a move is told once.
+    /// Where the newest packet came from.
+    var seenPeer: Endpoint
+    /// Where control believes the peer to be, so that a move is told once.
     var reportedPeer: Endpoint
+    /// When a move may be told again, in nanoseconds.
+    var nextReport: UInt64 = 0
+    /// Whether a move waits to be told.
+    var hasUntoldMove = false
 
     init(_ parameters: InboundSAParameters) {
         window =
@@ -98,6 +107,7 @@ internal import IPsecPrimitives
         }
         lifetime = parameters.lifetime
         path = parameters.path
+        seenPeer = parameters.path.remote
         reportedPeer = parameters.path.remote
         innerLimit = parameters.innerLimit ?? .max
         segmentSizeLimit = parameters.segmentSizeLimit
@@ -119,6 +129,14 @@ internal import IPsecPrimitives
         source.address == path.remote.address
             && (local.address == path.local.address || local.address.isUnspecified
                 || path.local.address.isUnspecified)
+    }
+
+    /// What control says of another place than it was told of is newer than all that was seen.
+    mutating func move(to path: OuterPath) {
+        self.path = path
+        guard path.remote != reportedPeer else { return }
+        seenPeer = path.remote
+        reportedPeer = path.remote
     }
 
     mutating func setLinkMTU(_ octets: Int) {

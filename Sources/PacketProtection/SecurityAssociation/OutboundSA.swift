@@ -41,6 +41,8 @@ internal import IPsecPrimitives
     let fixedDSCP: UInt8
     var hasReportedSoft = false
     var hasReportedHard = false
+    /// Whether its life is over: it carries nothing any more, however little is left of a limit.
+    var isSpent = false
     let isExtended: Bool
     let carriesLaterFragments: Bool
     var path: OuterPath

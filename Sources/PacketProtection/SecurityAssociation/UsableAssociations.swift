@@ -108,6 +108,14 @@ internal import IPsecPrimitives
         database.forgetIfUnused(Int(policy))
     }
 
+    /// An SA has changed in what decides about packets: what is remembered of its policy's is looked at
+    /// anew.
+    func noteChange(_ slot: Int, _ database: inout PolicyDatabase) {
+        let policy = unsafe links[slot].policy
+        guard policy >= 0 else { return }
+        unsafe database.policies[Int(policy)].generation &+= 1
+    }
+
     /// The SA activated last of those that carry the packet; -1 for none.
     @inline(__always)
     func select(

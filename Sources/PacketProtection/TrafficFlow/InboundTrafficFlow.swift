@@ -70,11 +70,13 @@ extension InboundProcessor {
     }
 
     /// When `giveUpDue` has something to do, in nanoseconds; `max` for never.
-    package var nextDue: UInt64 { waitingDue }
+    package var nextDue: UInt64 { min(waitingDue, moveDue) }
 
     /// Takes into the batch what had to wait for packets that are missing for too long: `open`, write
-    /// and `reset` then. Precondition: the batch is empty.
+    /// and `reset` then. What had to wait to be told is told. Precondition: the batch is empty.
     package mutating func giveUpDue(at now: Instant) {
+        if moveDue <= now.nanoseconds { tellMoves(at: now.nanoseconds) }
+        guard waitingDue <= now.nanoseconds else { return }
         openedAt = now.nanoseconds
         waitingDue = .max
         for slot in unpackerSlots {

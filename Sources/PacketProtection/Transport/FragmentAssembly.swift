@@ -26,6 +26,7 @@
         /// Octets of the packet's header, and of the packet, so far.
         var header = 0
         var length = 0
+        var fragments = 0
     }
 
     private static let places = 4
@@ -37,6 +38,8 @@
     private let memory: UnsafeMutableRawPointer
     private let entries: UnsafeMutablePointer<Place>
     private(set) var openCount = 0
+    /// Fragments whose packets were given up since they were asked for.
+    private var abandoned = 0
 
     init() {
         unsafe memory = .allocate(
@@ -61,6 +64,18 @@
         guard unsafe entries[place].isOpen else { return }
         unsafe entries[place].isOpen = false
         openCount -= 1
+    }
+
+    /// Gives up what has come of a packet.
+    private mutating func abandon(_ place: Int) {
+        if unsafe entries[place].isOpen { abandoned += unsafe entries[place].fragments }
+        release(place)
+    }
+
+    /// How many fragments were kept in vain, besides those that were refused.
+    mutating func takeAbandoned() -> Int {
+        defer { abandoned = 0 }
+        return abandoned
     }
 
     /// Whether a later fragment belongs to a packet that was begun, and not too long ago: by now its
@@ -89,7 +104,7 @@
         let known = find(packet, part)
         let place: Int
         if part.offset == 0 {
-            if let known { release(known) }
+            if let known { abandon(known) }
             place = unsafe begin(bytes, packet, part, at: now)
         } else {
             guard let known else { return .refused }
@@ -101,7 +116,7 @@
             unsafe entry.pointee.length + octets <= FragmentAssembly.maximumOctets,
             unsafe now &- entry.pointee.since <= FragmentAssembly.maximumAge
         else {
-            release(place)
+            abandon(place)
             return .refused
         }
         let packetStart = unsafe frame(place) + OffloadHeader.length
@@ -110,6 +125,7 @@
             byteCount: octets
         )
         unsafe entry.pointee.length += octets
+        unsafe entry.pointee.fragments += 1
         guard !part.hasMore else { return .kept }
         return unsafe finish(place, entry.pointee)
     }
@@ -128,7 +144,7 @@
             }
             if unsafe entries[index].since < entries[chosen].since { chosen = index }
         }
-        release(chosen)
+        abandon(chosen)
         unsafe entries[chosen] = Place(
             isOpen: true,
             source: packet.source,

@@ -102,6 +102,6 @@ extension InboundProcessor {
                 ? association.pointee.segmentSizeV4 : association.pointee.segmentSizeV6,
             isChecksumPartial: false
         )
-        unsafe coalescer.add(bytes, packet, pending: octets)
+        unsafe handOn(bytes, packet)
     }
 }

@@ -147,6 +147,7 @@ extension OutboundProcessor {
         if largest > outer.limit, packet.dontFragment {
             return unsafe answerTooBig(bytes, packet, limit: outer.limit, at: now)
         }
+        guard fitsDatagram(largest &- header.length, outer) else { return drops.count(.tooBig) }
         var outer = outer
         outer.dontFragment =
             unsafe packet.dontFragment && largest <= associations.elements[outer.slot].tunnelMTU
@@ -157,30 +158,32 @@ extension OutboundProcessor {
         repeat {
             let size = min(parts.segmentPayload, parts.payload &- offset)
             let length = parts.headers &- header.length &+ size
-            guard let target = unsafe beginKept(length, outer, at: now) else { return }
-            if outer.prefix > 0 {
-                unsafe writeKeptHeader(
-                    bytes,
-                    before: target,
+            // One that finds no place is counted, as are those behind it.
+            if let target = unsafe beginKept(length, outer, at: now) {
+                if outer.prefix > 0 {
+                    unsafe writeKeptHeader(
+                        bytes,
+                        before: target,
+                        packet,
+                        header,
+                        outer,
+                        length: length,
+                        index: index
+                    )
+                }
+                unsafe target.copyMemory(
+                    from: bytes + header.length,
+                    byteCount: parts.headers &- header.length
+                )
+                unsafe completeTransport(
+                    target + between,
+                    from: bytes,
                     packet,
-                    header,
-                    outer,
-                    length: length,
-                    index: index
+                    parts,
+                    offset: offset,
+                    size: size
                 )
             }
-            unsafe target.copyMemory(
-                from: bytes + header.length,
-                byteCount: parts.headers &- header.length
-            )
-            unsafe completeTransport(
-                target + between,
-                from: bytes,
-                packet,
-                parts,
-                offset: offset,
-                size: size
-            )
             index &+= 1
             offset &+= size
         } while offset < parts.payload
@@ -194,7 +197,10 @@ extension OutboundProcessor {
         _ packet: InnerPacket,
         at now: UInt64
     ) {
-        switch unsafe assembly.add(bytes, packet, at: now) {
+        let outcome = unsafe assembly.add(bytes, packet, at: now)
+        let abandoned = assembly.takeAbandoned()
+        if abandoned > 0 { drops.count(.unsupportedHeader, abandoned) }
+        switch outcome {
         case .kept: return
         case .refused: drops.count(.unsupportedHeader)
         case .whole(let place, let byteCount):

@@ -188,6 +188,32 @@ final class TestGateway {
         return openAll()
     }
 
+    /// Receives runs in UDP as a worker does, a batch as large as may be at a time.
+    func receiveAsTheyCome(_ runs: [SentRun], then act: () -> Void = {}) -> [[UInt8]] {
+        var areas: [UnsafeMutableRawBufferPointer] = unsafe []
+        defer { unsafe areas.forEach { unsafe $0.deallocate() } }
+        var frames: [[UInt8]] = []
+        for run in runs {
+            if !inbound.hasRoom { frames += openAll() }
+            let bytes = run.datagrams.flatMap { $0 }
+            let area = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+            unsafe area.copyBytes(from: bytes)
+            unsafe areas.append(area)
+            unsafe inbound.receiveUDP(
+                area.baseAddress!,
+                byteCount: bytes.count,
+                segmentSize: run.segmentSize,
+                from: run.path.local,
+                to: run.path.remote,
+                trafficClass: run.trafficClass,
+                hopLimit: 64,
+                at: now
+            )
+            act()
+        }
+        return frames + openAll()
+    }
+
     /// Opens the batch and returns the frames for the device.
     func openAll() -> [[UInt8]] {
         if inbound.isTraced { inbound.openTraced(at: now) } else { inbound.open(at: now) }

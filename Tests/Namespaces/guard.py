@@ -390,7 +390,7 @@ DROP_IN = os.path.join(ROOT, "packaging/systemd/networkd.conf.d/50-cygnet.conf")
 # A networkd of the namespace's own, for five seconds, in which it sets up a link of its own. It takes
 # links as they come where /sys is read-only, and waits for udev elsewhere.
 BESIDE = """
-mount --make-rprivate / && mount -t tmpfs none /run && mount -t sysfs -o ro none /sys || exit 9
+mount --make-rprivate / && mount -t tmpfs none /run && mount -o remount,bind,ro /sys || exit 9
 cd /run && mkdir -p systemd/network systemd/netif/links systemd/netif/leases systemd/networkd.conf.d
 printf '[Match]\\nName=nd1\\n[Network]\\nAddress=10.88.0.1/24\\n' > systemd/network/10.network
 [ -z "$1" ] || cp "$1" systemd/networkd.conf.d/

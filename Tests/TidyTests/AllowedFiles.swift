@@ -71,7 +71,6 @@ enum AllowedFiles {
         "Sources/LinuxIO/Netlink/NetlinkSocket.swift",
         "Sources/LinuxIO/Netlink/NetlinkWatch.swift",
         "Sources/LinuxIO/Netlink/NetworkConfiguration.swift",
-        "Sources/LinuxIO/Routing/PolicyRouting.swift",
         "Sources/LinuxIO/Service/NamespaceClaim.swift",
         "Sources/LinuxIO/Service/ServiceNotifier.swift",
         "Sources/LinuxIO/Sockets/SocketAddress.swift",

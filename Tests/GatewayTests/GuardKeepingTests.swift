@@ -76,6 +76,40 @@ struct GuardKeepingTests {
         #expect(try gateway.table() == table)
     }
 
+    /// What a table of each kind of plan looks like is known without asking the kernel: so a change that
+    /// comes between the setting and the first look at it is seen.
+    @Test(arguments: ["policies", "interfaces", "mixed"])
+    func aTableIsKnownByItsPlan(kind: String) throws {
+        let configuration =
+            switch kind {
+            case "policies": try configuration()
+            case "interfaces": try routeBasedConfiguration()
+            default:
+                try configuration(
+                    gateway: "  default-policy: discard",
+                    policies: """
+                        policies:
+                          - bypass: {remote: 10.2.0.5, protocol: udp, remote-port: 53}
+                          - discard: {remote: 10.3.0.0/16, protocol: icmp}
+                          - protect: b/net
+                        """
+                )
+            }
+        let gateway = try GuardedNamespace(configuration)
+        try gateway.set()
+        let plan = gateway.plans.packetGuard
+        func fits() throws -> Bool? {
+            try gateway.namespace.perform { try GuardFingerprint.read()?.fits(plan) }
+        }
+        #expect(try fits() == true)
+        try gateway.run("nft insert rule inet cygnet_guard inbound accept")
+        #expect(try fits() == false)
+        try gateway.run("nft flush chain inet cygnet_guard inbound")
+        #expect(try fits() == false)
+        try gateway.run("nft flush table inet cygnet_guard")
+        #expect(try fits() == false)
+    }
+
     /// A lifting that comes between a look and what follows from it counts.
     @Test func aLiftingIsNotUndoneByOneWhoHasNotSeenIt() throws {
         let gateway = try GuardedNamespace(configuration())

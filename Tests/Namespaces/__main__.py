@@ -3,7 +3,7 @@ import sys
 
 from Tests.Lab.cases import Table, arguments_of, execute
 from Tests.Lab.laboratory import Laboratory
-from Tests.Namespaces import badinput, carriages, classes, confinement, errors, guard, keeping, leaks, limits, manual, marks, memory, messages, pathmtu, peers, rekeying, reloading, resuming, routing, shaping, starting, streams, tracing, trafficflow, transports, workers
+from Tests.Namespaces import badinput, carriages, classes, confinement, control, errors, guard, keeping, leaks, limits, manual, marks, memory, messages, pathmtu, peers, rekeying, reloading, resuming, routing, shaping, starting, streams, tracing, trafficflow, transports, workers
 
 DESCRIPTION = "usage: python3 -m Tests.Namespaces [--list] [NAME...]"
 

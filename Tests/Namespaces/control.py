@@ -27,7 +27,7 @@ def seconds_used(pid):
 
 def no_descriptors(lab):
     """Where the daemon can open nothing more, a client waits, the daemon rests, and all goes on when
-    there is room again."""
+    there is room again; the guard, which somebody flushes meanwhile, comes back."""
     lab.left.apply(Tunnel(), RIGHT)
     pid = lab.left.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -53,6 +53,8 @@ def no_descriptors(lab):
         time.sleep(1)
         used = seconds_used(pid) - used
         expect(used < 0.15, f"the daemon used {used:.2f} s in a second")
+        lab.network.left.run("nft", "flush", "ruleset")
+        wait_until(lambda: "cannot look after the guard" in lab.left.read_log(), "a word of it")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         clients[-1].settimeout(5)
         expect(clients[-1].recv(1) == b"{", "who waited is not answered")
@@ -60,7 +62,7 @@ def no_descriptors(lab):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         for client in clients:
             client.close()
-    lab.left.status()
+    wait_until(lambda: lab.left.status()["guardState"] == "set", "the guard is back", 3)
 
 
 def nobody_reads(lab):

@@ -6,6 +6,8 @@ internal import Logging
 extension GatewayDaemon {
     /// Programs that change packet filters all the time make us look no more often.
     private static let timeBetweenLooks = Duration.milliseconds(100)
+    /// Until a look that was in vain is tried again.
+    private static let timeBetweenTries = Duration.seconds(1)
 
     func registerGuardWatch() throws(SystemCallFailure) {
         try register(guardWatch.rules, .routing)
@@ -36,10 +38,17 @@ extension GatewayDaemon {
         guardWatch.doubts.subtract(halves)
         guardWatch.lastLook = BootClock.now()
         do throws(SystemCallFailure) {
-            guard try keptGuard.restore(halves, of: plans, network) else { return }
+            let isRestored = try keptGuard.restore(halves, of: plans, network)
+            guardWatch.failure = nil
+            guard isRestored else { return }
             logger.warning("somebody took away a part of the guard; it is in force again")
         } catch {
-            logger.warning("cannot look after the guard: \(error)")
+            guardWatch.doubts.formUnion(halves)
+            guardWatch.pause.arm(at: guardWatch.lastLook + GatewayDaemon.timeBetweenTries)
+            if guardWatch.failure != error {
+                logger.warning("cannot look after the guard, will try again: \(error)")
+            }
+            guardWatch.failure = error
         }
     }
 }

@@ -11,6 +11,8 @@ final class GuardWatch {
     var lastLook = BootClock.now()
     /// What may have been taken away since.
     var doubts: Set<KeptGuard.Half> = []
+    /// Why the last look was in vain; nil: it was not.
+    var failure: SystemCallFailure?
 
     init() throws(SystemCallFailure) {
         rules = try NetlinkWatch(.rules)

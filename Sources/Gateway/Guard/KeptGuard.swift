@@ -8,7 +8,7 @@ struct KeptGuard {
         case routing
     }
 
-    /// Of the table that this gateway set; nil where somebody took it away at once.
+    /// Of the table that this gateway set; nil where somebody changed it or took it away at once.
     private var fingerprint: GuardFingerprint?
 
     /// Sets both halves of the guard, each whether or not the other can be set: without nftables,
@@ -23,7 +23,7 @@ struct KeptGuard {
         }
         try network.apply(plans.routing)
         if let refusal { throw refusal }
-        fingerprint = try GuardFingerprint.read()
+        try note(plans)
     }
 
     /// Puts the guard of a new configuration in the place of the old one's, which comes back where
@@ -35,12 +35,11 @@ struct KeptGuard {
     ) throws(SystemCallFailure) {
         do throws(SystemCallFailure) {
             guard try PacketGuard.replace(by: new.packetGuard) else { return }
-            fingerprint = try GuardFingerprint.read()
+            try note(new)
             try network.apply(new.routing)
         } catch {
-            if (try? PacketGuard.replace(by: old.packetGuard)) == true {
-                fingerprint = (try? GuardFingerprint.read()) ?? nil
-            }
+            fingerprint = nil
+            if (try? PacketGuard.replace(by: old.packetGuard)) == true { try? note(old) }
             _ = try? network.apply(old.routing)
             throw error
         }
@@ -60,7 +59,7 @@ struct KeptGuard {
         var isRestored = false
         if halves.contains(.filter), try !isInForce() {
             guard try PacketGuard.replace(by: plans.packetGuard) else { return false }
-            fingerprint = try GuardFingerprint.read()
+            try note(plans)
             isRestored = true
         }
         if halves.contains(.routing), try network.apply(plans.routing) > 0 { isRestored = true }
@@ -70,6 +69,13 @@ struct KeptGuard {
             return false
         }
         return isRestored
+    }
+
+    /// Notes how the table looks that has just been set. One that somebody has changed already is not
+    /// ours: the next look sets it again.
+    private mutating func note(_ plans: KernelPlans) throws(SystemCallFailure) {
+        fingerprint = try GuardFingerprint.read()
+        if fingerprint?.fits(plans.packetGuard) == false { fingerprint = nil }
     }
 
     /// Whether the table is the one that this gateway set.

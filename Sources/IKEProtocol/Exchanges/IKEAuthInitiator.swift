@@ -93,7 +93,7 @@ extension IKEEngine {
     /// RFC 7296 §2.4: INITIAL_CONTACT "asserts that this IKE SA is the only IKE SA currently active
     /// between the authenticated identities". Another one that this end is making may be there for the
     /// peer already, for its answer may be lost or late, and the peer would delete it.
-    private func isInitialContact(_ sa: IKESA, with remote: Identity) -> Bool {
+    func isInitialContact(_ sa: IKESA, with remote: Identity) -> Bool {
         let local = sa.connection.localIdentity
         return sas.between(local: local, remote: remote).isEmpty
             && !sas.isBeginning(besides: sa, local: local, remote: remote)

@@ -8,30 +8,42 @@ internal import Glibc
 /// has other counts.
 package struct GuardFingerprint: Hashable, Sendable {
     private let table: [UInt8]
-    private let chains: [[UInt8]]
+    private let chains: [String: Chain]
+
+    private struct Chain: Hashable {
+        let message: [UInt8]
+        /// Rules in it, and rules elsewhere that lead to it.
+        let uses: UInt32
+    }
 
     /// That of the table as the kernel has it; nil when there is none.
     package static func read() throws(SystemCallFailure) -> GuardFingerprint? {
         let socket = try NetlinkSocket(NetlinkConstant.netfilter)
         guard let table = try table(GuardPlan.tableName, socket) else { return nil }
-        let chains = try socket.request(
+        let messages = try socket.request(
             NetfilterMessage.getChain,
             flags: NetlinkConstant.dump,
             NetfilterMessage.inetFamily(),
             what: "nft list chains inet"
         )
-        let name = Array(GuardPlan.tableName.utf8) + [0]
-        return GuardFingerprint(
-            table: table,
-            chains: chains.compactMap { message in
-                let attributes = message.attributes(behind: NetfilterMessage.fixedLength)
-                guard attributes[NetfilterMessage.chainTable].map(Array.init) == name else {
-                    return nil
-                }
-                return Array(message.body)
-            }
-        )
+        var chains: [String: Chain] = [:]
+        for message in messages {
+            let attributes = message.attributes(behind: NetfilterMessage.fixedLength)
+            guard attributes.text(NetfilterMessage.chainTable) == GuardPlan.tableName,
+                let name = attributes.text(NetfilterMessage.chainName)
+            else { continue }
+            let uses = attributes.number(NetfilterMessage.chainUses, as: UInt32.self)
+            chains[name] = Chain(
+                message: Array(message.body),
+                uses: UInt32(bigEndian: uses ?? 0)
+            )
+        }
+        return GuardFingerprint(table: table, chains: chains)
     }
+
+    /// Whether the table can be the one that was made of `plan`, and of nothing besides: somebody may
+    /// have changed it before it was looked at.
+    package func fits(_ plan: GuardPlan) -> Bool { chains.mapValues(\.uses) == plan.chainUses() }
 
     /// Whether somebody lifted the guard by hand, and nobody has set one since.
     package static func isLifted() throws(SystemCallFailure) -> Bool {
@@ -65,6 +77,8 @@ private enum NetfilterMessage {
     static let getChain = subsystem | 4
     static let tableName: UInt16 = 1
     static let chainTable: UInt16 = 1
+    static let chainName: UInt16 = 3
+    static let chainUses: UInt16 = 6
     /// Family, version and a number of no meaning here.
     static let fixedLength = 4
 

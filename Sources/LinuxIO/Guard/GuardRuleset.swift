@@ -60,6 +60,25 @@ extension GuardPlan {
         return text
     }
 
+    /// Of each chain how many rules it has, with those elsewhere that lead to it: one line is one rule.
+    func chainUses() -> [String: UInt32] {
+        var uses: [String: UInt32] = [:]
+        var name = ""
+        for line in content().split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.first == "chain", words.count > 1 {
+                name = String(words[1])
+                uses[name, default: 0] += 0
+            } else if words.first != "}", words.first != "type" {
+                uses[name, default: 0] += 1
+            }
+            for (verdict, target) in zip(words, words.dropFirst()) where verdict == "jump" {
+                uses[target.filter { $0 != "," }, default: 0] += 1
+            }
+        }
+        return uses
+    }
+
     // MARK: Chains
 
     private func baseChains(_ errors: ErrorChains) -> String {

@@ -70,6 +70,8 @@ package enum PacketGuard {
 
     /// Runs commands as one transaction and returns what they print.
     private static func run(_ commands: String, what: String) throws(SystemCallFailure) -> String {
+        // The library ends the process where it can have no socket.
+        _ = try NetlinkSocket(NetlinkConstant.netfilter)
         guard let context = unsafe nft_ctx_new(0) else {
             throw .last("nft_ctx_new", remedy: "Install libnftables (libnftables1).")
         }

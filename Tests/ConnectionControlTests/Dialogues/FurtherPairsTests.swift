@@ -224,6 +224,23 @@ struct FurtherPairsTests {
         #expect(remotes(network.left) == (1...3).map { "10.2.0.\($0)/32" })
     }
 
+    @Test("while the first pair is being made in an IKE SA that is up, others are asked for")
+    func firstNotReady() throws {
+        let network = try perHost([half])
+        try network.reload(network.left) {
+            $0.replacing("    tunnels:", with: "    childless: force\n    tunnels:")
+        }
+        // IKE_SA_INIT and IKE_AUTH pass, and no CREATE_CHILD_SA.
+        network.passes = { $0.bytes[18] != 36 }
+        network.packet(at: network.left, from: "10.1.0.1", to: "10.2.0.1")
+        #expect(network.left.state() == .connecting)
+        #expect(network.left.count { if case .ikeSAEstablished = $0 { true } else { false } } == 1)
+        network.packet(at: network.left, from: "10.1.0.2", to: "10.2.0.2")
+        network.passes = { _ in true }
+        network.advance(by: .seconds(10))
+        #expect(remotes(network.left) == ["10.2.0.1/32", "10.2.0.2/32"])
+    }
+
     @Test("what is remembered of refusals is bounded, and those of one host go first")
     func boundedRefusals() {
         func packet(_ source: Int, _ destination: Int) -> PacketTuple {

@@ -94,6 +94,17 @@ struct ParticularChildrenTests {
         #expect(dialogue.left.establishedIKESAs.count == 1)
     }
 
+    @Test("hosts that ask before the first IKE SA is up get their pairs")
+    func beforeTheFirst() {
+        let dialogue = perHost()
+        dialogue.handle(.terminate(connection: "site", child: nil), at: dialogue.left)
+        dialogue.settle()
+        #expect(dialogue.left.children.isEmpty)
+        for host in hosts { dialogue.begin(dialogue.left, packet: packet(host)) }
+        dialogue.settle()
+        #expect(remotes(dialogue.left) == hosts)
+    }
+
     @Test("several of the same selectors")
     func resources() {
         var setup = Setup()

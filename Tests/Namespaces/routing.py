@@ -410,7 +410,7 @@ def reload_refused(lab):
 
         def state():
             found = [space.ip(*words) for words in (
-                ("link",), ("addr", "show", "swan1"), ("rule",), ("-6", "rule"),
+                ("link", "show", "type", "tun"), ("addr", "show", "swan1"), ("rule",), ("-6", "rule"),
                 ("route", "show", "table", "all", "proto", "167"))]
             return found + [re.sub(r"packets \d+ bytes \d+", "", space.run("nft", "list", "ruleset"))]
 

@@ -18,7 +18,8 @@ final class FuzzPath {
 
     func receiveDatagrams(_ bytes: [UInt8], segmentSize: Int) {
         let size = segmentSize > 0 ? segmentSize : max(bytes.count, 1)
-        let count = (bytes.count + size - 1) / size
+        // One of no octets is one too.
+        let count = max((bytes.count + size - 1) / size, 1)
         _ = unsafe receive([bytes], packets: count) { inbound, area, now in
             unsafe inbound.receiveUDP(
                 area.baseAddress!,

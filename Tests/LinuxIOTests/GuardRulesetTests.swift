@@ -202,6 +202,43 @@ struct GuardRulesetTests {
         #expect(chain("outbound", of: plan.ruleset()) == out + [tunnel] + back + rest)
     }
 
+    /// Both ends of what the first protects and the second lets pass lie in what the third discards.
+    @Test func whatIsDiscardedSparesWhatPoliciesBeforeItCoverTheOtherWay() throws {
+        let plan = GuardPlan(policies: [
+            try policy(.protect, "10.1.0.0/16", "10.2.0.0/16"),
+            try policy(.bypass, "10.1.0.0/16", "10.3.0.0/16"),
+            try policy(.prohibit, "0.0.0.0/0", "10.0.0.0/8"),
+            try policy(.protect, "10.9.0.0/16", "10.1.0.0/16"),
+            try policy(.prohibit, "0.0.0.0/0", "203.0.113.0/24"),
+        ])
+        let text = plan.ruleset()
+        let drop = "counter drop comment \"discard 0.0.0.0/0 10.0.0.0/8\""
+        let other = "counter drop comment \"discard 0.0.0.0/0 203.0.113.0/24\""
+        let late = "counter drop comment \"protect 10.9.0.0/16 10.1.0.0/16\""
+        #expect(
+            Array(chain("inbound", of: text).dropFirst()) == [
+                "ip saddr 10.3.0.0/16 ip daddr 10.1.0.0/16 return",
+                "ip saddr 10.0.0.0/8 jump discarded_in_2",
+                // What comes in clear of the last one's remote network is judged by it all the same.
+                "ip saddr 10.1.0.0/16 ip daddr 10.9.0.0/16 \(late)",
+                "ip saddr 203.0.113.0/24 \(other)",
+            ]
+        )
+        #expect(
+            chain("discarded_in_2", of: text) == [
+                "ip saddr 10.1.0.0/16 ip daddr 10.2.0.0/16 return",
+                "ip saddr 10.1.0.0/16 ip daddr 10.3.0.0/16 return", drop,
+            ]
+        )
+        #expect(chain("outbound", of: text).contains("ip daddr 10.0.0.0/8 jump discarded_out_2"))
+        #expect(
+            chain("discarded_out_2", of: text) == [
+                "iifname { \"cygnet0\" } return",
+                "ip saddr 10.3.0.0/16 ip daddr 10.1.0.0/16 return", drop,
+            ]
+        )
+    }
+
     @Test func datagramsOfTunnelsAreJudgedEarly() throws {
         let plan = GuardPlan(policies: [try policy(.protect, "10.1.0.0/16", "10.2.0.0/16")])
         for name in ["prerouting", "input"] {

@@ -51,6 +51,27 @@ struct RuleSequenceTests {
             }
     }
 
+    /// Both ends of what is protected, and of what passes, lie in what is discarded behind them.
+    @Test func whatIsDiscardedSparesWhatPoliciesBeforeItCoverTheOtherWay() {
+        let rules = shown([
+            policy(.protect, "10.1.0.0/16", "10.2.0.0/16"),
+            policy(.bypass, "10.1.0.0/16", "10.3.0.0/16"),
+            policy(.prohibit, "10.4.0.0/16", "203.0.113.0/24"),
+            policy(.prohibit, "0.0.0.0/0", "10.0.0.0/8"),
+        ])
+        #expect(
+            rules == [
+                "from 10.1.0.0/16 to 10.2.0.0/16 device",
+                "from 10.1.0.0/16 to 10.3.0.0/16 around",
+                "from 10.4.0.0/16 to 203.0.113.0/24 prohibit",
+                "iif cyg0 to 10.0.0.0/8 around",
+                "from 10.3.0.0/16 to 10.1.0.0/16 around",
+                "iif lo to 10.0.0.0/8 around",
+                "to 10.0.0.0/8 prohibit",
+            ]
+        )
+    }
+
     @Test func aPolicyThatNamesALinkRangeComesBeforeItsException() {
         let rules = shown([
             policy(.bypass, "10.1.0.0/16", "224.0.1.7/32"),

@@ -31,6 +31,7 @@ def register(table):
     table.add("guard/set-twice", set_twice)
     table.add("guard/everything-remote", everything_remote)
     table.add("guard/bypass-stays-open", bypass_stays_open)
+    table.add("guard/discarded-behind", discarded_behind)
     table.add("guard/beside-networkd", beside_networkd)
     table.add("guard/discarded-by-default", discarded_by_default)
     for value in (1, 2):
@@ -301,6 +302,26 @@ def bypass_stays_open(lab):
     status, _ = status_of(*lab.network.left.command(
         "ping", "-c", "1", "-W", "0.3", "-I", LEFT.outer[4], "198.51.100.2"))
     expect(status != 0, "a protected address answered without a tunnel")
+
+
+def discarded_behind(lab):
+    """What a policy discards of a wide range of networks is not what a policy before it protects,
+    although both ends of that lie in the range."""
+    inside, left = lab.inside(), lab.network.left
+    lab.left.apply(BOTH, RIGHT, top=["policies:", "  - protect: peer/net",
+                                     "  - discard: {remote: [10.0.0.0/8, 'fd00::/8']}"])
+    lab.right.apply(BOTH, LEFT)
+    lab.left.initiate()
+    for version in (4, 6):
+        expect_ping(inside, INSIDE[version], RIGHT.inner[version])
+        expect_ping(lab.network.right, RIGHT.inner[version], INSIDE[version])
+        expect_ping(left, LEFT.inner[version], RIGHT.inner[version])
+    expect(not arrivals(lab), "a clear packet from outside came in")
+    with Capture(left, "wan") as capture:
+        for space, source in ((inside, INSIDE[4]), (left, LEFT.inner[4])):
+            answered = ping(space, source, "10.77.0.1", count=1, wait=0.3)
+            expect(answered == 0, f"{source} reaches what is discarded")
+    expect_none_leaked(capture)
 
 
 def discarded_by_default(lab):

@@ -55,8 +55,16 @@ extension GuardPlan {
         text += baseChains(errors)
         text += chain("link", GuardPlan.linkRules)
         text += chain("own", ownRules())
-        text += chain("outbound", rules(.outbound))
-        text += chain("inbound", rules(.inbound))
+        let opposites = OppositePolicies(policies)
+        for place in opposites.places {
+            for direction in [Direction.outbound, .inbound] {
+                let rules = exceptions(opposites.before(place), direction)
+                let name = GuardPlan.exceptionsName(direction, place)
+                text += chain(name, rules + [GuardPlan.drop(policies[place])])
+            }
+        }
+        text += chain("outbound", rules(.outbound, opposites))
+        text += chain("inbound", rules(.inbound, opposites))
         return text
     }
 
@@ -253,10 +261,40 @@ extension GuardPlan {
 
     // MARK: Policies
 
-    private func rules(_ direction: Direction) -> [String] {
-        policies.flatMap { GuardPlan.rules(for: $0, direction) }
+    private func rules(_ direction: Direction, _ opposites: OppositePolicies) -> [String] {
+        policies.enumerated().flatMap { place, policy in
+            let verdict =
+                opposites.before(place).isEmpty
+                ? nil : "jump \(GuardPlan.exceptionsName(direction, place))"
+            return GuardPlan.rules(for: policy, direction, verdict: verdict)
+        }
             + (remainder.isEmpty ? [] : passing(direction))
             + remainder.flatMap { GuardPlan.rules(for: $0, direction) }
+    }
+
+    private static func exceptionsName(_ direction: Direction, _ place: Int) -> String {
+        direction == .outbound ? "discarded_out_\(place)" : "discarded_in_\(place)"
+    }
+
+    /// What a policy that discards must not take of what `earlier` ones cover in the other direction; the
+    /// policies behind it still judge.
+    private func exceptions(_ earlier: [TrafficPolicy], _ direction: Direction) -> [String] {
+        switch direction {
+        case .inbound:
+            return earlier.flatMap { GuardPlan.passing($0, .outbound) }
+        case .outbound:
+            let tunnels = GuardPlan.set(([device] + tunnelInterfaces).map(GuardPlan.quoted))
+            let arrived = earlier.contains { $0.action == .protect }
+            return (arrived ? ["iifname \(tunnels) return"] : [])
+                + earlier.filter { $0.action == .bypass }.flatMap { GuardPlan.passing($0, .inbound) }
+        }
+    }
+
+    /// Lets pass what a policy covers, whatever it says of it.
+    private static func passing(_ policy: TrafficPolicy, _ direction: Direction) -> [String] {
+        var policy = policy
+        policy.action = .bypass
+        return rules(for: policy, direction)
     }
 
     /// What the remainder must not take: what hosts inside send to be protected, or in clear by a
@@ -267,9 +305,8 @@ extension GuardPlan {
         switch direction {
         case .inbound:
             let own = policies.flatMap { policy in
-                var outbound = policy
-                if policy.action == .protect { outbound.action = .bypass }
-                return GuardPlan.rules(for: outbound, .outbound)
+                policy.action == .protect
+                    ? GuardPlan.passing(policy, .outbound) : GuardPlan.rules(for: policy, .outbound)
             }
             let errors = mark.forErrors.map { GuardPlan.matches($0) + " return" }
             let passing = (errors.map { [$0] } ?? []) + own
@@ -294,14 +331,18 @@ extension GuardPlan {
         case inbound
     }
 
-    private static func rules(for policy: TrafficPolicy, _ direction: Direction) -> [String] {
+    private static func drop(_ policy: TrafficPolicy) -> String {
+        "counter drop comment \"\(comment(policy))\""
+    }
+
+    /// - Parameter other: in place of the verdict that the policy's action comes to.
+    private static func rules(
+        for policy: TrafficPolicy,
+        _ direction: Direction,
+        verdict other: String? = nil
+    ) -> [String] {
         let addresses = addressMatch(policy, direction)
-        let verdict: String
-        switch policy.action {
-        case .bypass: verdict = "return"
-        case .protect: verdict = "counter drop comment \"\(comment(policy))\""
-        case .prohibit: verdict = "counter drop comment \"\(comment(policy))\""
-        }
+        let verdict = other ?? (policy.action == .bypass ? "return" : drop(policy))
         guard policy.ipProtocol != 0 else { return ["\(addresses) \(verdict)"] }
         let ipProtocol = "meta l4proto \(policy.ipProtocol)"
         if policy.localPorts.isAny, policy.remotePorts.isAny {

@@ -18,12 +18,19 @@ struct RuleSequence {
     private(set) var rules: [RoutingRule] = []
     private let plan: RoutingPlan
     private let version: IPVersion
+    /// By what discards: what earlier policies say of packets that go the other way.
+    private let passing: [TrafficPolicy: [TrafficPolicy]]
     private var priority: UInt32
 
     /// - Parameter policies: of that version alone, in the order in which they decide.
     init(_ plan: RoutingPlan, _ version: IPVersion, _ policies: [TrafficPolicy]) {
         self.plan = plan
         self.version = version
+        let opposites = OppositePolicies(policies)
+        passing = Dictionary(
+            opposites.places.map { (policies[$0], opposites.before($0)) },
+            uniquingKeysWith: { first, _ in first }
+        )
         priority = plan.firstPriority
         rules.append(
             RoutingRule(version: version, priority: plan.lastPriority, action: .nothing)
@@ -56,7 +63,11 @@ struct RuleSequence {
 
     private mutating func append(_ policy: TrafficPolicy, behind policies: [TrafficPolicy]) {
         guard let ports = RuleSequence.expressible(policy) else { return }
-        if policy.isForEverything, policy.action == .prohibit { appendExceptions(policies) }
+        if policy.isForEverything, policy.action == .prohibit {
+            appendExceptions(policies)
+        } else {
+            appendExceptions(to: policy, ports)
+        }
         if policy.action == .prohibit, policy.local.length == 0 {
             // From any address: from that of IKE and ESP as well.
             var here = matching(policy, ports, around)
@@ -78,13 +89,24 @@ struct RuleSequence {
             if exact == nil { rules.append(matching(policy, (.any, .any), around)) }
             let ports = exact ?? (.any, .any)
             // The answers, on their way to a host inside.
-            var back = next(around)
-            back.source = policy.remote.length > 0 ? policy.remote : nil
-            back.destination = policy.local.length > 0 ? policy.local : nil
-            back.ipProtocol = policy.ipProtocol
-            back.sourcePorts = ports.remote
-            back.destinationPorts = ports.local
-            rules.append(back)
+            rules.append(matching(policy.reversed, (ports.remote, ports.local), around))
+        }
+    }
+
+    /// What passes before some things are forbidden: what earlier policies cover in the other direction.
+    private mutating func appendExceptions(
+        to policy: TrafficPolicy,
+        _ ports: (local: PortRange, remote: PortRange)
+    ) {
+        guard let earlier = passing[policy] else { return }
+        if earlier.contains(where: { $0.action == .protect }) {
+            var arrived = matching(policy, ports, around)
+            arrived.inputInterface = plan.device
+            rules.append(arrived)
+        }
+        for bypass in earlier where bypass.action == .bypass {
+            let ports = RuleSequence.expressible(bypass) ?? (.any, .any)
+            rules.append(matching(bypass.reversed, (ports.remote, ports.local), around))
         }
     }
 

@@ -276,8 +276,8 @@ extension GuardPlan {
         direction == .outbound ? "discarded_out_\(place)" : "discarded_in_\(place)"
     }
 
-    /// What a policy that discards must not take of what `earlier` ones cover in the other direction; the
-    /// policies behind it still judge.
+    /// What a policy that discards must not take of what `earlier` ones cover in the other
+    /// direction; the policies behind it still judge.
     private func exceptions(_ earlier: [TrafficPolicy], _ direction: Direction) -> [String] {
         switch direction {
         case .inbound:
@@ -286,7 +286,8 @@ extension GuardPlan {
             let tunnels = GuardPlan.set(([device] + tunnelInterfaces).map(GuardPlan.quoted))
             let arrived = earlier.contains { $0.action == .protect }
             return (arrived ? ["iifname \(tunnels) return"] : [])
-                + earlier.filter { $0.action == .bypass }.flatMap { GuardPlan.passing($0, .inbound) }
+                + earlier.filter { $0.action == .bypass }
+                .flatMap { GuardPlan.passing($0, .inbound) }
         }
     }
 
@@ -306,7 +307,8 @@ extension GuardPlan {
         case .inbound:
             let own = policies.flatMap { policy in
                 policy.action == .protect
-                    ? GuardPlan.passing(policy, .outbound) : GuardPlan.rules(for: policy, .outbound)
+                    ? GuardPlan.passing(policy, .outbound)
+                    : GuardPlan.rules(for: policy, .outbound)
             }
             let errors = mark.forErrors.map { GuardPlan.matches($0) + " return" }
             let passing = (errors.map { [$0] } ?? []) + own

@@ -110,6 +110,38 @@ struct GuardKeepingTests {
         #expect(try fits() == false)
     }
 
+    /// What others do to tables of theirs is nothing to us.
+    @Test func changesOfOthersLeaveOurTableAlone() throws {
+        let gateway = try GuardedNamespace(configuration())
+        try gateway.set()
+        let table = try gateway.run("nft -a list table inet cygnet_guard")
+        for command in ["add table inet other", "add chain inet other more", "delete table inet other"] {
+            try gateway.run("nft \(command)")
+            #expect(try gateway.state() == .set)
+            #expect(try !gateway.restore())
+        }
+        #expect(try gateway.run("nft -a list table inet cygnet_guard") == table)
+    }
+
+    /// A rule that takes another's place leaves every count as it was: news tell of it.
+    @Test func newsTellWhetherOurTableIsMeant() throws {
+        let gateway = try GuardedNamespace(configuration())
+        try gateway.set()
+        let filters = try gateway.namespace.perform { try Watch(.packetFilters) }
+        try gateway.run("nft add table inet other")
+        try gateway.run("nft add chain inet other inbound")
+        var news = filters.watch.drainNamingGuard()
+        #expect(news.hasNews && !news.namesGuard)
+        let line = try #require(
+            try gateway.run("nft -a list chain inet cygnet_guard inbound").split(separator: "\n")
+                .first { $0.contains("# handle") && $0.contains("drop") }
+        )
+        let handle = line.split(separator: " ").last ?? ""
+        try gateway.run("nft replace rule inet cygnet_guard inbound handle \(handle) accept")
+        news = filters.watch.drainNamingGuard()
+        #expect(news.hasNews && news.namesGuard)
+    }
+
     /// A lifting that comes between a look and what follows from it counts.
     @Test func aLiftingIsNotUndoneByOneWhoHasNotSeenIt() throws {
         let gateway = try GuardedNamespace(configuration())

@@ -13,7 +13,7 @@ from Tests.Lab.echo import expect_ping, ping
 from Tests.Lab.errors import INNER_ROUTER, raw_sender
 from Tests.Lab.frames import Wire, icmp_error, udp_packet
 from Tests.Lab.network import INSIDE, LEFT, RIGHT, ROUTER_LEFT, ROUTER_RIGHT
-from Tests.Lab.processes import expect, status_of, wait_until
+from Tests.Lab.processes import Failure, expect, status_of, wait_until
 from Tests.Lab.tunnel import Tunnel
 
 BOTH = Tunnel(inner=(4, 6))
@@ -32,6 +32,7 @@ def register(table):
     table.add("guard/everything-remote", everything_remote)
     table.add("guard/bypass-stays-open", bypass_stays_open)
     table.add("guard/discarded-behind", discarded_behind)
+    table.add("guard/bypassed-port", bypassed_port)
     table.add("guard/beside-networkd", beside_networkd)
     table.add("guard/discarded-by-default", discarded_by_default)
     for value in (1, 2):
@@ -322,6 +323,31 @@ def discarded_behind(lab):
             answered = ping(space, source, "10.77.0.1", count=1, wait=0.3)
             expect(answered == 0, f"{source} reaches what is discarded")
     expect_none_leaked(capture)
+
+
+def bypassed_port(lab):
+    """A bypass for a port of other machines, where everything else is discarded, opens no port of this
+    one."""
+    left, router = lab.network.left, lab.network.router
+    lab.left.apply(BOTH, RIGHT, gateway=["default-policy: discard"], top=[
+        "policies:", "  - bypass: {protocol: udp, remote-port: 7007}", "  - protect: peer/net"])
+    for version in (4, 6):
+        near, far = LEFT.outer[version], ROUTER_LEFT[version]
+        with left.udp(near, 7007) as own, router.udp(far, 7007) as other:
+            own.settimeout(0.3)
+            other.settimeout(2)
+            with router.udp(far, 7008) as stranger:
+                stranger.sendto(b"open?", (near, 7007))
+            try:
+                raise Failure(f"a port of the gateway is open: {own.recv(100)}")
+            except TimeoutError:
+                pass
+            with left.udp(near, 7009) as client:
+                client.settimeout(2)
+                client.sendto(b"question", (far, 7007))
+                _, address = other.recvfrom(100)
+                other.sendto(b"answer", address)
+                expect(client.recv(100) == b"answer", "what is bypassed is not answered")
 
 
 def discarded_by_default(lab):

@@ -16,10 +16,15 @@ from Tests.Namespaces.guard import (BOTH, Sending, arrivals, expect_none_leaked,
 SOON = 1.0
 INTERFACE = ["interface: swan1", "routes: [10.77.0.0/16]"]
 
+REPLACE = ("h=$(nft -a list chain inet cygnet_guard inbound | sed -n '/drop/s/.*handle //p' | head -1); "
+           "nft replace rule inet cygnet_guard inbound handle $h accept")
+
 # What firewalls and network managers do to the guard.
 DAMAGES = {
     "flushed": [["nft", "flush", "ruleset"]],
     "saved-and-loaded": [["sh", "-c", "nft list ruleset > $0; nft flush ruleset; nft -f $0"]],
+    "rule-replaced": [["sh", "-c", REPLACE]],
+    "routes-deleted": [["ip", "route", "flush", "table", "all", "proto", "167"]],
     "emptied": [["nft", "flush", "table", "inet", "cygnet_guard"]],
     "rules-deleted": [["ip", "rule", "flush", "protocol", "167"],
                       ["ip", "-6", "rule", "flush", "protocol", "167"]],
@@ -46,6 +51,7 @@ def guard(lab):
     """Both halves as the kernel has them, without what counts packets or numbers rules."""
     left = lab.network.left
     return (left.ip("rule"), left.ip("-6", "rule"),
+            "".join(sorted(left.ip("route", "show", "table", "all", "proto", "167").splitlines())),
             left.run("nft", "--stateless", "list", "ruleset"))
 
 
@@ -89,7 +95,7 @@ def interfaces_alone(lab):
         file.write(text.replace("gateway:", "gateway:\n  default-policy: discard", 1))
     lab.left.start()
     before = guard(lab)
-    expect("cygnet_guard" in before[2], f"no filter: {before}")
+    expect("cygnet_guard" in before[3], f"no filter: {before}")
     lab.network.left.run("nft", "flush", "ruleset")
     expect_soon(lab, before)
 
@@ -100,7 +106,7 @@ def stays_lifted(lab):
     before = guard(lab)
     lab.left.guard("lift")
     lifted = guard(lab)
-    expect("10.2." not in lifted[0] and "chain" not in lifted[2], f"lifted, and there is {lifted}")
+    expect("10.2." not in lifted[0] and "chain" not in lifted[3], f"lifted, and there is {lifted}")
     lab.network.left.run("nft", "add", "table", "inet", "other")
     lab.network.left.ip("rule", "add", "priority", "7", "to", "203.0.113.0/24", "lookup", "main")
     time.sleep(0.3)

@@ -18,6 +18,8 @@ extension GatewayDaemon {
             networkPause.acknowledge()
             names.followServers()
             followNetwork()
+            // Routes of ours go with addresses and links, and by somebody's hand.
+            doubtGuard(.routing)
             handle(.localAddressesChanged(localAddresses))
             lookForCircles()
         }
@@ -26,6 +28,7 @@ extension GatewayDaemon {
     func keepHouse() {
         housekeeping.arm(at: BootClock.now() + GatewayDaemon.housekeepingInterval)
         keepGuard()
+        claim?.answerQuestions()
         names.followServers()
         // Should a message of the kernel have been lost.
         if followNetwork() { handle(.localAddressesChanged(localAddresses)) }
@@ -43,7 +46,7 @@ extension GatewayDaemon {
             localAddresses = addresses
             plans = KernelPlans(configuration, localAddresses: addresses)
             // A guard that was lifted by hand took the routes with it.
-            if try !GuardFingerprint.isLifted() { try network.apply(plans.routing) }
+            _ = try keptGuard.restore([.routing], of: plans, network)
             dataPlane.post(.setErrorSource(addresses, for: configuration))
             logger.info("local addresses changed; routes to \(device.name) follow")
             return true

@@ -52,7 +52,7 @@ package final class GatewayDaemon {
     let networkWatch: NetlinkWatch
     let guardWatch: GuardWatch
     var keptGuard = KeptGuard()
-    private let claim: NamespaceClaim?
+    let claim: NamespaceClaim?
     /// Set while news of the network wait for more to come.
     let networkPause: TimerDescriptor
     let notifier: ServiceNotifier
@@ -120,7 +120,7 @@ package final class GatewayDaemon {
         try network.setLinkUp(settings.interfaceName, mtu: deviceMTU, queueLength: 10_000)
         try tunnelDevices.open(configuration, network)
         try network.removeUnusedTunnelInterfaces()  // Of configurations before.
-        try network.apply(plans.routing)
+        try keptGuard.applyRouting(plans, network)
         management = try ManagementServer(path: settings.controlSocket, loop: loop)
         backEnd = PacketCipherBackEnd(settings.packetCipher)
         controller = ConnectionController(
@@ -193,7 +193,6 @@ package final class GatewayDaemon {
             housekeeping.acknowledge()
             keepHouse()
         }
-        if let claim { try loop.add(claim.number) { _ in claim.answerQuestions() } }
         try registerNetworkWatch()
         try registerGuardWatch()
         registerStreams()

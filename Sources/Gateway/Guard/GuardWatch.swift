@@ -7,16 +7,30 @@ final class GuardWatch {
     let filters: NetlinkWatch
     /// Set while the next look has to wait.
     let pause: TimerDescriptor
-    /// When the guard was looked at last.
-    var lastLook = BootClock.now()
+    /// When it may be looked at again.
+    var nextLook = BootClock.now()
+    /// Grows while each look finds something gone: somebody takes it away each time.
+    var wait = GuardWatch.shortestWait
     /// What may have been taken away since.
     var doubts: Set<KeptGuard.Half> = []
+    /// What was told of routes that cannot be there.
+    var conflict: SystemCallFailure?
     /// Why the last look was in vain; nil: it was not.
     var failure: SystemCallFailure?
+
+    /// Programs that change packet filters all the time make us look no more often.
+    static let shortestWait = Duration.milliseconds(100)
+    static let longestWait = Duration.seconds(10)
 
     init() throws(SystemCallFailure) {
         rules = try NetlinkWatch(.rules)
         filters = try NetlinkWatch(.packetFilters)
         pause = try TimerDescriptor()
+    }
+
+    /// Notes that a look has ended which took so long, and found something gone or not.
+    func noteLook(_ duration: Duration, foundDamage: Bool, at now: Instant) {
+        wait = foundDamage ? min(wait * 2, GuardWatch.longestWait) : GuardWatch.shortestWait
+        nextLook = now + max(wait, duration * 10)
     }
 }

@@ -8,6 +8,8 @@ struct KeptGuard {
         case routing
     }
 
+    /// A route of somebody else's that stands where one of ours should; the rest is in force.
+    private(set) var conflict: SystemCallFailure?
     /// Of the table that this gateway set; nil where somebody changed it or took it away at once.
     private var fingerprint: GuardFingerprint?
 
@@ -21,7 +23,7 @@ struct KeptGuard {
         do throws(SystemCallFailure) { try PacketGuard.set(plans.packetGuard) } catch {
             refusal = error
         }
-        try network.apply(plans.routing)
+        try applyRouting(plans, network)
         if let refusal { throw refusal }
         try note(plans)
     }
@@ -33,15 +35,39 @@ struct KeptGuard {
         by new: KernelPlans,
         _ network: NetworkConfiguration
     ) throws(SystemCallFailure) {
+        guard try !GuardFingerprint.isLifted() else { return }
+        // The old filter judges until the kernel has taken every rule and route: nothing that it
+        // covers passes while they are tried.
         do throws(SystemCallFailure) {
-            guard try PacketGuard.replace(by: new.packetGuard) else { return }
-            try note(new)
             try network.apply(new.routing)
+            guard try PacketGuard.replace(by: new.packetGuard) else {
+                return try network.withdraw()
+            }
+            try note(new)
+            conflict = nil
         } catch {
             fingerprint = nil
             if (try? PacketGuard.replace(by: old.packetGuard)) == true { try? note(old) }
-            _ = try? network.apply(old.routing)
+            _ = try? applyRouting(old, network)
             throw error
+        }
+    }
+
+    /// Applies rules and routes; one of somebody else's in the way of a route is noted, and no failure.
+    ///
+    /// - Returns: how many changed.
+    @discardableResult
+    mutating func applyRouting(
+        _ plans: KernelPlans,
+        _ network: NetworkConfiguration
+    ) throws(SystemCallFailure) -> Int {
+        do throws(SystemCallFailure) {
+            let count = try network.apply(plans.routing)
+            conflict = nil
+            return count
+        } catch  where error.isRouteConflict {
+            conflict = error
+            return 0
         }
     }
 
@@ -62,7 +88,7 @@ struct KeptGuard {
             try note(plans)
             isRestored = true
         }
-        if halves.contains(.routing), try network.apply(plans.routing) > 0 { isRestored = true }
+        if halves.contains(.routing), try applyRouting(plans, network) > 0 { isRestored = true }
         // Lifted meanwhile: what was put back of the rules goes again.
         if isRestored, try GuardFingerprint.isLifted() {
             try network.withdraw()
@@ -77,6 +103,9 @@ struct KeptGuard {
         fingerprint = try GuardFingerprint.read()
         if fingerprint?.fits(plans.packetGuard) == false { fingerprint = nil }
     }
+
+    /// Somebody else has changed something in the table: it is to be set anew, whatever it looks like.
+    mutating func doubt() { fingerprint = nil }
 
     /// Whether the table is the one that this gateway set.
     private func isInForce() throws(SystemCallFailure) -> Bool {

@@ -88,6 +88,7 @@ extension GatewayDaemon {
     private func protect(_ new: GatewayConfiguration) throws(SystemCallFailure) {
         let wanted = KernelPlans(new, localAddresses: localAddresses)
         guard wanted != plans else { return }
+        defer { forgetOwnNews() }
         try keptGuard.replace(plans, by: wanted, network)
         plans = wanted
     }

@@ -188,12 +188,11 @@ extension IKEEngine {
             if !traits.codePoints.isEmpty { notifies.append(NotifyPayload(traits.codePoints)) }
         }
         if traits.resource == nil, content.codePoints == nil, policy.resources > 1,
-            let notify = content.notify(.saResourceInfo)
+            let notify = content.notify(.saResourceInfo),
+            // One that was alone stays so where there are enough: to refuse it would end it.
+            let slot = old == nil ? try freeSlot(policy, state) : try? freeSlot(policy, state)
         {
-            let resource = ChildResource(
-                slot: try freeSlot(policy, state),
-                peerData: notify.data
-            )
+            let resource = ChildResource(slot: slot, peerData: notify.data)
             traits.resource = resource
             notifies.append(NotifyPayload(.saResourceInfo, data: resource.ownData))
         }

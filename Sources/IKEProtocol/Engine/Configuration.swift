@@ -234,7 +234,7 @@ extension IKEConnection {
         }
         return !old.remoteNames.isEmpty
             && Set(self.remoteNames).isSuperset(of: old.remoteNames)
-            && Set(self.prefixesBesideNames).isSuperset(of: old.prefixesBesideNames)
+            && !old.prefixesBesideNames.contains { $0.contains(sa.path.remote.address) }
     }
 }
 

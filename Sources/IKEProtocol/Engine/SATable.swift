@@ -135,15 +135,17 @@ final class SATable {
         ordered((beginnings[name] ?? []).compactMap { byLocalSPI[$0] })
     }
 
-    /// Whether this end is making another IKE SA, however far it has come, that is or may be with the
-    /// same peer.
+    /// Whether this end is making another IKE SA, which somebody has answered, that is or may be with
+    /// the same peer.
     func isBeginning(besides sa: IKESA, local: Identity, remote: Identity) -> Bool {
         [remote, nil].contains { remote in
             (beginningsWithPeer[Peer(local: local, remote: remote)] ?? []).contains { spi in
                 guard spi != sa.localSPI, let other = byLocalSPI[spi] else { return false }
                 return switch other.state {
-                case .initiating, .exchangingKeys, .authenticating: true
-                case .halfOpen, .established, .closing, .closed: false
+                // One that nobody has answered yet may be for a peer that is not there, and claims
+                // nothing itself while this one is being proven.
+                case .exchangingKeys, .authenticating: true
+                case .initiating, .halfOpen, .established, .closing, .closed: false
                 }
             }
         }

@@ -105,7 +105,8 @@ extension IKEEngine {
         report(
             .initiationFailed(ChildAnswerFailure.closedAtOnce(exchange.offer)),
             of: sa,
-            child: exchange.offer.policy.name
+            child: exchange.offer.policy.name,
+            packet: exchange.offer.initiation.packet
         )
     }
 

@@ -143,7 +143,12 @@ extension IKEEngine {
         at now: Instant
     ) {
         sas.releaseChild(exchange.offer.inboundSPI)
-        report(.initiationFailed(failure), of: sa, child: exchange.offer.policy.name)
+        report(
+            .initiationFailed(failure),
+            of: sa,
+            child: exchange.offer.policy.name,
+            packet: exchange.offer.initiation.packet
+        )
         if let old = exchange.replaces { retryRekey(of: old, sa, at: now) }
     }
 }

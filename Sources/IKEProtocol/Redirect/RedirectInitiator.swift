@@ -56,7 +56,12 @@ extension IKEEngine {
         if !follow(notice.target, of: sa, children: wanted.map(\.child), at: now) {
             let failure = RedirectFailure.loop(notice.target, sa.connection)
             for initiation in wanted {
-                report(.initiationFailed(failure), of: sa, child: initiation.child)
+                report(
+                    .initiationFailed(failure),
+                    of: sa,
+                    child: initiation.child,
+                    packet: initiation.packet
+                )
             }
         }
         sa.isLeaving = true

@@ -34,7 +34,7 @@ package struct GuardFingerprint: Hashable, Sendable {
             else { continue }
             let uses = attributes.number(NetfilterMessage.chainUses, as: UInt32.self)
             chains[name] = Chain(
-                message: Array(message.body),
+                message: Array(message.body.dropFirst(NetfilterMessage.fixedLength)),
                 uses: UInt32(bigEndian: uses ?? 0)
             )
         }
@@ -44,6 +44,17 @@ package struct GuardFingerprint: Hashable, Sendable {
     /// Whether the table can be the one that was made of `plan`, and of nothing besides: somebody may
     /// have changed it before it was looked at.
     package func fits(_ plan: GuardPlan) -> Bool { chains.mapValues(\.uses) == plan.chainUses() }
+
+    /// Whether news of packet filters are of the guard's table, or of something in it.
+    static func isNamed(in datagram: ArraySlice<UInt8>) -> Bool {
+        NetlinkMessage.parse(Array(datagram)).contains { message in
+            guard message.type & 0xff00 == NetfilterMessage.subsystem else { return false }
+            // Tables have their name where everything else has that of its table.
+            let name = message.attributes(behind: NetfilterMessage.fixedLength)
+                .text(NetfilterMessage.tableName)
+            return name == GuardPlan.tableName
+        }
+    }
 
     /// Whether somebody lifted the guard by hand, and nobody has set one since.
     package static func isLifted() throws(SystemCallFailure) -> Bool {
@@ -63,7 +74,7 @@ package struct GuardFingerprint: Hashable, Sendable {
                 body,
                 what: "nft list table inet \(name)"
             )
-            return answers.first.map { Array($0.body) }
+            return answers.first.map { Array($0.body.dropFirst(NetfilterMessage.fixedLength)) }
         } catch  where error.errorNumber == ENOENT {
             return nil
         }
@@ -72,14 +83,14 @@ package struct GuardFingerprint: Hashable, Sendable {
 
 /// Numbers of nfnetlink (linux/netfilter/nfnetlink.h, nf_tables.h).
 private enum NetfilterMessage {
-    private static let subsystem: UInt16 = 10 << 8
+    static let subsystem: UInt16 = 10 << 8
     static let getTable = subsystem | 1
     static let getChain = subsystem | 4
     static let tableName: UInt16 = 1
     static let chainTable: UInt16 = 1
     static let chainName: UInt16 = 3
     static let chainUses: UInt16 = 6
-    /// Family, version and a number of no meaning here.
+    /// Family, version, and what of the number of changes of anybody's fits beside.
     static let fixedLength = 4
 
     static func inetFamily() -> NetlinkEncoder {

@@ -55,16 +55,16 @@ extension GuardPlan {
         text += baseChains(errors)
         text += chain("link", GuardPlan.linkRules)
         text += chain("own", ownRules())
-        let opposites = OppositePolicies(policies)
-        for place in opposites.places {
-            for direction in [Direction.outbound, .inbound] {
-                let rules = exceptions(opposites.before(place), direction)
-                let name = GuardPlan.exceptionsName(direction, place)
-                text += chain(name, rules + [GuardPlan.drop(policies[place])])
+        let runs = OppositePolicies(policies).runs
+        for direction in [Direction.outbound, .inbound] {
+            for run in runs {
+                let discarded = policies[run.places].flatMap { GuardPlan.rules(for: $0, direction) }
+                let name = GuardPlan.discardingName(direction, run)
+                text += chain(name, exceptions(run.passing, direction) + discarded)
             }
         }
-        text += chain("outbound", rules(.outbound, opposites))
-        text += chain("inbound", rules(.inbound, opposites))
+        text += chain("outbound", rules(.outbound, runs))
+        text += chain("inbound", rules(.inbound, runs))
         return text
     }
 
@@ -261,41 +261,53 @@ extension GuardPlan {
 
     // MARK: Policies
 
-    private func rules(_ direction: Direction, _ opposites: OppositePolicies) -> [String] {
-        policies.enumerated().flatMap { place, policy in
-            let verdict =
-                opposites.before(place).isEmpty
-                ? nil : "jump \(GuardPlan.exceptionsName(direction, place))"
-            return GuardPlan.rules(for: policy, direction, verdict: verdict)
+    private func rules(_ direction: Direction, _ runs: [OppositePolicies.Run]) -> [String] {
+        var rules: [String] = []
+        var next = 0
+        for run in runs {
+            rules += policies[next..<run.places.lowerBound].flatMap {
+                GuardPlan.rules(for: $0, direction)
+            }
+            rules.append("jump \(GuardPlan.discardingName(direction, run))")
+            next = run.places.upperBound
         }
+        return rules + policies[next...].flatMap { GuardPlan.rules(for: $0, direction) }
             + (remainder.isEmpty ? [] : passing(direction))
             + remainder.flatMap { GuardPlan.rules(for: $0, direction) }
     }
 
-    private static func exceptionsName(_ direction: Direction, _ place: Int) -> String {
-        direction == .outbound ? "discarded_out_\(place)" : "discarded_in_\(place)"
+    private static func discardingName(
+        _ direction: Direction,
+        _ run: OppositePolicies.Run
+    ) -> String {
+        let place = run.places.lowerBound
+        return direction == .outbound ? "discarding_out_\(place)" : "discarding_in_\(place)"
     }
 
-    /// What a policy that discards must not take of what `earlier` ones cover in the other
-    /// direction; the policies behind it still judge.
+    /// What policies that discard must not take of what `earlier` ones cover in the other
+    /// direction; the policies behind them still judge.
     private func exceptions(_ earlier: [TrafficPolicy], _ direction: Direction) -> [String] {
         switch direction {
-        case .inbound:
-            return earlier.flatMap { GuardPlan.passing($0, .outbound) }
+        case .inbound: return earlier.flatMap { GuardPlan.onItsWay($0, .inbound) }
         case .outbound:
             let tunnels = GuardPlan.set(([device] + tunnelInterfaces).map(GuardPlan.quoted))
             let arrived = earlier.contains { $0.action == .protect }
             return (arrived ? ["iifname \(tunnels) return"] : [])
                 + earlier.filter { $0.action == .bypass }
-                .flatMap { GuardPlan.passing($0, .inbound) }
+                .flatMap { GuardPlan.onItsWay($0, .outbound) }
         }
     }
 
-    /// Lets pass what a policy covers, whatever it says of it.
-    private static func passing(_ policy: TrafficPolicy, _ direction: Direction) -> [String] {
+    /// Lets through, where packets arrive or leave, what a policy covers the other way, whatever it
+    /// says of that: between other machines alone. A packet to this one has but one way, and so has
+    /// one of its own.
+    private static func onItsWay(_ policy: TrafficPolicy, _ direction: Direction) -> [String] {
         var policy = policy
         policy.action = .bypass
-        return rules(for: policy, direction)
+        let isElsewhere =
+            direction == .inbound ? "fib daddr type != local" : "fib saddr type != local"
+        return rules(for: policy, direction == .inbound ? .outbound : .inbound)
+            .map { "\(isElsewhere) \($0)" }
     }
 
     /// What the remainder must not take: what hosts inside send to be protected, or in clear by a
@@ -306,9 +318,14 @@ extension GuardPlan {
         switch direction {
         case .inbound:
             let own = policies.flatMap { policy in
-                policy.action == .protect
-                    ? GuardPlan.passing(policy, .outbound)
-                    : GuardPlan.rules(for: policy, .outbound)
+                switch policy.action {
+                case .bypass: return GuardPlan.onItsWay(policy, .inbound)
+                case .prohibit: return GuardPlan.rules(for: policy, .outbound)
+                case .protect:
+                    var outbound = policy
+                    outbound.action = .bypass
+                    return GuardPlan.rules(for: outbound, .outbound)
+                }
             }
             let errors = mark.forErrors.map { GuardPlan.matches($0) + " return" }
             let passing = (errors.map { [$0] } ?? []) + own
@@ -320,7 +337,8 @@ extension GuardPlan {
             let left =
                 ["iifname \(tunnels) return"]
                 + policies.filter { $0.action != .protect }.flatMap {
-                    GuardPlan.rules(for: $0, .inbound)
+                    $0.action == .bypass
+                        ? GuardPlan.onItsWay($0, .outbound) : GuardPlan.rules(for: $0, .inbound)
                 }
             return tunnelInterfaces.isEmpty ? left : left + ["oifname \(interfaceSet) return"]
         }
@@ -333,18 +351,10 @@ extension GuardPlan {
         case inbound
     }
 
-    private static func drop(_ policy: TrafficPolicy) -> String {
-        "counter drop comment \"\(comment(policy))\""
-    }
-
-    /// - Parameter other: in place of the verdict that the policy's action comes to.
-    private static func rules(
-        for policy: TrafficPolicy,
-        _ direction: Direction,
-        verdict other: String? = nil
-    ) -> [String] {
+    private static func rules(for policy: TrafficPolicy, _ direction: Direction) -> [String] {
         let addresses = addressMatch(policy, direction)
-        let verdict = other ?? (policy.action == .bypass ? "return" : drop(policy))
+        let verdict =
+            policy.action == .bypass ? "return" : "counter drop comment \"\(comment(policy))\""
         guard policy.ipProtocol != 0 else { return ["\(addresses) \(verdict)"] }
         let ipProtocol = "meta l4proto \(policy.ipProtocol)"
         if policy.localPorts.isAny, policy.remotePorts.isAny {

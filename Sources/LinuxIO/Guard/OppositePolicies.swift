@@ -1,13 +1,21 @@
 internal import IPsecPrimitives
 
-/// Which policies say what of packets that one which discards covers only when they go the other way.
+/// Which policies say what of packets that those which discard cover only when they go the other way.
 ///
-/// A policy counts for both directions, each with the addresses exchanged. Where networks of both sides lie
-/// in what a policy discards, what a host inside sends to be protected is covered by the discarding one as
-/// if it arrived, and what came out of a tunnel as if it left. The policy before it decides.
+/// A policy counts for both directions, each with the addresses exchanged. Where networks of both
+/// sides lie in what a policy discards, what a host inside sends to be protected is covered by the
+/// discarding one as if it arrived, and what came out of a tunnel as if it left. The policy before
+/// it decides.
 struct OppositePolicies {
-    /// By the place of each policy that discards: policies before it, in their order.
-    private let found: [Int: [TrafficPolicy]]
+    /// Policies that discard, one behind the other.
+    struct Run {
+        let places: Range<Int>
+        /// Policies before them, in their order, that cover the other way what one of them covers.
+        let passing: [TrafficPolicy]
+    }
+
+    /// In their order; those alone of which `passing` is not empty.
+    let runs: [Run]
 
     /// - Parameter policies: in the order in which they decide.
     init(_ policies: [TrafficPolicy]) {
@@ -15,28 +23,35 @@ struct OppositePolicies {
             grouping: policies.indices.filter { policies[$0].action != .prohibit },
             by: { policies[$0].version }
         )
-        let discarding = policies.indices.filter { policies[$0].action == .prohibit }
-        guard !places.isEmpty, !discarding.isEmpty else {
-            found = [:]
-            return
-        }
         let searches = places.mapValues { OverlapSearch($0.map { policies[$0] }) }
-        var found: [Int: [TrafficPolicy]] = [:]
-        for place in discarding {
-            let version = policies[place].version
-            guard let search = searches[version], let passing = places[version] else { continue }
-            let opposite = search.overlapping(policies[place].reversed).map { passing[$0] }.sorted()
-                .prefix { $0 < place }
-            if !opposite.isEmpty { found[place] = opposite.map { policies[$0] } }
+        var runs: [Run] = []
+        for run in OppositePolicies.runs(of: policies) {
+            var passing: Set<Int> = []
+            for place in run {
+                let version = policies[place].version
+                guard let search = searches[version], let others = places[version] else { continue }
+                for found in search.overlapping(policies[place].reversed)
+                where others[found] < place {
+                    passing.insert(others[found])
+                }
+            }
+            guard !passing.isEmpty else { continue }
+            runs.append(Run(places: run, passing: passing.sorted().map { policies[$0] }))
         }
-        self.found = found
+        self.runs = runs
     }
 
-    /// Those before the policy at `place`; empty for one that does not discard.
-    func before(_ place: Int) -> [TrafficPolicy] { found[place] ?? [] }
-
-    /// Where there are any.
-    var places: [Int] { found.keys.sorted() }
+    private static func runs(of policies: [TrafficPolicy]) -> [Range<Int>] {
+        var runs: [Range<Int>] = []
+        for place in policies.indices where policies[place].action == .prohibit {
+            if let last = runs.last, last.upperBound == place {
+                runs[runs.count - 1] = last.lowerBound..<place + 1
+            } else {
+                runs.append(place..<place + 1)
+            }
+        }
+        return runs
+    }
 }
 
 extension TrafficPolicy {

@@ -43,14 +43,35 @@ package final class NetlinkWatch {
     package var number: Int32 { file.number }
 
     /// Takes what has come; true when there was anything, or so much that some of it is lost.
-    package func drain() -> Bool {
+    package func drain() -> Bool { takeAll { _ in } }
+
+    /// Takes what has come of packet filters: whether any of it is, or may be as it is lost, of the
+    /// guard's own table.
+    package func drainNamingGuard() -> (hasNews: Bool, namesGuard: Bool) {
+        var namesGuard = false
+        let hasNews = takeAll { bytes in
+            guard let bytes else {
+                namesGuard = true
+                return
+            }
+            if !namesGuard { namesGuard = GuardFingerprint.isNamed(in: bytes) }
+        }
+        return (hasNews, namesGuard)
+    }
+
+    /// - Parameter look: gets each datagram, and nil for those that are lost.
+    private func takeAll(_ look: (ArraySlice<UInt8>?) -> Void) -> Bool {
         var hasNews = false
         while true {
             let count = unsafe room.withUnsafeMutableBytes { buffer in
                 unsafe recv(file.number, buffer.baseAddress, buffer.count, 0)
             }
-            if count > 0 || (count < 0 && errno == ENOBUFS) {
+            if count > 0 {
                 hasNews = true
+                look(room[..<count])
+            } else if count < 0 && errno == ENOBUFS {
+                hasNews = true
+                look(nil)
             } else if count == 0 || errno != EINTR {
                 return hasNews
             }

@@ -26,9 +26,12 @@ struct RoutingChanges {
         }
     }
 
-    /// All of them as one: the first, and how many there were.
+    /// All of them as one: the first, of those that are no conflict if there are any, and how many
+    /// there were.
     var failure: SystemCallFailure? {
-        guard var first = failures.first else { return nil }
+        guard var first = failures.first(where: { !$0.isRouteConflict }) ?? failures.first else {
+            return nil
+        }
         if failures.count > 1 {
             first.remedy +=
                 " The kernel refused \(failures.count - 1) more of our rules and routes."
@@ -38,6 +41,9 @@ struct RoutingChanges {
 }
 
 extension SystemCallFailure {
+    /// Whether nothing else was refused than a route whose place somebody else's has.
+    package var isRouteConflict: Bool { errorNumber == EEXIST && call.hasPrefix("ip route add") }
+
     /// What the kernel says of rules (the first), and of routes and addresses (the second) of an
     /// address family that it was booted without.
     var tellsThatFamilyIsMissing: Bool {

@@ -13,38 +13,34 @@ internal import IPsecPrimitives
 /// with the addresses exchanged, without the mark, and for what is delivered here with `lo` as the
 /// interface that it came by, as if it were sent here. A rule that forbids a way forbids what comes from
 /// there too, IKE and ESP included. So rules forbid what is forwarded, and what this machine itself
-/// sends only where a policy names its `local` side; the rest of that is the filter's.
+/// sends only where a policy names its `local` side; the rest of that is the filter's. Exceptions
+/// from policies that discard lead right behind these, and not past those that follow.
 struct RuleSequence {
     private(set) var rules: [RoutingRule] = []
     private let plan: RoutingPlan
     private let version: IPVersion
-    /// By what discards: what earlier policies say of packets that go the other way.
-    private let passing: [TrafficPolicy: [TrafficPolicy]]
     private var priority: UInt32
 
     /// - Parameter policies: of that version alone, in the order in which they decide.
     init(_ plan: RoutingPlan, _ version: IPVersion, _ policies: [TrafficPolicy]) {
         self.plan = plan
         self.version = version
-        let opposites = OppositePolicies(policies)
-        passing = Dictionary(
-            opposites.places.map { (policies[$0], opposites.before($0)) },
-            uniquingKeysWith: { first, _ in first }
-        )
         priority = plan.firstPriority
         rules.append(
             RoutingRule(version: version, priority: plan.lastPriority, action: .nothing)
         )
         appendMarks(policies)
         let order = LinkOrder(policies, version)
-        for policy in order.leading { append(policy, behind: policies) }
+        let sequence = order.leading + order.trailing
+        let runs = OppositePolicies(sequence).runs
+        append(sequence, 0..<order.leading.count, runs)
         for policy in order.leading where order.isOnLink(policy) { appendHint(policy) }
         for range in order.exempt {
             var rule = next(around)
             rule.destination = range
             rules.append(rule)
         }
-        for policy in order.trailing { append(policy, behind: policies) }
+        append(sequence, order.leading.count..<sequence.count, runs)
         for policy in policies where !order.isOnLink(policy) { appendHint(policy) }
     }
 
@@ -61,53 +57,68 @@ struct RuleSequence {
         rules.append(error)
     }
 
-    private mutating func append(_ policy: TrafficPolicy, behind policies: [TrafficPolicy]) {
-        guard let ports = RuleSequence.expressible(policy) else { return }
-        if policy.isForEverything, policy.action == .prohibit {
-            appendExceptions(policies)
-        } else {
-            appendExceptions(to: policy, ports)
-        }
-        if policy.action == .prohibit, policy.local.length == 0 {
-            // From any address: from that of IKE and ESP as well.
-            var here = matching(policy, ports, around)
-            here.inputInterface = "lo"
-            rules.append(here)
-        }
-        rules.append(matching(policy, ports, action(policy)))
-    }
-
-    /// What passes before everything is forbidden.
-    private mutating func appendExceptions(_ policies: [TrafficPolicy]) {
-        // What came out of a tunnel is on its way to a host inside, which no policy names as remote.
-        var arrived = next(around)
-        arrived.inputInterface = plan.device
-        rules.append(arrived)
-        for policy in policies.prefix(while: { !$0.isEndOfAll }) where policy.action == .bypass {
-            let exact = RuleSequence.expressible(policy)
-            // Nothing is behind it that it could hide, and the filter is exact.
-            if exact == nil { rules.append(matching(policy, (.any, .any), around)) }
-            let ports = exact ?? (.any, .any)
-            // The answers, on their way to a host inside.
-            rules.append(matching(policy.reversed, (ports.remote, ports.local), around))
-        }
-    }
-
-    /// What passes before some things are forbidden: what earlier policies cover in the other direction.
-    private mutating func appendExceptions(
-        to policy: TrafficPolicy,
-        _ ports: (local: PortRange, remote: PortRange)
+    private mutating func append(
+        _ policies: [TrafficPolicy],
+        _ places: Range<Int>,
+        _ runs: [OppositePolicies.Run]
     ) {
-        guard let earlier = passing[policy] else { return }
-        if earlier.contains(where: { $0.action == .protect }) {
-            var arrived = matching(policy, ports, around)
+        var place = places.lowerBound
+        while place < places.upperBound {
+            guard policies[place].action == .prohibit else {
+                if let ports = RuleSequence.expressible(policies[place]) {
+                    rules.append(matching(policies[place], ports, action(policies[place])))
+                }
+                place += 1
+                continue
+            }
+            let end = policies[place..<places.upperBound].firstIndex { $0.action != .prohibit }
+            let discarded = policies[place..<(end ?? places.upperBound)]
+            let passing = runs.first { $0.places.contains(place) }?.passing ?? []
+            appendDiscarding(discarded.filter { RuleSequence.expressible($0) != nil }, passing)
+            place = discarded.endIndex
+        }
+    }
+
+    /// Policies that discard, one behind the other, and before them what passes beside them. That goes
+    /// on right behind them, where the policies that follow still decide.
+    private mutating func appendDiscarding(
+        _ discarded: [TrafficPolicy],
+        _ passing: [TrafficPolicy]
+    ) {
+        let bypasses = passing.filter { $0.action == .bypass }
+        let inexact = bypasses.filter { RuleSequence.expressible($0) == nil }
+        let fromAnywhere = discarded.count { $0.local.length == 0 }
+        let hasTunnels = bypasses.count < passing.count
+        let exceptions = bypasses.count + inexact.count + fromAnywhere + (hasTunnels ? 1 : 0)
+        let behind = priority + UInt32(exceptions + discarded.count)
+        if exceptions > 0 {
+            rules.append(RoutingRule(version: version, priority: behind, action: .nothing))
+        }
+        let onward = RoutingRule.Action.goTo(priority: behind)
+        if hasTunnels {
+            // What came out of a tunnel is on its way to a host inside.
+            var arrived = next(onward)
             arrived.inputInterface = plan.device
             rules.append(arrived)
         }
-        for bypass in earlier where bypass.action == .bypass {
+        // What no rule can match exactly is left to the filter, which can.
+        for bypass in inexact { rules.append(matching(bypass, (.any, .any), onward)) }
+        for bypass in bypasses {
+            // The answers, on their way to a host inside.
             let ports = RuleSequence.expressible(bypass) ?? (.any, .any)
-            rules.append(matching(bypass.reversed, (ports.remote, ports.local), around))
+            rules.append(matching(bypass.reversed, (ports.remote, ports.local), onward))
         }
+        for policy in discarded {
+            guard let ports = RuleSequence.expressible(policy) else { continue }
+            if policy.local.length == 0 {
+                // From any address: from that of IKE and ESP as well.
+                var here = matching(policy, ports, onward)
+                here.inputInterface = "lo"
+                rules.append(here)
+            }
+            rules.append(matching(policy, ports, .prohibit))
+        }
+        if exceptions > 0 { priority = behind + 1 }
     }
 
     private mutating func appendHint(_ policy: TrafficPolicy) {
@@ -187,9 +198,4 @@ struct RuleSequence {
         if ports.isAny { return .any }
         return PortRange(max(ports.lower, 1), through: min(ports.upper, 65_534))
     }
-}
-
-extension TrafficPolicy {
-    /// Whether no policy behind it decides anything.
-    fileprivate var isEndOfAll: Bool { action == .prohibit && isForEverything }
 }

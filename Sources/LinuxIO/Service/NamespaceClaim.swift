@@ -10,9 +10,7 @@ package final class NamespaceClaim {
     // A name in the abstract namespace of unix sockets is of one network namespace, and is gone with
     // the last process that has it.
     private let file: FileDescriptor
-
-    /// Those who ask who holds the claim wait here.
-    package var number: Int32 { file.number }
+    private static let backlog: Int32 = 64
 
     /// - Returns: nil when a user who may not run a gateway holds the name: nobody is kept from
     ///   protecting his traffic by that.
@@ -20,7 +18,7 @@ package final class NamespaceClaim {
     package static func take(_ name: String = "@cygnet-gateway") throws(SystemCallFailure)
         -> NamespaceClaim?
     {
-        let number = unsafe cygnet_unix_listen(name, 0o600, 64)
+        let number = unsafe cygnet_unix_listen(name, 0o600, backlog)
         if number >= 0 { return NamespaceClaim(FileDescriptor(owning: number)) }
         guard errno == EADDRINUSE else { throw .last("bind(unix \(name))") }
         var process: Int32 = 0
@@ -40,9 +38,9 @@ package final class NamespaceClaim {
         self.file = file
     }
 
-    /// Lets go who has asked.
+    /// Lets go who has asked since the last time, as many as may wait at once: anybody may ask.
     package func answerQuestions() {
-        while true {
+        for _ in 0..<NamespaceClaim.backlog {
             let asker = cygnet_unix_accept(file.number)
             guard asker >= 0 else { return }
             close(asker)

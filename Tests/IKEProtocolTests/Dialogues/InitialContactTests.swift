@@ -51,20 +51,45 @@ struct InitialContactTests {
         #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
     }
 
-    /// A peer that takes the claim at its word, whenever the other IKE SA came up.
-    @Test("is not claimed beside an IKE SA that is only begun")
-    func besideOneBegun() throws {
+    /// The peer still has an IKE SA of before: it learns that this end has forgotten it, and keeps both
+    /// that are new. A third, for an address where nobody answers, keeps nobody from telling.
+    @Test("is claimed by the first that is answered of several begun together", arguments: [false, true])
+    func severalBegun(besideSilence: Bool) {
         let dialogue = dialogue()
         begin("site", "net", dialogue)
-        begin("other", "more", dialogue)
-        for sa in dialogue.left.engine.sas.all() {
-            let peer = try #require(Identity("right.example"))
-            #expect(!dialogue.left.engine.isInitialContact(sa, with: peer))
-        }
         dialogue.settle()
-        #expect(dialogue.left.establishedIKESAs.count == 2)
+        #expect(dialogue.right.establishedIKESAs.count == 1)
+        dialogue.advance(by: .seconds(1))
+        let restarted = Party("left", "192.0.2.1", settings: EngineSettings(), seed: 99)
+        var other = Setup()
+        other.children = ["more": ("10.3.0.0/16", "10.4.0.0/16")]
+        other.adjustConnection = { $0.name = "other" }
+        var silent = Setup()
+        silent.children = ["third": ("10.5.0.0/16", "10.6.0.0/16")]
+        silent.adjustConnection = {
+            $0.name = "silent"
+            $0.remoteIdentity = .any
+            $0.remoteAddress = IPAddress("198.51.100.99")
+        }
+        dialogue.configure(restarted, Setup())
+        restarted.absorb(
+            restarted.engine.setConnections(
+                Setup().connections + other.connections + silent.connections,
+                credentials: Setup().credentials,
+                at: dialogue.now
+            )
+        )
+        let wishes = [("silent", "third"), ("site", "net"), ("other", "more")]
+        for (connection, child) in wishes where besideSilence || connection != "silent" {
+            let wish = IKEEvent.Initiation(connection: connection, child: child)
+            dialogue.handle(.initiate(wish), at: restarted)
+        }
+        for _ in 0..<4 {
+            dialogue.carry(from: restarted, to: dialogue.right)
+            dialogue.carry(from: dialogue.right, to: restarted)
+        }
+        #expect(restarted.establishedIKESAs.count == 2)
         #expect(dialogue.right.establishedIKESAs.count == 2)
-        #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
     }
 
     @Test("is claimed by an end that begins anew")

@@ -115,7 +115,9 @@ struct GuardKeepingTests {
         let gateway = try GuardedNamespace(configuration())
         try gateway.set()
         let table = try gateway.run("nft -a list table inet cygnet_guard")
-        for command in ["add table inet other", "add chain inet other more", "delete table inet other"] {
+        for command in [
+            "add table inet other", "add chain inet other more", "delete table inet other",
+        ] {
             try gateway.run("nft \(command)")
             #expect(try gateway.state() == .set)
             #expect(try !gateway.restore())

@@ -63,7 +63,9 @@ extension GatewayDaemon {
         _ = guardWatch.filters.drain()
         _ = guardWatch.rules.drain()
         guardWatch.doubts = [.filter, .routing]
-        guardWatch.pause.arm(at: max(guardWatch.nextLook, BootClock.now() + GuardWatch.shortestWait))
+        guardWatch.pause.arm(
+            at: max(guardWatch.nextLook, BootClock.now() + GuardWatch.shortestWait)
+        )
     }
 
     /// Says once that a route cannot be where somebody else's is.

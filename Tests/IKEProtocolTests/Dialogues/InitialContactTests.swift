@@ -53,7 +53,10 @@ struct InitialContactTests {
 
     /// The peer still has an IKE SA of before: it learns that this end has forgotten it, and keeps both
     /// that are new. A third, for an address where nobody answers, keeps nobody from telling.
-    @Test("is claimed by the first that is answered of several begun together", arguments: [false, true])
+    @Test(
+        "is claimed by the first that is answered of several begun together",
+        arguments: [false, true]
+    )
     func severalBegun(besideSilence: Bool) {
         let dialogue = dialogue()
         begin("site", "net", dialogue)

@@ -198,10 +198,12 @@ struct GuardRulesetTests {
         let rest = ["meta nfproto ipv4 counter drop comment \"discard 0.0.0.0/0 0.0.0.0/0\""]
         let error = "meta mark & 0xffff0000 == 0xc1660000 return"
         // Between other machines alone: a port that a bypass names at the other side is not open here.
-        let through = [out[0], "fib daddr type != local \(out[1])"]
+        let toOthers = "fib daddr type != { local, broadcast, anycast, multicast }"
+        let through = [out[0], "ip saddr 10.1.0.0/16 ip daddr 10.8.0.0/16 \(toOthers) return"]
         #expect(chain("inbound", of: plan.ruleset()) == back + [error] + through + rest)
         let tunnel = "iifname { \"cygnet0\" } return"
-        let answers = [back[0], "fib saddr type != local \(back[1])"]
+        let fromOthers = "fib saddr type != local"
+        let answers = [back[0], "ip saddr 10.8.0.0/16 ip daddr 10.1.0.0/16 \(fromOthers) return"]
         #expect(chain("outbound", of: plan.ruleset()) == out + [tunnel] + answers + rest)
     }
 
@@ -215,7 +217,8 @@ struct GuardRulesetTests {
             try policy(.prohibit, "0.0.0.0/0", "203.0.113.0/24"),
         ])
         let text = plan.ruleset()
-        let (toOthers, fromOthers) = ("fib daddr type != local", "fib saddr type != local")
+        let toOthers = "fib daddr type != { local, broadcast, anycast, multicast }"
+        let fromOthers = "fib saddr type != local"
         let drop = "counter drop comment \"discard 0.0.0.0/0 10.0.0.0/8\""
         let other = "counter drop comment \"discard 0.0.0.0/0 203.0.113.0/24\""
         let late = "counter drop comment \"protect 10.9.0.0/16 10.1.0.0/16\""
@@ -230,8 +233,8 @@ struct GuardRulesetTests {
         )
         #expect(
             chain("discarding_in_2", of: text) == [
-                "\(toOthers) ip saddr 10.1.0.0/16 ip daddr 10.2.0.0/16 return",
-                "\(toOthers) ip saddr 10.1.0.0/16 ip daddr 10.3.0.0/16 return",
+                "ip saddr 10.1.0.0/16 ip daddr 10.2.0.0/16 \(toOthers) return",
+                "ip saddr 10.1.0.0/16 ip daddr 10.3.0.0/16 \(toOthers) return",
                 "ip saddr 10.0.0.0/8 \(drop)",
             ]
         )
@@ -239,8 +242,25 @@ struct GuardRulesetTests {
         #expect(
             chain("discarding_out_2", of: text) == [
                 "iifname { \"cygnet0\" } return",
-                "\(fromOthers) ip saddr 10.3.0.0/16 ip daddr 10.1.0.0/16 return",
+                "ip saddr 10.3.0.0/16 ip daddr 10.1.0.0/16 \(fromOthers) return",
                 "ip daddr 10.0.0.0/8 \(drop)",
+            ]
+        )
+    }
+
+    /// What one policy spares of a tunnel's, its neighbour does not.
+    @Test func whatATunnelBringsIsSparedOnlyWhereItGoesTheOtherWay() throws {
+        let text = GuardPlan(policies: [
+            try policy(.protect, "10.1.0.0/16", "10.2.0.0/16"),
+            try policy(.prohibit, "0.0.0.0/0", "10.0.0.0/8"),
+            try policy(.prohibit, "192.168.7.0/24", "203.0.113.0/24"),
+            try policy(.protect, "203.0.113.0/24", "192.168.7.0/24"),
+        ]).ruleset()
+        #expect(
+            chain("outbound", of: text).dropFirst().prefix(2) == [
+                "jump discarding_out_1",
+                "ip saddr 192.168.7.0/24 ip daddr 203.0.113.0/24 counter drop "
+                    + "comment \"discard 192.168.7.0/24 203.0.113.0/24\"",
             ]
         )
     }

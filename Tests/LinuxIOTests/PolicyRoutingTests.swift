@@ -35,6 +35,31 @@ struct PolicyRoutingTests {
         }
     }
 
+    /// To the kernel a rule that leads elsewhere is the rule that it has.
+    @Test func exceptionsFollowThePoliciesThatTheyLeadPast() throws {
+        let namespace = try NetworkNamespace("gw")
+        func policy(_ action: TrafficPolicy.Action, _ local: String, _ remote: String)
+            -> TrafficPolicy
+        {
+            TrafficPolicy(action, local: IPPrefix(local)!, remote: IPPrefix(remote)!)
+        }
+        let few = [
+            policy(.protect, "10.1.0.0/16", "10.2.0.0/16"),
+            policy(.prohibit, "10.1.0.0/16", "10.0.0.0/8"),
+            policy(.prohibit, "0.0.0.0/0", "10.0.0.0/8"),
+        ]
+        let more = few + [policy(.prohibit, "10.0.0.0/8", "10.0.0.0/8")]
+        for policies in [few, more, few] {
+            let plan = RoutingPlan(device: "cyg0", policies: policies)
+            let (first, second) = try namespace.perform {
+                let network = try NetworkConfiguration()
+                return (try network.apply(plan), try network.apply(plan))
+            }
+            #expect(first > 0)
+            #expect(second == 0, "something was not as it should be")
+        }
+    }
+
     @Test(arguments: ["10.50.0.0/16", "fd00:50::/32"])
     func aRouteOfSomebodyElseStaysAndKeepsNoRuleOut(network: String) throws {
         let namespace = try NetworkNamespace("gw")

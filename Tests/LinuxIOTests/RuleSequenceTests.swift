@@ -65,9 +65,9 @@ struct RuleSequenceTests {
             rules == [
                 "from 10.1.0.0/16 to 10.2.0.0/16 device",
                 "from 10.1.0.0/16 to 10.3.0.0/16 around",
+                "from 10.4.0.0/16 to 203.0.113.0/24 prohibit",
                 "iif cyg0 around",
                 "from 10.3.0.0/16 to 10.1.0.0/16 around",
-                "from 10.4.0.0/16 to 203.0.113.0/24 prohibit",
                 "iif lo to 10.0.0.0/8 around",
                 "to 10.0.0.0/8 prohibit",
             ]

@@ -35,18 +35,21 @@ extension GatewayDaemon {
     }
 
     func keepGuard(_ halves: Set<KeptGuard.Half> = [.filter, .routing]) {
+        if halves.isEmpty { return }
         guardWatch.doubts.subtract(halves)
         let start = BootClock.now()
         do throws(SystemCallFailure) {
             let isRestored = try keptGuard.restore(halves, of: plans, network)
             guardWatch.failure = nil
             let end = BootClock.now()
-            guardWatch.noteLook(end - start, foundDamage: isRestored, at: end)
+            guardWatch.noteLook(halves, end - start, foundDamage: isRestored, at: end)
             tellConflict()
             guard isRestored else { return }
             forgetOwnNews()
             logger.warning("somebody took away a part of the guard; it is in force again")
         } catch {
+            // What was put back before is no news.
+            _ = guardWatch.filters.drain()
             guardWatch.doubts.formUnion(halves)
             guardWatch.nextLook = BootClock.now() + GatewayDaemon.timeBetweenTries
             guardWatch.pause.arm(at: guardWatch.nextLook)

@@ -39,12 +39,14 @@ struct KeptGuard {
         // The old filter judges until the kernel has taken every rule and route: nothing that it
         // covers passes while they are tried.
         do throws(SystemCallFailure) {
-            try network.apply(new.routing)
+            let known = conflict
+            try applyRouting(new, network)
+            // One that was there before keeps nothing else from being changed.
+            if let conflict, conflict != known { throw conflict }
             guard try PacketGuard.replace(by: new.packetGuard) else {
                 return try network.withdraw()
             }
             try note(new)
-            conflict = nil
         } catch {
             fingerprint = nil
             if (try? PacketGuard.replace(by: old.packetGuard)) == true { try? note(old) }
@@ -61,14 +63,9 @@ struct KeptGuard {
         _ plans: KernelPlans,
         _ network: NetworkConfiguration
     ) throws(SystemCallFailure) -> Int {
-        do throws(SystemCallFailure) {
-            let count = try network.apply(plans.routing)
-            conflict = nil
-            return count
-        } catch  where error.isRouteConflict {
-            conflict = error
-            return 0
-        }
+        let count = try network.apply(plans.routing, toleratesConflicts: true)
+        conflict = network.conflict
+        return count
     }
 
     /// Puts back what somebody took away without meaning it: a firewall that loads its rules anew

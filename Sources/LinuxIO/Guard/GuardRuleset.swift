@@ -55,12 +55,12 @@ extension GuardPlan {
         text += baseChains(errors)
         text += chain("link", GuardPlan.linkRules)
         text += chain("own", ownRules())
-        let runs = OppositePolicies(policies).runs
+        let runs = OppositePolicies(policies).runs.filter { !$0.passing.isEmpty }
         for direction in [Direction.outbound, .inbound] {
             for run in runs {
                 let discarded = policies[run.places].flatMap { GuardPlan.rules(for: $0, direction) }
                 let name = GuardPlan.discardingName(direction, run)
-                text += chain(name, exceptions(run.passing, direction) + discarded)
+                text += chain(name, exceptions(run, direction) + discarded)
             }
         }
         text += chain("outbound", rules(.outbound, runs))
@@ -284,16 +284,15 @@ extension GuardPlan {
         return direction == .outbound ? "discarding_out_\(place)" : "discarding_in_\(place)"
     }
 
-    /// What policies that discard must not take of what `earlier` ones cover in the other
+    /// What policies that discard must not take of what earlier ones cover in the other
     /// direction; the policies behind them still judge.
-    private func exceptions(_ earlier: [TrafficPolicy], _ direction: Direction) -> [String] {
+    private func exceptions(_ run: OppositePolicies.Run, _ direction: Direction) -> [String] {
         switch direction {
-        case .inbound: return earlier.flatMap { GuardPlan.onItsWay($0, .inbound) }
+        case .inbound: return run.passing.flatMap { GuardPlan.onItsWay($0, .inbound) }
         case .outbound:
             let tunnels = GuardPlan.set(([device] + tunnelInterfaces).map(GuardPlan.quoted))
-            let arrived = earlier.contains { $0.action == .protect }
-            return (arrived ? ["iifname \(tunnels) return"] : [])
-                + earlier.filter { $0.action == .bypass }
+            return (run.sparesTunnels ? ["iifname \(tunnels) return"] : [])
+                + run.passing.filter { $0.action == .bypass }
                 .flatMap { GuardPlan.onItsWay($0, .outbound) }
         }
     }
@@ -305,9 +304,11 @@ extension GuardPlan {
         var policy = policy
         policy.action = .bypass
         let isElsewhere =
-            direction == .inbound ? "fib daddr type != local" : "fib saddr type != local"
+            direction == .inbound
+            ? "fib daddr type != { local, broadcast, anycast, multicast }"
+            : "fib saddr type != local"
         return rules(for: policy, direction == .inbound ? .outbound : .inbound)
-            .map { "\(isElsewhere) \($0)" }
+            .map { "\($0.dropLast("return".count))\(isElsewhere) return" }
     }
 
     /// What the remainder must not take: what hosts inside send to be protected, or in clear by a

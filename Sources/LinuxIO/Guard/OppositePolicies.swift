@@ -7,50 +7,45 @@ internal import IPsecPrimitives
 /// discarding one as if it arrived, and what came out of a tunnel as if it left. The policy before
 /// it decides.
 struct OppositePolicies {
-    /// Policies that discard, one behind the other.
+    /// Policies that discard, one behind the other, all or none of which cover the other way what one
+    /// that protects does.
     struct Run {
-        let places: Range<Int>
+        var places: Range<Int>
         /// Policies before them, in their order, that cover the other way what one of them covers.
-        let passing: [TrafficPolicy]
+        var passing: [TrafficPolicy]
+
+        var sparesTunnels: Bool { passing.contains { $0.action == .protect } }
     }
 
-    /// In their order; those alone of which `passing` is not empty.
+    /// In their order.
     let runs: [Run]
 
     /// - Parameter policies: in the order in which they decide.
     init(_ policies: [TrafficPolicy]) {
-        let places = Dictionary(
+        let others = Dictionary(
             grouping: policies.indices.filter { policies[$0].action != .prohibit },
             by: { policies[$0].version }
         )
-        let searches = places.mapValues { OverlapSearch($0.map { policies[$0] }) }
-        var runs: [Run] = []
-        for run in OppositePolicies.runs(of: policies) {
-            var passing: Set<Int> = []
-            for place in run {
-                let version = policies[place].version
-                guard let search = searches[version], let others = places[version] else { continue }
-                for found in search.overlapping(policies[place].reversed)
-                where others[found] < place {
-                    passing.insert(others[found])
-                }
-            }
-            guard !passing.isEmpty else { continue }
-            runs.append(Run(places: run, passing: passing.sorted().map { policies[$0] }))
-        }
-        self.runs = runs
-    }
-
-    private static func runs(of policies: [TrafficPolicy]) -> [Range<Int>] {
-        var runs: [Range<Int>] = []
+        let searches = others.mapValues { OverlapSearch($0.map { policies[$0] }) }
+        var runs: [(places: Range<Int>, passing: Set<Int>, sparesTunnels: Bool)] = []
         for place in policies.indices where policies[place].action == .prohibit {
-            if let last = runs.last, last.upperBound == place {
-                runs[runs.count - 1] = last.lowerBound..<place + 1
+            let version = policies[place].version
+            let known = others[version] ?? []
+            let found = searches[version]?.overlapping(policies[place].reversed) ?? []
+            let passing = Set(found.map { known[$0] }.filter { $0 < place })
+            let sparesTunnels = passing.contains { policies[$0].action == .protect }
+            if let last = runs.last, last.places.upperBound == place,
+                last.sparesTunnels == sparesTunnels
+            {
+                runs[runs.count - 1].places = last.places.lowerBound..<place + 1
+                runs[runs.count - 1].passing.formUnion(passing)
             } else {
-                runs.append(place..<place + 1)
+                runs.append((place..<place + 1, passing, sparesTunnels))
             }
         }
-        return runs
+        self.runs = runs.map { run in
+            Run(places: run.places, passing: run.passing.sorted().map { policies[$0] })
+        }
     }
 }
 

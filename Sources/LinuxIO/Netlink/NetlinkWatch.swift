@@ -45,16 +45,12 @@ package final class NetlinkWatch {
     /// Takes what has come; true when there was anything, or so much that some of it is lost.
     package func drain() -> Bool { takeAll { _ in } }
 
-    /// Takes what has come of packet filters: whether any of it is, or may be as it is lost, of the
-    /// guard's own table.
+    /// Takes what has come of packet filters: whether any of it is of the guard's own table. What is
+    /// lost is most likely a large rule set of others.
     package func drainNamingGuard() -> (hasNews: Bool, namesGuard: Bool) {
         var namesGuard = false
         let hasNews = takeAll { bytes in
-            guard let bytes else {
-                namesGuard = true
-                return
-            }
-            if !namesGuard { namesGuard = GuardFingerprint.isNamed(in: bytes) }
+            if let bytes, !namesGuard { namesGuard = GuardFingerprint.isNamed(in: bytes) }
         }
         return (hasNews, namesGuard)
     }

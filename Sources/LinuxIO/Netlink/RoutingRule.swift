@@ -152,3 +152,17 @@ extension IPVersion {
         }
     }
 }
+
+extension RoutingRule {
+    var leadsSomewhere: Bool {
+        if case .goTo = action { return true }
+        return false
+    }
+
+    /// The same with no place to lead to.
+    var withoutTarget: RoutingRule {
+        var rule = self
+        if leadsSomewhere { rule.action = .goTo(priority: 0) }
+        return rule
+    }
+}

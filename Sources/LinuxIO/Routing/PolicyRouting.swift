@@ -12,8 +12,14 @@ extension NetworkConfiguration {
     /// What the kernel refuses keeps nothing else from being done, and is told at the end.
     ///
     /// - Returns: how many rules and routes changed.
+    ///
+    /// - Parameter toleratesConflicts: whether a route of somebody else's in the way of one of ours is
+    ///   only noted (`conflict`), and no failure.
     @discardableResult
-    package func apply(_ plan: RoutingPlan) throws(SystemCallFailure) -> Int {
+    package func apply(
+        _ plan: RoutingPlan,
+        toleratesConflicts: Bool = false
+    ) throws(SystemCallFailure) -> Int {
         var interfaces: [String: UInt32] = [:]
         for name in Set(plan.interfaceRoutes.map(\.interface)) {
             interfaces[name] = indexOfLinkThatIsUp(name)
@@ -23,23 +29,33 @@ extension NetworkConfiguration {
             deviceIndex: indexOfLinkThatIsUp(plan.device),
             interfaces: interfaces
         )
-        return try reconcile(wanted.rules, wanted.routes)
+        let changes = try reconcile(wanted.rules, wanted.routes)
+        conflict = changes.failures.first { $0.isRouteConflict }
+        if let failure = changes.failure, !toleratesConflicts || !failure.isRouteConflict {
+            throw failure
+        }
+        return changes.count
     }
 
     /// Deletes every rule and route that is ours.
     package func withdraw() throws(SystemCallFailure) {
-        _ = try reconcile([], [])
+        if let failure = try reconcile([], []).failure { throw failure }
     }
 
     private func reconcile(
         _ rules: [RoutingRule],
         _ routes: [Route]
-    ) throws(SystemCallFailure) -> Int {
+    ) throws(SystemCallFailure) -> RoutingChanges {
         let presentRules = try Set(ownRules())
         let presentRoutes = try Set(ownRoutes())
         let missingRoutes = routes.filter { !presentRoutes.contains($0) }
         let missingRules = rules.filter { !presentRules.contains($0) }
-        let staleRules = NetworkConfiguration.deletionOrder(presentRules.subtracting(rules))
+        let followed = Set(missingRules.filter(\.leadsSomewhere).map(\.withoutTarget))
+        let staleRules = NetworkConfiguration.deletionOrder(
+            presentRules.subtracting(rules).filter {
+                !$0.leadsSomewhere || !followed.contains($0.withoutTarget)
+            }
+        )
         // Putting a route replaced the one of its key; deleting that would delete the new one.
         let replaced = Set(routes.map(\.key))
         let staleRoutes = presentRoutes.subtracting(routes).filter { !replaced.contains($0.key) }
@@ -50,9 +66,17 @@ extension NetworkConfiguration {
                 try add(route, beside: presentRoutes)
             }
         }
+        // To the kernel two rules that lead to other places alone are the same.
+        let leading = Dictionary(
+            presentRules.filter { $0.leadsSomewhere }.map { ($0.withoutTarget, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
         for rule in missingRules {
             changes.perform(for: rule.version) { () throws(SystemCallFailure) in
-                try add(rule)
+                if rule.leadsSomewhere, let old = leading[rule.withoutTarget] {
+                    _ = try delete(old)
+                }
+                return try add(rule)
             }
         }
         let hasEveryRule = changes.failures.isEmpty
@@ -73,8 +97,7 @@ extension NetworkConfiguration {
             }
         }
         if changes.lacksIPv6 { lacksIPv6 = true }
-        if let failure = changes.failure { throw failure }
-        return changes.count
+        return changes
     }
 
     /// From the last to the first, so that what is left is always the beginning of the old

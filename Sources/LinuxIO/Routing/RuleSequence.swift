@@ -64,18 +64,17 @@ struct RuleSequence {
     ) {
         var place = places.lowerBound
         while place < places.upperBound {
-            guard policies[place].action == .prohibit else {
+            guard let run = runs.first(where: { $0.places.contains(place) }) else {
                 if let ports = RuleSequence.expressible(policies[place]) {
                     rules.append(matching(policies[place], ports, action(policies[place])))
                 }
                 place += 1
                 continue
             }
-            let end = policies[place..<places.upperBound].firstIndex { $0.action != .prohibit }
-            let discarded = policies[place..<(end ?? places.upperBound)]
-            let passing = runs.first { $0.places.contains(place) }?.passing ?? []
-            appendDiscarding(discarded.filter { RuleSequence.expressible($0) != nil }, passing)
-            place = discarded.endIndex
+            let end = min(run.places.upperBound, places.upperBound)
+            let discarded = policies[place..<end].filter { RuleSequence.expressible($0) != nil }
+            appendDiscarding(discarded, run)
+            place = end
         }
     }
 
@@ -83,19 +82,19 @@ struct RuleSequence {
     /// on right behind them, where the policies that follow still decide.
     private mutating func appendDiscarding(
         _ discarded: [TrafficPolicy],
-        _ passing: [TrafficPolicy]
+        _ run: OppositePolicies.Run
     ) {
-        let bypasses = passing.filter { $0.action == .bypass }
+        let bypasses = run.passing.filter { $0.action == .bypass }
         let inexact = bypasses.filter { RuleSequence.expressible($0) == nil }
         let fromAnywhere = discarded.count { $0.local.length == 0 }
-        let hasTunnels = bypasses.count < passing.count
-        let exceptions = bypasses.count + inexact.count + fromAnywhere + (hasTunnels ? 1 : 0)
+        let exceptions =
+            bypasses.count + inexact.count + fromAnywhere + (run.sparesTunnels ? 1 : 0)
         let behind = priority + UInt32(exceptions + discarded.count)
         if exceptions > 0 {
             rules.append(RoutingRule(version: version, priority: behind, action: .nothing))
         }
         let onward = RoutingRule.Action.goTo(priority: behind)
-        if hasTunnels {
+        if run.sparesTunnels {
             // What came out of a tunnel is on its way to a host inside.
             var arrived = next(onward)
             arrived.inputInterface = plan.device

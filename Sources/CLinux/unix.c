@@ -41,19 +41,6 @@ int cygnet_unix_connect(const char *path) {
     return fd;
 }
 
-int cygnet_unix_is_heard(const char *path) {
-    struct sockaddr_un address;
-    socklen_t length;
-    if (fill(&address, &length, path) != 0) return 0;
-    // One whose queue is full is heard too, and would keep a socket that waits.
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return 1;
-    int is_heard =
-        connect(fd, (struct sockaddr *)&address, length) == 0 || errno != ECONNREFUSED;
-    close(fd);
-    return is_heard;
-}
-
 int cygnet_unix_listen(const char *path, uint32_t mode, int backlog) {
     struct sockaddr_un address;
     socklen_t length;

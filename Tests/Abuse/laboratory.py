@@ -12,7 +12,8 @@ from Tests.Abuse.peer import (
     inner_network, inner_network6)
 from Tests.Lab.cygnet import executable
 from Tests.Lab.network import RIGHT, Network
-from Tests.Lab.processes import Background, Failure, expect, run, wait_until
+from Tests.Lab.processes import (Background, Failure, expect, processor_seconds, run,
+                                 wait_until)
 
 HONEST, FIRST, LAST = 3, 10, 900
 # Peers whose connection lets them move are the last ones.
@@ -164,9 +165,7 @@ class AbuseLaboratory:
             return int(file.read().split()[1]) * 4
 
     def processor_seconds(self):
-        with open(f"/proc/{self.daemon_pid()}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.daemon_pid())
 
     def daemon_pid(self):
         """`ip netns exec` becomes the daemon."""

@@ -45,6 +45,13 @@ def wait_until(condition, what, seconds=5.0, every=0.02):
         time.sleep(every)
 
 
+def processor_seconds(pid):
+    """What a process has used of processors since it began."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Background:
     """A program that runs beside the tests, with its output in a file."""
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from Tests.Lab.network import LEFT, RIGHT
-from Tests.Lab.processes import Failure, expect, status_of, wait_until
+from Tests.Lab.processes import Failure, expect, processor_seconds, status_of, wait_until
 from Tests.Lab.tunnel import Tunnel
 
 
@@ -17,12 +17,6 @@ def register(table):
     table.add("control/nobody-reads-the-log", nobody_reads)
     table.add("control/socket-path-taken", path_taken)
     table.add("control/nowhere-to-keep-the-configuration", not_kept)
-
-
-def seconds_used(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        words = file.read().rsplit(")", 1)[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def no_descriptors(lab):
@@ -49,9 +43,9 @@ def no_descriptors(lab):
                 break
         else:
             raise Failure("the daemon still takes clients")
-        used = seconds_used(pid)
+        used = processor_seconds(pid)
         time.sleep(1)
-        used = seconds_used(pid) - used
+        used = processor_seconds(pid) - used
         expect(used < 0.15, f"the daemon used {used:.2f} s in a second")
         lab.network.left.run("nft", "flush", "ruleset")
         wait_until(lambda: "cannot look after the guard" in lab.left.read_log(), "a word of it")

@@ -9,7 +9,7 @@ import time
 from Tests.Lab.capture import Capture
 from Tests.Lab.echo import expect_ping
 from Tests.Lab.network import LEFT, RIGHT
-from Tests.Lab.processes import Background, expect, status_of, wait_until
+from Tests.Lab.processes import Background, expect, processor_seconds, status_of, wait_until
 from Tests.Namespaces.guard import (BOTH, Sending, arrivals, expect_none_leaked, with_association)
 
 # The longest that an attentive gateway takes; its regular look comes every ten seconds.
@@ -143,12 +143,6 @@ def among_many_changes(lab):
     left.run("nft", "delete", "table", "inet", "other")
     expect_soon(lab, before)
     expect(used < 0.3, f"the gateway needed {used:.2f} s of a second")
-
-
-def processor_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def second_gateway(lab, spoil):

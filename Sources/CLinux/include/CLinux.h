@@ -78,8 +78,6 @@ void cygnet_allow_descriptors(uint64_t count);
 
 int cygnet_unix_listen(const char *path, uint32_t mode, int backlog);
 int cygnet_unix_connect(const char *path);
-/// Whether anybody listens there; without waiting.
-int cygnet_unix_is_heard(const char *path);
 int cygnet_unix_accept(int fd);
 int cygnet_unix_peer(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid);
 int cygnet_unix_notify(const char *path, const char *text, size_t length);

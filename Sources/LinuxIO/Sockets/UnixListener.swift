@@ -42,7 +42,7 @@ package final class UnixListener: Sendable {
                         "What is there is no socket: remove it, or configure another socket path."
                 )
             }
-            if unsafe cygnet_unix_is_heard(path) == 0 { _ = unsafe unlink(path) }
+            if !UnixListener.isHeard(path) { _ = unsafe unlink(path) }
             number = unsafe cygnet_unix_listen(path, mode, 16)
         }
         guard number >= 0 else {
@@ -51,6 +51,13 @@ package final class UnixListener: Sendable {
         file = FileDescriptor(owning: number)
         identity = UnixListener.socket(at: path)
         self.path = path
+    }
+
+    /// Whether anybody listens there, one whose queue is full included.
+    private static func isHeard(_ path: String) -> Bool {
+        var process: Int32 = 0
+        var user: UInt32 = 0
+        return unsafe cygnet_unix_listener(path, &process, &user) == 0 || errno != ECONNREFUSED
     }
 
     deinit {

@@ -80,14 +80,17 @@ int cygnet_unix_notify(const char *path, const char *text, size_t size) {
     return 0;
 }
 
-int cygnet_unix_listener(const char *path, int32_t *pid, uint32_t *uid) {
+int cygnet_unix_listener(const char *path, int32_t patience, int32_t *pid, uint32_t *uid) {
     struct sockaddr_un address;
     socklen_t length;
     uint32_t gid;
     if (fill(&address, &length, path) != 0) return -1;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int wait = patience > 0 ? 0 : SOCK_NONBLOCK;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | wait, 0);
     if (fd < 0) return -1;
-    if (connect(fd, (struct sockaddr *)&address, length) != 0
+    struct timeval limit = { patience / 1000, patience % 1000 * 1000 };
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0
+        || connect(fd, (struct sockaddr *)&address, length) != 0
         || cygnet_unix_peer(fd, pid, uid, &gid) != 0)
         return close_keeping_errno(fd);
     close(fd);

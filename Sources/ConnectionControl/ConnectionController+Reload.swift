@@ -48,7 +48,9 @@ extension ConnectionController {
         settle(configuration)
         var effects: [ControlEffect] = []
         let policies = numbering.number(configuration)
-        if change.changesPolicies { effects.append(.packetPath(.replacePolicies(policies))) }
+        if change.changesPolicies || change.changesPopulated {
+            effects.append(.packetPath(.replacePolicies(policies)))
+        }
         setTraffic(into: &effects)
         let wanted = adoptTunnels(change, insteadOf: old, at: now, into: &effects)
         dropChangedManualPairs(since: old, oldKeys, into: &effects)

@@ -1,4 +1,5 @@
 internal import DataPlane
+internal import Glibc
 internal import IPsecPrimitives
 internal import LinuxIO
 internal import NamespaceTesting
@@ -162,6 +163,34 @@ struct TunnelTests {
             return
         }
         #expect(remote.address == IPAddress("192.0.2.2"))
+        #expect(mtu == 1300)
+    }
+
+    /// The kernel says nothing of a run that does not fit: whoever sends nothing else must not be lost.
+    @Test func smallerPathsAreReportedOfSuperpackets() throws {
+        let (left, right) = try TestGateway.pair(wireMTU: 1300)
+        left.protect(right)
+        try left.installAssociations(to: right, encapsulation: .udp, outer: .v4)
+        let source = Endpoint(address: left.address(.v4), port: 7000)
+        let sender = try left.namespace.perform {
+            let socket = try UDPSocket(bindingTo: source, options: .init(mark: nil))
+            // UDP_SEGMENT, and DF in each of them (IP_MTU_DISCOVER, IP_PMTUDISC_DO).
+            for (level, name, value) in [(17, 103, 1350), (0, 10, 2)] as [(Int32, Int32, Int32)] {
+                var value = value
+                let octets = socklen_t(MemoryLayout<Int32>.size)
+                guard unsafe setsockopt(socket.number, level, name, &value, octets) == 0 else {
+                    throw ShellFailure(command: "setsockopt", output: "\(errno)")
+                }
+            }
+            return socket
+        }
+        let target = Endpoint(address: right.address(.v4), port: 9)
+        try sender.send([UInt8](repeating: 1, count: 4 * 1350), to: target)
+        let events = try left.events { $0.contains { $0.isPathMTU } }
+        guard case .pathMTU(_, let mtu)? = events.first(where: \.isPathMTU) else {
+            Issue.record("no report of the path's MTU but \(events)")
+            return
+        }
         #expect(mtu == 1300)
     }
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import IPsecCrypto
 internal import IPsecPrimitives
 internal import LinuxIO
@@ -23,8 +24,11 @@ struct WorkerTests {
         let surroundings: Surroundings
         let channels: [WorkerChannel]
         let exchange: WorkerExchange
+        let wakeUp: EventDescriptor
+        private let index: Int
 
-        init() throws {
+        init(worker: Int = 1) throws {
+            index = worker
             namespace = try NetworkNamespace("worker")
             surroundings = try namespace.perform {
                 let device = try TUNDevice(name: "cygnet0", queues: 2)
@@ -42,7 +46,7 @@ struct WorkerTests {
                     peers: peers
                 )
             }
-            let wakeUp = try EventDescriptor()
+            wakeUp = try EventDescriptor()
             channels = [
                 try WorkerChannel(eventWakeUp: wakeUp), try WorkerChannel(eventWakeUp: wakeUp),
             ]
@@ -52,10 +56,10 @@ struct WorkerTests {
         var setup: WorkerSetup {
             WorkerSetup(
                 configuration: surroundings.configuration,
-                commands: channels[1].commands,
-                events: channels[1].events,
-                counters: channels[1].counters,
-                place: WorkerPlace(index: 1, of: 2),
+                commands: channels[index].commands,
+                events: channels[index].events,
+                counters: channels[index].counters,
+                place: WorkerPlace(index: index, of: 2),
                 exchange: exchange
             )
         }
@@ -157,5 +161,135 @@ struct WorkerTests {
         site.exchange.wake(1 << 1)
         try Retry.pause(milliseconds: 1300)
         #expect(told() == [PolicyIdentifier(rawValue: 1)])
+    }
+
+    /// More than the mailbox holds, and then silence: the worker says when there is room again.
+    @Test func whatFoundTheMailboxFullIsSentOn() throws {
+        let site = try Site()
+        let channel = site.channels[1]
+        for number in 0..<5000 {
+            site.post(.removeSA(SAIdentifier(rawValue: UInt32(number))))
+        }
+        try channel.start(site.setup)
+        defer { channel.stop() }
+        let loop = try EventLoop()
+        try loop.add(site.wakeUp.number) { _ in
+            site.wakeUp.drain()
+            channel.sendWaiting()
+        }
+        let end = BootClock.now() + .seconds(3)
+        while !channel.isUpToDate, BootClock.now() < end {
+            try loop.runOnce(timeoutMilliseconds: 50)
+        }
+        #expect(channel.isUpToDate)
+    }
+
+    /// Connections within the namespace: the worker's ends, and those of peers.
+    private func connections(_ site: Site, _ count: Int) throws -> [[TCPConnection]] {
+        try site.namespace.perform {
+            let address = Endpoint(address: IPAddress("127.0.0.1")!, port: 4510)
+            let listener = try TCPListener(bindingTo: address, mark: nil)
+            return try (0..<count).map { _ in
+                let near = try TCPConnection(openingTo: address, from: address.address, mark: nil)
+                let far = try Retry.until(seconds: 3) { () throws -> TCPConnection in
+                    guard case .connection(let connection) = listener.accept() else {
+                        throw ShellFailure(command: "accept", output: "nobody came")
+                    }
+                    return connection
+                }
+                return [near, far]
+            }
+        }
+    }
+
+    private func adopt(_ connection: TCPConnection, _ number: Int, by channel: WorkerChannel) {
+        let parcel = StreamParcel(
+            number: StreamNumber(rawValue: UInt64(number)),
+            connection: connection,
+            received: [],
+            unsent: []
+        )
+        channel.post(.stream(.adopt(parcel)))
+    }
+
+    /// The way to the second worker, who has enough for now.
+    private func fullRing(_ site: Site) throws -> HandOverRing {
+        let ring = try #require(site.exchange.rings(from: 0)[1])
+        let packet = [UInt8](repeating: 0, count: 60_000)
+        while ring.isHalfFree {
+            let isTaken = unsafe packet.withUnsafeBytes {
+                unsafe ring.put(
+                    $0.baseAddress!,
+                    byteCount: $0.count,
+                    HandOverRing.Record(kind: .datagram)
+                )
+            }
+            try #require(isTaken)
+        }
+        return ring
+    }
+
+    /// A packet along a connection, for an odd SPI, which is the second worker's.
+    private static func message(_ spi: Int, octets: Int = 32) -> [UInt8] {
+        let length = octets + 2
+        return [UInt8(length >> 8), UInt8(length & 255), 0, 0, UInt8(spi >> 8), UInt8(spi & 255)]
+            + [UInt8](repeating: 7, count: octets - 4)
+    }
+
+    /// What the worker that has the SAs has no room for waits where it loses nothing.
+    @Test func aConnectionIsNotReadWhileAnotherWorkerHasEnough() throws {
+        let site = try Site(worker: 0)
+        let ends = try #require(try connections(site, 1).first)
+        let ring = try fullRing(site)
+        let channel = site.channels[0]
+        try channel.start(site.setup)
+        defer { channel.stop() }
+        adopt(ends[0], 1, by: channel)
+        _ = ends[1].write(Self.message(1)[...])
+        try Retry.pause(milliseconds: 200)
+        #expect(channel.counters.streamReads.current == 0)
+        while unsafe ring.take() != nil {}
+        ring.release()
+        try Retry.until(seconds: 3) {
+            if channel.counters.streamReads.current == 0 {
+                throw ShellFailure(command: "read", output: "nothing")
+            }
+        }
+    }
+
+    /// Where another worker takes little at a time, each connection has its turn.
+    @Test func connectionsTakeTurnsForAWorkerThatIsSlow() throws {
+        let site = try Site(worker: 0)
+        // So that more is there at once than one read takes.
+        try Shell.run([
+            "ip", "netns", "exec", site.namespace.name, "sysctl", "-qw",
+            "net.ipv4.tcp_rmem=4096 4000000 6000000",
+        ])
+        let ends = try connections(site, 8)
+        let ring = try fullRing(site)
+        let channel = site.channels[0]
+        for (number, pair) in ends.enumerated() {
+            adopt(pair[0], number + 1, by: channel)
+            let message = Self.message(2 * number + 1, octets: 1000)
+            _ = pair[1].write(Array(repeating: message, count: 8000).flatMap { $0 }[...])
+        }
+        try channel.start(site.setup)
+        defer { channel.stop() }
+        var seen: Set<UInt8> = []
+        var octets = 0
+        let end = BootClock.now() + .seconds(5)
+        while seen.count < ends.count, BootClock.now() < end {
+            var taken = 0
+            while taken < 60_000, let packet = unsafe ring.take() {
+                taken += unsafe packet.byteCount
+                guard unsafe packet.byteCount < 60_000 else { continue }
+                octets += unsafe packet.byteCount
+                seen.insert(unsafe packet.bytes.load(fromByteOffset: 3, as: UInt8.self))
+            }
+            ring.release()
+            try Retry.pause(milliseconds: 1)
+        }
+        #expect(seen.count == ends.count, "\(seen.sorted())")
+        #expect(octets < 4 << 20)
     }
 }

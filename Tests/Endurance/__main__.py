@@ -40,7 +40,10 @@ def problems(options, load, rekeying, ends):
     if load.sent != load.received:
         found.append(f"{load.sent - load.received} of {load.sent} datagrams lost")
     if load.retransmissions > load.duplicates:
-        found.append(f"{load.retransmissions - load.duplicates} TCP segments lost")
+        text = f"{load.retransmissions - load.duplicates} TCP segments lost"
+        if load.thrown_away:
+            text += f"; the receiver's kernel threw packets away: {load.thrown_away}"
+        found.append(text)
     if rekeying.failures:
         found += [f"a rekey failed: {text}" for text in rekeying.failures[:3]]
     # As many as there were seconds, but for those in which the machine had no time.

@@ -8,6 +8,9 @@ from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import Background, Failure
 
 PORT = 7100
+# What the receiver's kernel counts of segments that came and that it threw away.
+THROWN_AWAY = ("TCPBacklogDrop", "TCPRcvQDrop", "TCPZeroWindowDrop", "TCPOFODrop", "RcvPruned",
+               "OfoPruned")
 OCTETS = 200
 
 
@@ -15,8 +18,9 @@ class Load:
     def __init__(self, network, program, folder, options, seconds):
         self.sent = self.received = self.retransmissions = self.duplicates = 0
         self.gigabits = 0.0
-        self._right = network.right
-        self._duplicates_before = self._duplicates()
+        self._left, self._right = network.left, network.right
+        self._before = self._duplicates(), self._thrown_away()
+        self.thrown_away = {}
         self._running = []
 
         def start(namespace, name, *words):
@@ -50,16 +54,28 @@ class Load:
         if "error" in answer:
             raise Failure(f"iperf3: {answer['error']}")
         self.retransmissions = answer["end"]["sum_sent"]["retransmits"]
-        self.duplicates = self._duplicates() - self._duplicates_before
+        duplicates, thrown_away = self._before
+        self.duplicates = self._duplicates() - duplicates
+        self.thrown_away = {name: count - thrown_away[name]
+                            for name, count in self._thrown_away().items()
+                            if count > thrown_away[name]}
         self.gigabits = answer["end"]["sum_received"]["bytes"] * 8 / 1e9
 
     def _duplicates(self):
-        """TCP segments that the receiver had already, as its kernel counts what it acknowledges by
-        DSACK (RFC 2883): the first one was late, because the machine had no time, and not lost."""
-        names, values = (line.split()[1:] for line in self._right.run(
+        """TCP segments that came twice, as the receiver said by DSACK (RFC 2883): the first one was late,
+        because the machine had no time, and not lost. Of what the receiver itself counts each is a
+        packet of the kernel, which may hold many segments; the sender counts these."""
+        return self._counters(self._left)["TCPDSACKRecvSegs"]
+
+    def _thrown_away(self):
+        counters = self._counters(self._right)
+        return {name: counters.get(name, 0) for name in THROWN_AWAY}
+
+    @staticmethod
+    def _counters(namespace):
+        names, values = (line.split()[1:] for line in namespace.run(
             "cat", "/proc/net/netstat").splitlines()[:2])
-        counts = dict(zip(names, map(int, values)))
-        return counts["TCPDSACKOldSent"] + counts["TCPDSACKOfoSent"]
+        return dict(zip(names, map(int, values)))
 
     def stop(self):
         for one in self._running:

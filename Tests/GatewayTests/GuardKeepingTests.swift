@@ -144,6 +144,52 @@ struct GuardKeepingTests {
         #expect(news.hasNews && news.namesGuard)
     }
 
+    /// One half that cannot be put back keeps the other from nothing.
+    @Test func rulesComeBackWithoutTheFilter() throws {
+        let gateway = try GuardedNamespace(configuration())
+        try gateway.set()
+        try gateway.run("nft delete table inet cygnet_guard")
+        // A table that belongs to a process is nobody else's to change.
+        let owner = try BackgroundCommand([
+            "ip", "netns", "exec", gateway.namespace.name, "bash", "-c",
+            "exec nft -i < <(echo 'add table inet cygnet_guard { flags owner; }'; "
+                + "exec sleep 30 2>/dev/null) >/dev/null 2>&1",
+        ])
+        defer { owner.stop() }
+        try Retry.until(seconds: 5) {
+            let tables = try gateway.run("nft list tables")
+            if !tables.contains("cygnet_guard") {
+                throw ShellFailure(command: "nft", output: tables)
+            }
+        }
+        try gateway.run("ip rule flush")
+        #expect(throws: SystemCallFailure.self) { try gateway.restore() }
+        #expect(try gateway.run("ip rule show").contains("to 10.2.0.0/16 lookup"))
+    }
+
+    /// A reload that would lose one more route to somebody else is refused, whatever was lost before.
+    @Test func oneMoreConflictIsOneTooMany() throws {
+        let namespace = try NetworkNamespace("gw")
+        let plans = try ["10.50.0.0/16", "10.50.0.0/16, 10.60.0.0/16"].map {
+            KernelPlans(try routeBasedConfiguration(routes: $0), localAddresses: [])
+        }
+        for network in ["10.50.0.0/16", "10.60.0.0/16"] {
+            try namespace.run("ip route add unreachable \(network) metric 4278198272")
+        }
+        try namespace.perform {
+            let network = try NetworkConfiguration()
+            var kept = KeptGuard()
+            try kept.set(plans[0], network)
+            #expect(kept.conflicts.count == 1)
+            #expect(throws: SystemCallFailure.self) {
+                try kept.replace(plans[0], by: plans[1], network)
+            }
+            #expect(kept.conflicts.count == 1)
+            // What was there before is no reason to refuse anything.
+            try kept.replace(plans[0], by: plans[0], network)
+        }
+    }
+
     /// A lifting that comes between a look and what follows from it counts.
     @Test func aLiftingIsNotUndoneByOneWhoHasNotSeenIt() throws {
         let gateway = try GuardedNamespace(configuration())

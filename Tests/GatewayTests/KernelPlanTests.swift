@@ -28,7 +28,7 @@ func configuration(gateway: String = "", policies: String = "") throws -> Gatewa
 }
 
 /// One whose tunnel has an interface, and no policy; whatever is not routed there is discarded.
-func routeBasedConfiguration() throws -> GatewayConfiguration {
+func routeBasedConfiguration(routes: String = "10.50.0.0/16") throws -> GatewayConfiguration {
     let text = """
         gateway: {default-policy: discard}
         connections:
@@ -39,7 +39,7 @@ func routeBasedConfiguration() throws -> GatewayConfiguration {
             tunnels:
               all:
                 interface: cloud1
-                routes: [10.50.0.0/16]
+                routes: [\(routes)]
         """
     let result = GatewayConfiguration.read(Array(text.utf8), file: "test.yaml")
     return try #require(result.configuration, "\(result.diagnostics)")

@@ -174,6 +174,27 @@ struct RuleSequenceTests {
         )
     }
 
+    /// A bypass of echo requests alone, which no rule knows: the filter tells them from the rest.
+    @Test(arguments: [
+        ("10.1.0.0/16", "203.0.113.0/24", UInt8(1)), ("fd00:1::/64", "2001:db8:9::/48", UInt8(58)),
+    ])
+    func whatNoRuleMatchesIsLeftToTheFilter(local: String, remote: String, ipProtocol: UInt8) {
+        let all = local.contains(":") ? "::/0" : "0.0.0.0/0"
+        let bypass = policy(
+            .bypass,
+            local,
+            remote,
+            ipProtocol: ipProtocol,
+            localPorts: PortRange(2048)
+        )
+        #expect(
+            shown([bypass, policy(.prohibit, all, remote)]) == [
+                "from \(local) to \(remote) proto \(ipProtocol) around",
+                "iif lo to \(remote) around", "to \(remote) prohibit",
+            ]
+        )
+    }
+
     @Test func whatNamesItsLocalSideIsForbiddenHereToo() {
         #expect(
             shown([policy(.prohibit, "10.1.0.0/16", "10.3.0.0/16")])

@@ -40,6 +40,8 @@ def register(table):
     table.add("guard/kept/interfaces-alone", interfaces_alone)
     table.add("guard/kept/lifted", stays_lifted)
     table.add("guard/kept/many-changes", among_many_changes)
+    table.add("guard/kept/amid-routing-news", amid_routing_news)
+    table.add("guard/kept/without-the-filter", without_the_filter)
     table.add("guard/second-gateway/other", second_gateway, spoil=lambda text: text)
     table.add("guard/second-gateway/broken", second_gateway, spoil=lambda text: text + "nonsense: [\n")
     table.add("guard/second-gateway/secret-missing", second_gateway,
@@ -143,6 +145,45 @@ def among_many_changes(lab):
     left.run("nft", "delete", "table", "inet", "other")
     expect_soon(lab, before)
     expect(used < 0.3, f"the gateway needed {used:.2f} s of a second")
+
+
+def amid_routing_news(lab):
+    """A routing daemon that changes its routes all the time hides no route of ours that is gone."""
+    with_association(lab)
+    before = guard(lab)
+    left = lab.network.left
+    script = ("while :; do ip route add 203.0.113.0/24 dev lo; sleep 0.02; "
+              "ip route delete 203.0.113.0/24; sleep 0.02; done")
+    churn = Background(left.command("sh", "-c", script), os.path.join(lab.left.folder, "churn"))
+    try:
+        time.sleep(0.5)
+        do_damage(lab, "routes-deleted")
+        wait_until(lambda: guard(lab)[2] == before[2], "the routes are back", SOON)
+    finally:
+        churn.stop()
+    expect_soon(lab, before)
+
+
+def without_the_filter(lab):
+    """While the filter's table cannot be had, the rules come back again and again."""
+    with_association(lab)
+    before = guard(lab)
+    left = lab.network.left
+    # A table that belongs to a process is nobody else's to change, and goes with it.
+    script = ("exec nft -i < <(echo 'delete table inet cygnet_guard; "
+              "add table inet cygnet_guard { flags owner; }'; exec sleep 30)")
+    owner = Background(left.command("bash", "-c", script), os.path.join(lab.left.folder, "owner"))
+    try:
+        wait_until(lambda: lab.left.status()["guardState"] == "incomplete", "it cannot be set")
+        for _ in range(4):
+            left.run("nft", "add", "table", "inet", "other")
+            left.ip("rule", "flush", "protocol", "167")
+            left.ip("-6", "rule", "flush", "protocol", "167")
+            left.run("nft", "delete", "table", "inet", "other")
+            wait_until(lambda: guard(lab)[:3] == before[:3], "the rules are back", 3 * SOON)
+    finally:
+        owner.stop()
+    expect_soon(lab, before, 3 * SOON)
 
 
 def second_gateway(lab, spoil):

@@ -32,6 +32,7 @@ def register(table):
     table.add("routing/before-the-daemon", before_the_daemon)
     table.add("routing/reload", reloaded)
     table.add("routing/reload-refused", reload_refused)
+    table.add("routing/last-address", last_address)
     table.add("routing/interface-taken", interface_taken)
     table.add("routing/interface-deleted", interface_deleted)
     table.add("routing/circle", circle)
@@ -397,6 +398,27 @@ def reloaded(lab):
         wait_until(lambda: "swan" not in made.left.namespace.ip("link"), "the interface is gone")
         wait_until(lambda: made.children("way1"), "it is up by policy")
         made.ping_cloud()
+
+
+def last_address(lab):
+    """A reload that takes an interface's last address leaves the routes to it where they are."""
+    with cloud(lab) as made:
+        made.start_peer(1)
+        made.write({"all": tunnel(1, "routes: [10.60.0.0/24]")})
+        made.left.start()
+        wait_until(lambda: made.children("way1"), "the first is up")
+        space = made.left.namespace
+        before = space.ip("route", "show", "10.60.0.0/24")
+        expect("swan1" in before, f"no route: {before}")
+        made.write({"all": [line for line in tunnel(1, "routes: [10.60.0.0/24]")
+                            if not line.startswith("addresses")]})
+        status, report = made.reload()
+        after = space.ip("route", "show", "10.60.0.0/24")
+        expect(status == 0 and report["changed"] == [{"keys": ["addresses"], "name": "way1/all"}],
+               f"not changed: {report}")
+        expect(after == before, f"routes went: {after}")
+        time.sleep(0.5)
+        expect("took away" not in made.left.read_log(), "it says that somebody else did it")
 
 
 def reload_refused(lab):

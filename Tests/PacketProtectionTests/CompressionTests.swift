@@ -280,6 +280,31 @@ internal import Testing
         #expect(far.inboundDrops(.selectorMismatch) == 1)
     }
 
+    /// Packets of ordinary length find room though they came as next to nothing, and though each begins a
+    /// superpacket that nothing joins.
+    @Test func manyThatBecomeLongFindRoom() throws {
+        let (near, far) = try pair()
+        let payload = text(1300)
+        let frames = (0..<1500).map { (number: Int) -> [UInt8] in
+            let port = UInt16(40_000 + number % 2)
+            let sequence = UInt32(1000 + number / 2 * 1300)
+            let packet = TestPackets.tcp(
+                from: Endpoint(address: TestHosts.nearV4.address, port: port),
+                to: TestHosts.farV4,
+                sequence: sequence,
+                acknowledgement: UInt32(77 + number),
+                payload: payload,
+                identification: 0
+            )
+            return TestPackets.plain(packet)
+        }
+        let received = far.receiveAsTheyCome(near.send(frames))
+        #expect(far.inboundDrops(.batchOverflow) == 0)
+        #expect(received.count == frames.count)
+        let isWhole = Set(received) == Set(frames)
+        #expect(isWhole)
+    }
+
     /// Many that become many times as long find their room used up, and are counted; those that come as
     /// they are do not suffer.
     @Test func expansionIsBounded() throws {

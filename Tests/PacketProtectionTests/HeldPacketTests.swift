@@ -143,6 +143,37 @@ internal import Testing
         #expect(near.outbound.takeEvents().count == 2)
     }
 
+    /// What another policy gets is no reason to ask again.
+    @Test func anSAOfAnotherPolicyLetsNobodyAskSooner() throws {
+        let near = TestGateway()
+        let remotes = [TestHosts.farV4, TestHosts.otherV4].map {
+            TrafficSelector(prefix: IPPrefix(address: $0.address, length: 32)!)
+        }
+        let entries = remotes.enumerated().map { number, remote in
+            var entry = PolicyEntry(
+                identifier: PolicyIdentifier(rawValue: UInt32(number)),
+                action: .protect,
+                selectors: [SelectorPair(local: .everything(.v4), remote: remote)]
+            )
+            entry.asksByFlow = true
+            return entry
+        }
+        near.apply(.replacePolicies(entries))
+        near.send([frame(0), toOther()])
+        #expect(near.outbound.takeEvents().count == 2)
+        for policy in [1, 0] {
+            var tunnel = TestTunnel()
+            tunnel.identifier = UInt32(policy)
+            tunnel.selectors = [SelectorPair(local: .everything(.v4), remote: remotes[1])]
+            var parameters = try tunnel.outbound()
+            parameters.policy = PolicyIdentifier(rawValue: UInt32(policy))
+            near.apply(.installOutbound(parameters))
+            near.send([frame(1)])
+            // One of its own that is of no use to it is.
+            #expect(near.outbound.takeEvents().count == 1 - policy)
+        }
+    }
+
     @Test func packetsOfARefusedPairOfHostsGoAlone() {
         let near = gateway()
         near.send([frame(0), toOther(), frame(1)])

@@ -81,8 +81,9 @@ int cygnet_unix_connect(const char *path);
 int cygnet_unix_accept(int fd);
 int cygnet_unix_peer(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid);
 int cygnet_unix_notify(const char *path, const char *text, size_t length);
-/// Who listens on a socket, as the kernel vouches for it; does not wait. 0, or -1 and errno.
-int cygnet_unix_listener(const char *path, int32_t *pid, uint32_t *uid);
+/// Who listens on a socket, as the kernel vouches for it. Waits at most `patience` milliseconds where its
+/// queue is full. 0, or -1 and errno.
+int cygnet_unix_listener(const char *path, int32_t patience, int32_t *pid, uint32_t *uid);
 
 // MARK: Events
 

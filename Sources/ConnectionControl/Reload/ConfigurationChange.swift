@@ -35,6 +35,8 @@ package struct ConfigurationChange: Hashable, Sendable {
     package private(set) var settings: [String]
     /// Whether the entries of the policy database are others, or in another order.
     package let changesPolicies: Bool
+    /// Whether what SAs take from the packet (RFC 4301 §4.4.1.2) is another, which the entries tell.
+    let changesPopulated: Bool
     /// Not empty: nothing of it can be put in force.
     package private(set) var refusals: [Refusal]
 
@@ -60,6 +62,7 @@ package struct ConfigurationChange: Hashable, Sendable {
             || !old.routeBasedTunnels.elementsEqual(new.routeBasedTunnels) {
                 $0.path == $1.path && $0.local == $1.local && $0.remote == $1.remote
             }
+        changesPopulated = old.populatedTunnels != new.populatedTunnels
         let before = Dictionary(
             old.connections.map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }
@@ -168,5 +171,16 @@ extension CredentialStore {
             return false
         }
         return hasSamePresharedKey(as: other, local: local, remote: remote)
+    }
+}
+
+extension GatewayConfiguration {
+    /// The tunnels whose SAs take anything from the packet.
+    fileprivate var populatedTunnels: [TunnelPath: PopulatedSelectors] {
+        let tunnels = connections.flatMap(\.tunnels)
+        return Dictionary(
+            tunnels.map { ($0.path, $0.carriage.populated.value) }.filter { !$0.1.isEmpty },
+            uniquingKeysWith: { first, _ in first }
+        )
     }
 }

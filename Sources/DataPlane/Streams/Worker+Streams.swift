@@ -42,6 +42,8 @@ extension Worker {
         guard sender.streams.has(index) else { return }
         if readiness.isWritable { sender.streams.flush(index, at: now) }
         guard readiness.isReadable, sender.streams.has(index) else { return }
+        // What others cannot take stays in the connection, where nothing of it is lost.
+        guard inbound.othersHaveRoom else { return }
         let file = unsafe sender.streams.streams[index].connection.number
         let rest = unsafe sender.streams.streams[index].rest.count
         let count = unsafe read(file, streamBuffer.memory + rest, StreamBuffer.readOctets)

@@ -247,10 +247,10 @@ struct TooLongReport {
         let failure = unsafe attempt(&datagram, through: sockets[index])
         switch failure {
         case 0: return run.count
-        case EMSGSIZE where !run.dontFragment && run.count > 1,
-            EINVAL where run.count > 1, EIO where run.count > 1:
-            // Segments longer than the link, which the kernel will fragment one by one, or a
-            // device that cannot segment at all.
+        case EMSGSIZE where run.count > 1, EINVAL where run.count > 1, EIO where run.count > 1:
+            // A device that cannot segment at all, or segments longer than the path: one by one the
+            // kernel fragments them, or says of the first how long it may be, which it never says
+            // of a run.
             return unsafe sendApart(run, datagram, through: sockets[index])
         case EMSGSIZE:
             reportTooLong(destination, through: sockets[index])

@@ -86,6 +86,7 @@ final class SourcePoll {
     }
 
     private var readyStreams: [(index: Int, readiness: Readiness)] = []
+    private var streamTurn = 0
     /// A device that has packets with a mark, or with none (0).
     struct ReadyDevice {
         var number: UInt16
@@ -221,7 +222,14 @@ final class SourcePoll {
     var hasCommands: Bool { readiness[SourcePoll.commandToken] != 0 }
 
     var readyStreamCount: Int { readyStreams.count }
-    func readyStream(_ index: Int) -> (index: Int, readiness: Readiness) { readyStreams[index] }
+
+    /// Those that are ready, beginning each round with another: where others can take only so much, the
+    /// first leaves nothing for those behind it.
+    func readyStream(_ index: Int) -> (index: Int, readiness: Readiness) {
+        readyStreams[(index &+ streamTurn) % readyStreams.count]
+    }
+
+    func beginWithNextStream() { streamTurn = (streamTurn &+ 1) & 0xffff }
 
     var readyDeviceCount: Int { readyDevices.count }
     func readyDevice(_ index: Int) -> ReadyDevice { readyDevices[index] }

@@ -74,6 +74,7 @@ struct Worker: ~Copyable {
                 let (stream, readiness) = poll.readyStream(index)
                 serveStream(stream, readiness, at: now)
             }
+            poll.beginWithNextStream()
             for index in 0..<poll.readyDeviceCount {
                 readDevice(poll.readyDevice(index), at: now)
             }
@@ -102,7 +103,9 @@ struct Worker: ~Copyable {
         flushInbound(at: now)
         setup.commands.acknowledge()
         hasAcknowledged = true
+        var count = 0
         while let command = setup.commands.receive() {
+            count += 1
             switch command {
             case .packetPath(let command): carryOut(command, at: now)
             case .attach(let device, let number):
@@ -114,6 +117,8 @@ struct Worker: ~Copyable {
             }
             setup.counters.commandIsDone()
         }
+        // Control may have more that found no room.
+        if count >= WorkerChannel.commandCapacity / 2 { setup.events.wake() }
         isTraced = outbound.isTraced
         isShaping = outbound.isShaping
         if !isShaping { departure = nil }

@@ -13,7 +13,7 @@ final class WorkerChannel {
     private var sent = 0
     private var posted: UInt64 = 0
 
-    private static let commandCapacity = 1024
+    static let commandCapacity = 1024
 
     /// - Parameter eventWakeUp: wakes control, whichever worker it is.
     init(eventWakeUp: EventDescriptor) throws(SystemCallFailure) {

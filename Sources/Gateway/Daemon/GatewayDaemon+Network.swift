@@ -11,7 +11,8 @@ extension GatewayDaemon {
 
     func registerNetworkWatch() throws(SystemCallFailure) {
         try loop.add(networkWatch.number) { [unowned self] _ in
-            guard networkWatch.drain() else { return }
+            // One that is set stays: a routing daemon may have news all the time.
+            guard networkWatch.drain(), !networkPause.isArmed else { return }
             networkPause.arm(at: BootClock.now() + GatewayDaemon.pause)
         }
         try loop.add(networkPause.number) { [unowned self] _ in
@@ -45,10 +46,10 @@ extension GatewayDaemon {
             guard Set(addresses) != Set(localAddresses) else { return false }
             localAddresses = addresses
             plans = KernelPlans(configuration, localAddresses: addresses)
-            // A guard that was lifted by hand took the routes with it.
-            _ = try keptGuard.restore([.routing], of: plans, network)
             dataPlane.post(.setErrorSource(addresses, for: configuration))
             logger.info("local addresses changed; routes to \(device.name) follow")
+            // A guard that was lifted by hand took the routes with it.
+            restoreRoutes()
             return true
         } catch {
             logger.warning("cannot follow the change of local addresses: \(error)")

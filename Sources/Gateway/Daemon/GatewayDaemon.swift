@@ -285,7 +285,9 @@ package final class GatewayDaemon {
                 )
             )
         case .pathMTU(let remote, let mtu):
-            logger.info("the path to \(remote) carries no more than \(mtu) octets")
+            if mtu > 0 {
+                logger.info("the path to \(remote) carries no more than \(mtu) octets")
+            }
             handle(.pathMTU(remote: remote.address, octets: mtu))
         case .streamMessage(let number, let bytes): streams.received(bytes, along: number)
         case .streamEnded(let number, let ending): take(number, ending)
@@ -408,7 +410,7 @@ package final class GatewayDaemon {
                 packetCipher: backEnd.name
             ),
             tunnelInterfaces: interfaceStatus,
-            guardState: keptGuard.state(),
+            guardState: guardWatch.failure == nil ? keptGuard.state() : .incomplete,
             deviceDrops: DropCount.device(dataPlane.snapshot()),
             workers: WorkerStatus.all(dataPlane.workerSnapshots(), workers)
         ).status

@@ -15,7 +15,9 @@ final class GuardWatch {
     /// What may have been taken away since.
     var doubts: Set<KeptGuard.Half> = []
     /// What was told of routes that cannot be there.
-    var conflict: SystemCallFailure?
+    var conflicts: Set<SystemCallFailure> = []
+    /// Whether it was told that the guard is lifted.
+    var isLifted = false
     /// Why the last look was in vain; nil: it was not.
     var failure: SystemCallFailure?
 

@@ -8,8 +8,10 @@ struct KeptGuard {
         case routing
     }
 
-    /// A route of somebody else's that stands where one of ours should; the rest is in force.
-    private(set) var conflict: SystemCallFailure?
+    /// Routes of somebody else's that stand where some of ours should; the rest is in force.
+    private(set) var conflicts: Set<SystemCallFailure> = []
+    /// Whether the last look found that somebody had lifted it.
+    private(set) var isLifted = false
     /// Of the table that this gateway set; nil where somebody changed it or took it away at once.
     private var fingerprint: GuardFingerprint?
 
@@ -39,18 +41,24 @@ struct KeptGuard {
         // The old filter judges until the kernel has taken every rule and route: nothing that it
         // covers passes while they are tried.
         do throws(SystemCallFailure) {
-            let known = conflict
+            let known = conflicts
             try applyRouting(new, network)
-            // One that was there before keeps nothing else from being changed.
-            if let conflict, conflict != known { throw conflict }
+            // Those that were there before keep nothing else from being changed.
+            if let conflict = conflicts.subtracting(known).inOrder.first { throw conflict }
             guard try PacketGuard.replace(by: new.packetGuard) else {
                 return try network.withdraw()
             }
             try note(new)
         } catch {
             fingerprint = nil
-            if (try? PacketGuard.replace(by: old.packetGuard)) == true { try? note(old) }
-            _ = try? applyRouting(old, network)
+            let isBack = try? PacketGuard.replace(by: old.packetGuard)
+            if isBack == true { try? note(old) }
+            // Unless it was lifted meanwhile.
+            if isBack == false {
+                try? network.withdraw()
+            } else {
+                _ = try? applyRouting(old, network)
+            }
             throw error
         }
     }
@@ -63,9 +71,8 @@ struct KeptGuard {
         _ plans: KernelPlans,
         _ network: NetworkConfiguration
     ) throws(SystemCallFailure) -> Int {
-        let count = try network.apply(plans.routing, toleratesConflicts: true)
-        conflict = network.conflict
-        return count
+        defer { conflicts = network.conflicts }
+        return try network.apply(plans.routing, toleratesConflicts: true)
     }
 
     /// Puts back what somebody took away without meaning it: a firewall that loads its rules anew
@@ -78,19 +85,31 @@ struct KeptGuard {
         of plans: KernelPlans,
         _ network: NetworkConfiguration
     ) throws(SystemCallFailure) -> Bool {
-        guard try !GuardFingerprint.isLifted() else { return false }
+        isLifted = try GuardFingerprint.isLifted()
+        if isLifted { return false }
         var isRestored = false
-        if halves.contains(.filter), try !isInForce() {
-            guard try PacketGuard.replace(by: plans.packetGuard) else { return false }
-            try note(plans)
-            isRestored = true
+        var refusal: SystemCallFailure?
+        if halves.contains(.filter) {
+            do throws(SystemCallFailure) {
+                if try !isInForce() {
+                    isLifted = try !PacketGuard.replace(by: plans.packetGuard)
+                    if isLifted { return false }
+                    try note(plans)
+                    isRestored = true
+                }
+            } catch {
+                // Rules and routes keep traffic in without it.
+                refusal = error
+            }
         }
         if halves.contains(.routing), try applyRouting(plans, network) > 0 { isRestored = true }
         // Lifted meanwhile: what was put back of the rules goes again.
         if isRestored, try GuardFingerprint.isLifted() {
+            isLifted = true
             try network.withdraw()
             return false
         }
+        if let refusal { throw refusal }
         return isRestored
     }
 
@@ -118,4 +137,9 @@ struct KeptGuard {
             return .incomplete
         }
     }
+}
+
+extension Set<SystemCallFailure> {
+    /// Always the same of the same.
+    var inOrder: [SystemCallFailure] { sorted { $0.description < $1.description } }
 }

@@ -87,7 +87,10 @@ extension GatewayDaemon {
     /// never in clear in between. On failure the old ones are put back.
     private func protect(_ new: GatewayConfiguration) throws(SystemCallFailure) {
         let wanted = KernelPlans(new, localAddresses: localAddresses)
-        guard wanted != plans else { return }
+        guard wanted != plans else {
+            // Routes to an interface go with its last address.
+            return restoreRoutes()
+        }
         defer { forgetOwnNews() }
         try keptGuard.replace(plans, by: wanted, network)
         plans = wanted
@@ -100,7 +103,7 @@ extension GatewayDaemon {
             logger.warning("an interface is not as before the reload: \(failure)")
         }
         // Routes to an interface go with its addresses.
-        keepGuard()
+        restoreRoutes()
     }
 
     private func putInForce(

@@ -28,7 +28,8 @@ extension IKEEngine {
         at now: Instant
     ) {
         // What is to be deleted needs no successor, though this was asked for before.
-        guard let child = state.children[spi], child.stage == .current, !sa.isDeleting(spi)
+        guard let child = state.children[spi], child.stage == .current, !child.isUnwanted,
+            !sa.isDeleting(spi)
         else { return }
         let policy =
             sa.connection.children.first { $0.name == child.policy.name } ?? child.policy

@@ -8,6 +8,8 @@ package final class TimerDescriptor {
     private var armed: Instant?
 
     package var number: Int32 { file.number }
+    /// Whether an alarm is set, or due and not acknowledged.
+    package var isArmed: Bool { armed != nil }
 
     package init() throws(SystemCallFailure) {
         let number = cygnet_timerfd_boottime()

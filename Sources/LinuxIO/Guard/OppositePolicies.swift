@@ -13,6 +13,9 @@ struct OppositePolicies {
         var places: Range<Int>
         /// Policies before them, in their order, that cover the other way what one of them covers.
         var passing: [TrafficPolicy]
+        /// Those before them that pass what one of them covers the same way, and that no rule can match
+        /// exactly, in their order.
+        var inexact: [TrafficPolicy]
 
         var sparesTunnels: Bool { passing.contains { $0.action == .protect } }
     }
@@ -22,29 +25,54 @@ struct OppositePolicies {
 
     /// - Parameter policies: in the order in which they decide.
     init(_ policies: [TrafficPolicy]) {
-        let others = Dictionary(
-            grouping: policies.indices.filter { policies[$0].action != .prohibit },
-            by: { policies[$0].version }
-        )
-        let searches = others.mapValues { OverlapSearch($0.map { policies[$0] }) }
-        var runs: [(places: Range<Int>, passing: Set<Int>, sparesTunnels: Bool)] = []
+        let others = Search(policies) { $0.action != .prohibit }
+        let loose = Search(policies) {
+            $0.action == .bypass && RuleSequence.expressible($0) == nil
+        }
+        var runs:
+            [(places: Range<Int>, passing: Set<Int>, inexact: Set<Int>, sparesTunnels: Bool)] =
+                []
         for place in policies.indices where policies[place].action == .prohibit {
-            let version = policies[place].version
-            let known = others[version] ?? []
-            let found = searches[version]?.overlapping(policies[place].reversed) ?? []
-            let passing = Set(found.map { known[$0] }.filter { $0 < place })
+            let passing = others.places(before: place, overlapping: policies[place].reversed)
+            let inexact = loose.places(before: place, overlapping: policies[place])
             let sparesTunnels = passing.contains { policies[$0].action == .protect }
             if let last = runs.last, last.places.upperBound == place,
                 last.sparesTunnels == sparesTunnels
             {
                 runs[runs.count - 1].places = last.places.lowerBound..<place + 1
                 runs[runs.count - 1].passing.formUnion(passing)
+                runs[runs.count - 1].inexact.formUnion(inexact)
             } else {
-                runs.append((place..<place + 1, passing, sparesTunnels))
+                runs.append((place..<place + 1, passing, inexact, sparesTunnels))
             }
         }
         self.runs = runs.map { run in
-            Run(places: run.places, passing: run.passing.sorted().map { policies[$0] })
+            Run(
+                places: run.places,
+                passing: run.passing.sorted().map { policies[$0] },
+                inexact: run.inexact.sorted().map { policies[$0] }
+            )
+        }
+    }
+
+    /// Some of the policies, by what they cover.
+    private struct Search {
+        private let known: [IPVersion: [Int]]
+        private let searches: [IPVersion: OverlapSearch]
+
+        init(_ policies: [TrafficPolicy], _ isWanted: (TrafficPolicy) -> Bool) {
+            known = Dictionary(
+                grouping: policies.indices.filter { isWanted(policies[$0]) },
+                by: { policies[$0].version }
+            )
+            searches = known.mapValues { OverlapSearch($0.map { policies[$0] }) }
+        }
+
+        func places(before place: Int, overlapping policy: TrafficPolicy) -> Set<Int> {
+            guard let places = known[policy.version], let search = searches[policy.version] else {
+                return []
+            }
+            return Set(search.overlapping(policy).map { places[$0] }.filter { $0 < place })
         }
     }
 }

@@ -27,6 +27,8 @@ enum NetlinkConstant {
     static let request: UInt16 = 0x1
     static let acknowledge: UInt16 = 0x4
     static let dump: UInt16 = 0x300
+    /// Of a message of a list that was changed while it was shown (NLM_F_DUMP_INTR).
+    static let interrupted: UInt16 = 0x10
     static let replace: UInt16 = 0x100
     static let exclusive: UInt16 = 0x200
     static let create: UInt16 = 0x400

@@ -7,6 +7,9 @@ struct NetlinkMessage {
     var sequence: UInt32
     var body: ArraySlice<UInt8>
 
+    /// Whether it belongs to a list that was changed while it was shown.
+    var isInterrupted: Bool { flags & NetlinkConstant.interrupted != 0 }
+
     /// The messages of one datagram; what is cut short or malformed ends the list.
     static func parse(_ bytes: [UInt8]) -> [NetlinkMessage] {
         var result: [NetlinkMessage] = []

@@ -1,8 +1,12 @@
 internal import CLinux
 internal import Glibc
+internal import IPsecPrimitives
 
 /// Who answers requests of rtnetlink: the kernel, or a test in the place of another kernel.
 protocol NetlinkRequests: AnyObject {
+    /// Whether there is IPv6 at all, policy routing for it or not.
+    var speaksIPv6: Bool { get }
+
     /// Sends one request and collects what comes back.
     ///
     /// - Parameter what: names the request in an error, as `ip` would: `ip rule add …`.
@@ -21,6 +25,9 @@ final class NetlinkSocket: NetlinkRequests {
 
     /// Answers larger than this are cut by the kernel; it sends at most 32 KiB at once.
     private static let receiveLimit = 65_536
+    /// A list that somebody changed while it was shown may lack what was there all the time: it is asked
+    /// for so often, as long as it is changed each time.
+    private static let dumpTries = 8
 
     /// - Parameter netlinkProtocol: which part of the kernel is asked.
     init(_ netlinkProtocol: Int32 = NetlinkConstant.route) throws(SystemCallFailure) {
@@ -29,7 +36,27 @@ final class NetlinkSocket: NetlinkRequests {
         file = FileDescriptor(owning: number)
     }
 
+    var speaksIPv6: Bool {
+        let probe = cygnet_open_socket(Int32(IPVersion.v6.rawValue), 0)
+        guard probe >= 0 else { return errno != EAFNOSUPPORT }
+        close(probe)
+        return true
+    }
+
     func request(
+        _ type: UInt16,
+        flags: UInt16,
+        _ body: NetlinkEncoder,
+        what: String
+    ) throws(SystemCallFailure) -> [NetlinkMessage] {
+        for _ in 1..<NetlinkSocket.dumpTries {
+            let answer = try ask(type, flags: flags, body, what: what)
+            if !answer.contains(where: \.isInterrupted) { return answer }
+        }
+        return try ask(type, flags: flags, body, what: what)
+    }
+
+    private func ask(
         _ type: UInt16,
         flags: UInt16,
         _ body: NetlinkEncoder,
@@ -63,7 +90,11 @@ final class NetlinkSocket: NetlinkRequests {
             bytes.removeLast(bytes.count - count)
             for message in NetlinkMessage.parse(bytes) where message.sequence == sequence {
                 switch message.type {
-                case NetlinkConstant.done: return answers
+                case NetlinkConstant.done:
+                    if message.isInterrupted, !answers.isEmpty {
+                        answers[answers.count - 1].flags |= NetlinkConstant.interrupted
+                    }
+                    return answers
                 case NetlinkConstant.error:
                     let number = message.body.number(at: 0, as: Int32.self) ?? 0
                     guard number != 0 else { return answers }

@@ -7,9 +7,9 @@ package final class NetworkConfiguration {
     let socket: any NetlinkRequests
     /// Whether the kernel said that it has no IPv6; there its rules, routes and addresses are left out.
     package internal(set) var lacksIPv6 = false
-    /// A route of somebody else's that stood where one of ours should, the last time that they were
+    /// Routes of somebody else's that stood where some of ours should, the last time that they were
     /// applied.
-    package internal(set) var conflict: SystemCallFailure?
+    package internal(set) var conflicts: Set<SystemCallFailure> = []
 
     package init() throws(SystemCallFailure) {
         socket = try NetlinkSocket()

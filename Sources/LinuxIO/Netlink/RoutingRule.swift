@@ -159,6 +159,12 @@ extension RoutingRule {
         return false
     }
 
+    /// Whether the kernel may take another rule for this one: it compares only what that one names.
+    func hasPlace(of other: RoutingRule) -> Bool {
+        version == other.version && priority == other.priority
+            && withoutTarget.action == other.withoutTarget.action
+    }
+
     /// The same with no place to lead to.
     var withoutTarget: RoutingRule {
         var rule = self

@@ -14,7 +14,7 @@ extension NetworkConfiguration {
     /// - Returns: how many rules and routes changed.
     ///
     /// - Parameter toleratesConflicts: whether a route of somebody else's in the way of one of ours is
-    ///   only noted (`conflict`), and no failure.
+    ///   only noted (`conflicts`), and no failure.
     @discardableResult
     package func apply(
         _ plan: RoutingPlan,
@@ -30,7 +30,7 @@ extension NetworkConfiguration {
             interfaces: interfaces
         )
         let changes = try reconcile(wanted.rules, wanted.routes)
-        conflict = changes.failures.first { $0.isRouteConflict }
+        conflicts = Set(changes.failures.filter(\.isRouteConflict))
         if let failure = changes.failure, !toleratesConflicts || !failure.isRouteConflict {
             throw failure
         }
@@ -59,7 +59,7 @@ extension NetworkConfiguration {
         // Putting a route replaced the one of its key; deleting that would delete the new one.
         let replaced = Set(routes.map(\.key))
         let staleRoutes = presentRoutes.subtracting(routes).filter { !replaced.contains($0.key) }
-        var changes = RoutingChanges()
+        var changes = RoutingChanges(socket)
         // What keeps traffic in needs no device, and comes before what lets it go somewhere.
         for route in missingRoutes where route.target == .unreachable {
             changes.perform(for: route.version) { () throws(SystemCallFailure) in
@@ -71,22 +71,24 @@ extension NetworkConfiguration {
             presentRules.filter { $0.leadsSomewhere }.map { ($0.withoutTarget, $0) },
             uniquingKeysWith: { first, _ in first }
         )
+        let refusedBefore = changes.failures.count
+        var gone: Set<RoutingRule> = []
         for rule in missingRules {
             changes.perform(for: rule.version) { () throws(SystemCallFailure) in
                 if rule.leadsSomewhere, let old = leading[rule.withoutTarget] {
                     _ = try delete(old)
                 }
-                return try add(rule)
+                return try add(rule, beside: presentRules, &gone)
             }
         }
-        let hasEveryRule = changes.failures.isEmpty
+        let hasEveryRule = changes.failures.count == refusedBefore
         for route in missingRoutes where route.target != .unreachable {
             changes.perform(for: route.version) { () throws(SystemCallFailure) in
                 try add(route, beside: presentRoutes)
             }
         }
         // Where a new rule is missing an old one may be what protects in its place.
-        for rule in staleRules where hasEveryRule {
+        for rule in staleRules where hasEveryRule && !gone.contains(rule) {
             changes.perform(for: rule.version) { () throws(SystemCallFailure) in
                 try delete(rule)
             }
@@ -113,17 +115,37 @@ extension NetworkConfiguration {
 
     // MARK: Changes
 
-    private func add(_ rule: RoutingRule) throws(SystemCallFailure) -> Bool {
+    private func add(
+        _ rule: RoutingRule,
+        beside present: Set<RoutingRule>,
+        _ gone: inout Set<RoutingRule>
+    ) throws(SystemCallFailure) -> Bool {
         do {
-            _ = try socket.request(
-                NetlinkConstant.newRule,
-                flags: NetlinkConstant.create | NetlinkConstant.exclusive,
-                rule.encoded(),
-                what: "ip rule add priority \(rule.priority)"
-            )
+            try create(rule)
         } catch  where error.errorNumber == EEXIST {
+            // What a new rule leaves open, the kernel compares with nothing: a wider one is to it the
+            // narrower one that stands there.
+            var inTheWay = present.filter { $0.hasPlace(of: rule) }
+            if inTheWay.isEmpty {
+                // It was not shown: the kernel lists rules by their number in the list, so that one that
+                // somebody takes away meanwhile hides another.
+                let shown = try ownRules()
+                if shown.contains(rule) { return false }
+                inTheWay = Set(shown.filter { $0.hasPlace(of: rule) })
+            }
+            for old in inTheWay where try delete(old) { gone.insert(old) }
+            try create(rule)
         }
         return true
+    }
+
+    private func create(_ rule: RoutingRule) throws(SystemCallFailure) {
+        _ = try socket.request(
+            NetlinkConstant.newRule,
+            flags: NetlinkConstant.create | NetlinkConstant.exclusive,
+            rule.encoded(),
+            what: "ip rule add priority \(rule.priority)"
+        )
     }
 
     private func delete(_ rule: RoutingRule) throws(SystemCallFailure) -> Bool {
@@ -197,7 +219,7 @@ extension NetworkConfiguration {
 
     // MARK: What is there
 
-    private func ownRules() throws(SystemCallFailure) -> [RoutingRule] {
+    func ownRules() throws(SystemCallFailure) -> [RoutingRule] {
         try dump(NetlinkConstant.getRule, originProtocol: 0, what: "ip rule show")
             .compactMap { RoutingRule($0) }
     }

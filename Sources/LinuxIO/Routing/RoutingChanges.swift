@@ -8,6 +8,11 @@ struct RoutingChanges {
     private(set) var failures: [SystemCallFailure] = []
     /// Whether the kernel was booted without IPv6, which then neither needs rules nor has any way out.
     private(set) var lacksIPv6 = false
+    /// Where the kernel speaks IPv6 all the same, it lacks policy routing alone, and what is refused is
+    /// missing.
+    private let kernel: any NetlinkRequests
+
+    init(_ kernel: any NetlinkRequests) { self.kernel = kernel }
 
     /// - Parameter change: returns whether anything is different now.
     mutating func perform(
@@ -18,11 +23,15 @@ struct RoutingChanges {
         do throws(SystemCallFailure) {
             if try change() { count += 1 }
         } catch {
-            if version == .v6, error.tellsThatFamilyIsMissing {
-                lacksIPv6 = true
-            } else {
-                failures.append(error)
+            guard version == .v6, error.tellsThatFamilyIsMissing else {
+                return failures.append(error)
             }
+            guard kernel.speaksIPv6 else { return lacksIPv6 = true }
+            var failure = error
+            failure.remedy =
+                "This kernel speaks IPv6 without policy routing, so nothing would keep IPv6 packets "
+                + "in: use one with CONFIG_IPV6_MULTIPLE_TABLES, or boot it with ipv6.disable=1."
+            failures.append(failure)
         }
     }
 

@@ -85,10 +85,9 @@ struct RuleSequence {
         _ run: OppositePolicies.Run
     ) {
         let bypasses = run.passing.filter { $0.action == .bypass }
-        let inexact = bypasses.filter { RuleSequence.expressible($0) == nil }
         let fromAnywhere = discarded.count { $0.local.length == 0 }
         let exceptions =
-            bypasses.count + inexact.count + fromAnywhere + (run.sparesTunnels ? 1 : 0)
+            bypasses.count + run.inexact.count + fromAnywhere + (run.sparesTunnels ? 1 : 0)
         let behind = priority + UInt32(exceptions + discarded.count)
         if exceptions > 0 {
             rules.append(RoutingRule(version: version, priority: behind, action: .nothing))
@@ -101,7 +100,7 @@ struct RuleSequence {
             rules.append(arrived)
         }
         // What no rule can match exactly is left to the filter, which can.
-        for bypass in inexact { rules.append(matching(bypass, (.any, .any), onward)) }
+        for bypass in run.inexact { rules.append(matching(bypass, (.any, .any), onward)) }
         for bypass in bypasses {
             // The answers, on their way to a host inside.
             let ports = RuleSequence.expressible(bypass) ?? (.any, .any)
@@ -182,7 +181,7 @@ struct RuleSequence {
     /// The kernel's rules know ports 1 to 65534, and no ICMP types. Where they cannot be exact, a
     /// protect policy takes in more, and the others are left to the guard and to the packet path,
     /// which are: nothing passes in clear that should not.
-    private static func expressible(
+    static func expressible(
         _ policy: TrafficPolicy
     ) -> (local: PortRange, remote: PortRange)? {
         if policy.localPorts.isAny, policy.remotePorts.isAny { return (.any, .any) }

@@ -12,20 +12,28 @@ package final class NamespaceClaim {
     private let file: FileDescriptor
     private static let backlog: Int32 = 64
 
+    /// - Parameter patience: milliseconds in which the one that holds the name is to say who it is: a
+    ///   gateway does each time that it keeps house, and anybody may have filled its queue until then.
     /// - Returns: nil when a user who may not run a gateway holds the name: nobody is kept from
     ///   protecting his traffic by that.
     /// - Throws: EADDRINUSE when another gateway runs in this network namespace.
-    package static func take(_ name: String = "@cygnet-gateway") throws(SystemCallFailure)
-        -> NamespaceClaim?
-    {
-        let number = unsafe cygnet_unix_listen(name, 0o600, backlog)
-        if number >= 0 { return NamespaceClaim(FileDescriptor(owning: number)) }
-        guard errno == EADDRINUSE else { throw .last("bind(unix \(name))") }
+    package static func take(
+        _ name: String = "@cygnet-gateway",
+        patience: Int32 = 15_000
+    ) throws(SystemCallFailure) -> NamespaceClaim? {
         var process: Int32 = 0
         var user: UInt32 = 0
-        guard unsafe cygnet_unix_listener(name, &process, &user) == 0,
-            user == 0 || user == geteuid()
-        else { return nil }
+        var tries = 3
+        while true {
+            let number = unsafe cygnet_unix_listen(name, 0o600, backlog)
+            if number >= 0 { return NamespaceClaim(FileDescriptor(owning: number)) }
+            guard errno == EADDRINUSE else { throw .last("bind(unix \(name))") }
+            if unsafe cygnet_unix_listener(name, patience, &process, &user) == 0 { break }
+            // Who held it has gone meanwhile, or has it and does not listen.
+            guard errno == ECONNREFUSED, tries > 1 else { return nil }
+            tries -= 1
+        }
+        guard user == 0 || user == geteuid() else { return nil }
         throw SystemCallFailure(
             call: "bind(unix \(name))",
             errorNumber: EADDRINUSE,

@@ -57,7 +57,7 @@ package final class UnixListener: Sendable {
     private static func isHeard(_ path: String) -> Bool {
         var process: Int32 = 0
         var user: UInt32 = 0
-        return unsafe cygnet_unix_listener(path, &process, &user) == 0 || errno != ECONNREFUSED
+        return unsafe cygnet_unix_listener(path, 0, &process, &user) == 0 || errno != ECONNREFUSED
     }
 
     deinit {

@@ -108,6 +108,9 @@ extension InboundProcessor {
                 ? UInt32(truncatingIfNeeded: number >> 32) : 0,
             status: 0
         )
+        if unsafe association.pointee.compressionIndex != 0 {
+            unsafe makeRoom(for: rest, association)
+        }
         unsafe arrivals[jobCount] = Arrival(
             slot: slot,
             sequence: number,

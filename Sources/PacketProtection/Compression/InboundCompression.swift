@@ -2,6 +2,10 @@ internal import IPsecPrimitives
 
 // Compressed packets on their way in (RFC 3173 §2): behind ESP or AH, before anything is looked at.
 extension InboundProcessor {
+    /// Octets that are kept for what a packet may become: more than most networks have in one. One that
+    /// becomes longer finds what others have left.
+    static let decompressionRoom = 2048
+
     /// What a packet of IPComp held: its octets, which lie in `decompression`, and what they are; nil where
     /// the packet must be dropped, which is counted.
     ///
@@ -36,7 +40,8 @@ extension InboundProcessor {
             drops.count(.decompressionFailed)
             return nil
         }
-        // It became more than it was: what is still to come must find its room.
+        // The room that was kept for it is its own now. What is still to come must find its room.
+        growthOctets &-= InboundProcessor.decompressionRoom
         guard coalescer.output.free &- OffloadHeader.length &- length >= octets &+ growthOctets
         else {
             drops.count(.batchOverflow)

@@ -34,9 +34,7 @@ extension InboundProcessor {
                 ? UInt32(truncatingIfNeeded: number >> 32) : 0,
             status: 0
         )
-        if unsafe association.pointee.carriage != .espTunnel {
-            unsafe makeRoom(for: body, association)
-        }
+        if unsafe association.pointee.mayGrow { unsafe makeRoom(for: body, association) }
         keys.prefetch(slot)
         unsafe arrivals[jobCount] = Arrival(
             slot: slot,
@@ -49,17 +47,22 @@ extension InboundProcessor {
 
     /// What comes out of it may be longer than what came.
     @inline(never)
-    private mutating func makeRoom(
+    mutating func makeRoom(
         for body: Int,
         _ association: UnsafeMutablePointer<InboundSA>
     ) {
-        if unsafe association.pointee.carriage == .espAggregated {
+        switch unsafe association.pointee.carriage {
+        case .espAggregated:
             // Each of the shortest packets that may be in it gets a header for the device.
             growthOctets &+= body / 2
             growthWrites &+= body / 20
-        } else {
+        case .espTransport:
             // It gets its own IP header back as well.
             growthOctets &+= 40 &+ OffloadHeader.length
+        default: break
+        }
+        if unsafe association.pointee.compressionIndex != 0 {
+            growthOctets &+= InboundProcessor.decompressionRoom
         }
     }
 

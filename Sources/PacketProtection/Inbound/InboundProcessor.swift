@@ -75,8 +75,8 @@ package import IPsecPrimitives
     /// SAs with moves that control was not told of yet, and when the next of them may be told.
     var movedSlots: [Int] = []
     var moveDue = UInt64.max
-    /// Octets and writes by which what comes out of trains, and of transport mode, may exceed what went
-    /// in.
+    /// Octets and writes by which what comes out of trains, of transport mode and of compressed packets
+    /// may exceed what went in.
     var growthOctets = 0
     var growthWrites = 0
 

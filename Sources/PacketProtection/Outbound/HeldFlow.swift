@@ -29,6 +29,7 @@ struct FlowAcquires {
 
     private var times = [UInt64](repeating: 0, count: FlowAcquires.count)
     private var isAsked = [Bool](repeating: false, count: FlowAcquires.count)
+    private var policies = [UInt32](repeating: 0, count: FlowAcquires.count)
 
     /// Whether a flow may ask now; if so, it has.
     mutating func take(_ flow: HeldFlow, of policy: UInt32, at now: UInt64, every wait: UInt64)
@@ -41,11 +42,12 @@ struct FlowAcquires {
         if isAsked[place], now &- times[place] < wait { return false }
         isAsked[place] = true
         times[place] = now
+        policies[place] = policy
         return true
     }
 
-    /// Everyone may ask again.
-    mutating func forget() {
-        for place in isAsked.indices { isAsked[place] = false }
+    /// Everyone may ask again for an SA of a policy.
+    mutating func forget(_ policy: UInt32) {
+        for place in isAsked.indices where policies[place] == policy { isAsked[place] = false }
     }
 }

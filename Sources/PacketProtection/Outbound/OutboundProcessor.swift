@@ -337,8 +337,8 @@ extension OutboundProcessor {
         unsafe usable.activate(slot, associations.elements, &database)
         cache.tellsCodePoints = usable.classCount > 0
         beginFlow(slot, at: now.nanoseconds)
-        flowAcquires.forget()
         // Packets that it does not carry may ask for another at once.
+        flowAcquires.forget(unsafe associations.elements[slot].policy)
         let policy = database.index(of: unsafe associations.elements[slot].policy)
         if policy >= 0 { unsafe database.policies[policy].hasAcquired = false }
         releaseCursor = held.entries.isEmpty ? nil : 0

@@ -17,6 +17,9 @@ internal import IPsecCrypto
     /// headers, still fits.
     private static let readOctets = 160 << 10
     private static let readJobs = 256
+    /// And one cut into segments of 88 octets, as of a peer that announces hardly more: these find room,
+    /// though a batch does not end for them before.
+    private static let mostReadJobs = 768
 
     let slab: UnsafeMutableRawPointer
     let runs: UnsafeMutablePointer<DatagramRun>
@@ -29,6 +32,8 @@ internal import IPsecCrypto
     /// What AH covers of the headers before it.
     private let covered: UnsafeMutableRawPointer
     private let groups: UnsafeMutablePointer<Group>
+    /// Jobs of a batch that is full, and those that it can hold.
+    private let limit: Int
     private let maximumJobs: Int
     private let maximumSegments: Int
     private(set) var jobCount = 0
@@ -39,7 +44,8 @@ internal import IPsecCrypto
 
     init(octets: Int, jobs maximumJobs: Int, segments: Int) {
         capacity = max(octets, SealBatch.readOctets + 64)
-        self.maximumJobs = max(maximumJobs, SealBatch.readJobs)
+        limit = max(maximumJobs, SealBatch.readJobs)
+        self.maximumJobs = limit + SealBatch.mostReadJobs - SealBatch.readJobs
         maximumSegments = max(segments, 1)
         unsafe slab = .allocate(byteCount: capacity, alignment: 64)
         unsafe jobs = .allocate(capacity: self.maximumJobs)
@@ -61,7 +67,7 @@ internal import IPsecCrypto
     /// Whether one more read of any size fits, and before it what takes so much.
     func hasRoom(besides octets: Int, jobs: Int) -> Bool {
         capacity - used >= SealBatch.readOctets + octets
-            && maximumJobs - jobCount >= SealBatch.readJobs + jobs
+            && limit - jobCount >= SealBatch.readJobs + jobs
     }
 
     var isSealed: Bool { sealedJobs == jobCount }

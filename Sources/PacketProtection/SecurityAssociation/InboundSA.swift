@@ -34,6 +34,8 @@ internal import IPsecPrimitives
     let unpacker: UnsafeMutablePointer<AggregateUnpacker>?
     /// The CPI that we chose (RFC 3173 §3.3); 0 where nothing may come compressed.
     let compressionIndex: UInt16
+    /// Whether what comes out of its packets may be longer than what came.
+    let mayGrow: Bool
     var compressed = CompressionCount()
     /// Number of the device that its packets are written to.
     var device: UInt16 = 0
@@ -80,6 +82,8 @@ internal import IPsecPrimitives
         policy = parameters.policy.rawValue
         carriesLaterFragments = parameters.carriesLaterFragments
         compressionIndex = parameters.compressionIndex ?? 0
+        mayGrow =
+            compressionIndex != 0 || carriage == .espTransport || carriage == .espAggregated
         let isOpaque = parameters.selectors.contains {
             $0.local.ports.isOpaque || $0.remote.ports.isOpaque
         }

@@ -266,6 +266,22 @@ struct ReloadTests {
         #expect(network.left.controller.policyOrder(of: lab) == 2)
     }
 
+    @Test("what SAs take from the packet reaches the entries, which stay the same else")
+    func populated() throws {
+        let network = try running(tunnels: ["net", "lab"])
+        let before = network.left.policies
+        let change = try network.reload(network.left) {
+            $0.replacing("    lab:", with: "    lab:\n        sa-per: remote-address")
+        }
+        #expect(!change.changesPolicies && change.changed.map(\.name) == ["site/lab"])
+        #expect(network.left.policies.map(\.asksByFlow) == [false, true, false])
+        #expect(network.left.policies.map(\.identifier) == before.map(\.identifier))
+        try network.reload(network.left) {
+            $0.replacing("        sa-per: remote-address\n", with: "")
+        }
+        #expect(network.left.policies == before)
+    }
+
     @Test("a change of start begins what is to start at boot, and stops tries that nobody wants")
     func start() throws {
         let network = try Network(start: "by-hand", rightStart: "on-traffic")

@@ -413,4 +413,41 @@ struct FollowUpTests {
         #expect(left.present.isEmpty && right.present.isEmpty)
         #expect(left.establishedIKESAs.count == 1)
     }
+
+    /// This end's own rekeying has waited for the peer's, which ends with what is asked for here; the other
+    /// child is closed first.
+    @Test(
+        "of two children that are closed amid the peer's rekeying of one none is rekeyed any more"
+    )
+    func bothClosedAmid() throws {
+        var near = setup()
+        near.adjustChild = { $0.codePointSets = [CodePointSet([46])] }
+        let dialogue = Dialogue(near, setup().mirrored)
+        let (left, right) = (dialogue.left, dialogue.right)
+        dialogue.initiate()
+        var wish = IKEEvent.Initiation(connection: "site", child: "net")
+        wish.codePoints = CodePointSet([46])
+        dialogue.handle(.initiate(wish), at: left)
+        dialogue.advance(by: .seconds(5))
+        let children = left.children.sorted { $0.inboundSPI < $1.inboundSPI }
+        #expect(children.count == 2)
+        let last = try #require(children.last)
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: last.outboundSPI, limit: .soft),
+            at: right
+        )
+        dialogue.carry(from: right, to: left)
+        right.outbox = []
+        left.outbox = []
+        dialogue.handle(
+            .childLifetimeReached(inboundSPI: last.inboundSPI, limit: .soft),
+            at: left
+        )
+        let isWaiting = left.outbox.isEmpty
+        #expect(isWaiting)
+        dialogue.handle(.terminate(connection: "site", child: "net"), at: left)
+        dialogue.advance(by: .seconds(60))
+        #expect(left.present.isEmpty && right.present.isEmpty)
+        #expect(left.establishedIKESAs.count == 1)
+    }
 }

@@ -136,6 +136,15 @@ static int authenticate(struct cygnet_evp_cipher *cipher, const uint8_t *bytes, 
         || EVP_CipherUpdate(cipher->context, NULL, &written, bytes, (int)length) == 1;
 }
 
+/// GMAC has nothing but associated data. RFC 4543 contradicts itself about the IV: §7 leaves it out, the
+/// bracket of figure 4 does not. Its authors' test cases have it in, and so do the Linux kernel and the
+/// others that are in use.
+static int authenticate_all(
+    struct cygnet_evp_cipher *cipher, const struct cygnet_evp_job *job) {
+    return authenticate(
+        cipher, job->body - job->sent_iv_length, job->sent_iv_length + job->body_length);
+}
+
 /// CCM wants the length of the whole before anything else.
 static int announce(struct cygnet_evp_cipher *cipher, size_t length) {
     int written = 0;
@@ -150,8 +159,7 @@ static uint32_t seal_aead(struct cygnet_evp_cipher *cipher, const struct cygnet_
     int done = start(cipher, job->iv) && announce(cipher, job->body_length)
         && authenticate(cipher, job->before, job->before_length);
     if (cipher->kind == CYGNET_AES_GMAC) {
-        // RFC 4543 §3.3: everything is associated data.
-        done = done && authenticate(cipher, job->body, job->body_length);
+        done = done && authenticate_all(cipher, job);
     } else {
         done = done && transform(cipher, job->body, job->body_length);
     }
@@ -186,7 +194,7 @@ static uint32_t open_aead(struct cygnet_evp_cipher *cipher, const struct cygnet_
     }
     int done = start(cipher, job->iv) && authenticate(cipher, job->before, job->before_length);
     if (cipher->kind == CYGNET_AES_GMAC) {
-        done = done && authenticate(cipher, job->body, job->body_length);
+        done = done && authenticate_all(cipher, job);
     } else {
         done = done && transform(cipher, job->body, job->body_length);
     }

@@ -143,8 +143,10 @@ extension ConnectionController {
             tunnels[path]?.isHeldDown = true
             tunnels[path]?.isAskedForAgain = false
             tunnels[path]?.classes.isEnding = true
+            tunnels[path]?.keepsResources = false
             tunnels[path]?.underWay = PairsUnderWay()
             timers.cancel(.retry(path))
+            timers.cancel(.resources(path))
             connections[connection]?.search.waiting.removeAll { $0.path == path }
             for (waiting, outcome) in requests.failed(path, .ended(path)) {
                 effects.append(.requestEnded(waiting, outcome))
@@ -157,6 +159,14 @@ extension ConnectionController {
         let isKnown = engine.hasSA(of: connection)
         let present = wanted.filter { tunnels[$0].map { $0.isUp || $0.isInitiating } ?? false }
         guard !present.isEmpty || (tunnel == nil && isKnown) else {
+            // What replaces one that is gone may be under way all the same.
+            if tunnel != nil, isKnown {
+                absorb(
+                    engine.handle(.terminate(connection: connection, child: tunnel), at: now),
+                    at: now,
+                    into: &effects
+                )
+            }
             effects.append(.requestEnded(token, .done("already down")))
             return
         }

@@ -17,9 +17,10 @@ from Tests.Lab.tunnel import Tunnel
 RAW_SUITES = (
     "aes128gcm16", "aes256gcm16", "chacha20poly1305", "aes128-sha256", "aes256-sha384",
     "aes256-sha512", "aes128ccm16", "aes256ctr-sha256", "aes128-aesxcbc", "aes128-aescmac",
-    "aes256gcm8",
+    "aes256gcm8", "aes128gmac", "aes256gmac",
 )
-ESN_SUITES = ("aes256gcm16-esn", "chacha20poly1305-esn", "aes128-sha256-esn", "aes256-sha512-esn")
+ESN_SUITES = ("aes256gcm16-esn", "chacha20poly1305-esn", "aes128-sha256-esn", "aes256-sha512-esn",
+              "aes192gmac-esn")
 
 
 def register(table):

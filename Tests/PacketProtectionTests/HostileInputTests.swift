@@ -161,7 +161,7 @@ internal import Testing
             let runs = near.send([frame])
             let datagrams = runs.flatMap(\.datagrams).count
             let before = far.inbound.snapshot().associations[0].packets
-            _ = far.receive(runs)
+            _ = far.receiveAsTheyCome(runs)
             // What we seal is always well-formed for the other end.
             #expect(far.inbound.snapshot().associations[0].packets == before + UInt64(datagrams))
         }

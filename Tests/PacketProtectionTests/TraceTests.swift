@@ -50,8 +50,10 @@ struct TraceTests {
     }
 
     static let tunnels: [TestTunnel] = [Encapsulation.udp, .esp].flatMap { encapsulation in
-        PacketCarriage.allCases.filter { $0 != .espAggregated }.map {
-            TestTunnel(encapsulation: encapsulation, carriage: $0)
+        PacketCarriage.allCases.filter { $0 != .espAggregated }.flatMap { carriage in
+            [IPVersion.v4, .v6].map {
+                TestTunnel(encapsulation: encapsulation, outer: $0, carriage: carriage)
+            }
         }
     }.filter { !($0.carriage.isAuthenticationHeader && $0.encapsulation == .udp) }
 

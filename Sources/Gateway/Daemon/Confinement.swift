@@ -16,20 +16,24 @@ extension GatewayDaemon {
     ) throws(SystemCallFailure) {
         try Privileges.reduce()
         let files = [configuration.file] + configuration.connections.flatMap(\.secretFiles)
-        let directories = Set(files.flatMap { [directory(of: $0), directory(of: resolved($0))] })
+        // What the resolver reads may lie anywhere behind a link.
+        let readByOthers = ["/etc/resolv.conf", "/etc/hosts"].map { directory(of: resolved($0)) }
+        let directories = Set(readByOthers).union(
+            files.flatMap { [directory(of: $0), directory(of: resolved($0))] }
+        )
         let outcome = try FileSystemRestriction.restrict(
             to: [
-                // Removing the control socket at the end, and telling the service manager.
+                // Removing the control socket at the end.
                 FileSystemRestriction.Path(
                     directory(of: configuration.settings.controlSocket),
                     isWritable: true
                 ),
-                FileSystemRestriction.Path("/run/systemd", isWritable: true),
                 FileSystemRestriction.Path(LastGoodConfiguration.directory, isWritable: true),
                 // A reload may bring tunnels with interfaces of their own.
                 FileSystemRestriction.Path("/dev/net/tun", isWritable: true),
                 // The resolver, time zones and the kernel's own figures.
                 FileSystemRestriction.Path("/etc"),
+                FileSystemRestriction.Path("/run/systemd"),
                 FileSystemRestriction.Path("/run/NetworkManager"),
                 FileSystemRestriction.Path("/run/resolvconf"),
                 FileSystemRestriction.Path("/usr/share"),

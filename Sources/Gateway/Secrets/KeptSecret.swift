@@ -17,7 +17,10 @@ struct KeptSecret {
         var random = SystemRandomSource()
         var bytes = random.bytes(KeptSecret.octets)
         defer { wipe(&bytes) }
-        var text: [UInt8] = Array("0x".utf8)
+        // At once, for what it outgrows is freed as it is.
+        var text: [UInt8] = []
+        text.reserveCapacity(2 + 2 * KeptSecret.octets)
+        text += "0x".utf8
         for byte in bytes { text += [digit(byte >> 4), digit(byte & 15)] }
         defer { wipe(&text) }
         guard LastGoodConfiguration.keep(text, at: path) else { return nil }

@@ -33,6 +33,9 @@ extension GatewayDaemon {
     private static let traceInterval = Duration.milliseconds(50)
     /// Records of one trace a look: control has other things to do.
     private static let recordsALook = 512
+    /// Pairs whose keys are told at one look: of all that a gateway may have they would be no answer
+    /// that a client takes.
+    private static let keysALook = 5000
 
     func registerTraces() throws(SystemCallFailure) {
         try loop.add(traces.timer.number) { [unowned self] _ in
@@ -133,7 +136,7 @@ extension GatewayDaemon {
 
     private func newKeys(for token: RequestToken) -> [String] {
         guard let told = traces.keysTold[token], let keys = traces.keys else { return [] }
-        let news = keys.lines(after: told)
+        let news = keys.lines(after: told, limit: GatewayDaemon.keysALook)
         traces.keysTold[token] = news.last
         return news.lines
     }

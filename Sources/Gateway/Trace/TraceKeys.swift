@@ -22,12 +22,17 @@ final class TraceKeys {
         order.removeAll { $0.spi == inboundSPI }
     }
 
-    /// Lines of `esp_sa` for the pairs that came after `number`, and the number of the last.
-    func lines(after number: Int) -> (lines: [String], last: Int) {
+    /// Lines of `esp_sa` for the pairs that came after `number`, and the number of the last of these.
+    ///
+    /// - Parameter limit: pairs of one answer; the others are those after the number that it gives.
+    func lines(after number: Int, limit: Int) -> (lines: [String], last: Int) {
         var lines: [String] = []
+        var count = 0
         for entry in order where entry.number > number {
+            guard count < limit else { return (lines, entry.number - 1) }
             guard let child = installed[entry.spi] else { continue }
             lines += TraceKeys.lines(child)
+            count += 1
         }
         return (lines, lastNumber)
     }

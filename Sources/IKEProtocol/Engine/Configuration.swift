@@ -113,7 +113,7 @@ extension IKEEngine {
         }
     }
 
-    private func adoptChild(
+    func adoptChild(
         _ spi: SPI,
         _ connection: IKEConnection,
         _ sa: IKESA,

@@ -302,7 +302,7 @@ extension IKESA {
     }
 
     /// Children that were asked for and are not there yet.
-    fileprivate var childrenToCome: [ChildKind] {
+    var childrenToCome: [ChildKind] {
         var wanted: [IKEEvent.Initiation] = []
         switch state {
         case .initiating(let state): wanted = state.wanted

@@ -7,6 +7,8 @@ extension IKEEngine {
         if child == nil { forgetTicket(of: name) }
         for sa in sas.ofConnection(name) {
             guard let child else {
+                // Whose it is shows when the peer says who it is; a wish of its own may follow ours.
+                if case .halfOpen = sa.state { continue }
                 close(sa, because: .requested, at: now)
                 continue
             }

@@ -144,11 +144,29 @@ extension IKEEngine {
         }
         defer {
             if exchange.isUnwanted || isOutdated(exchange.offer, of: sa) {
+                state.children[plan.child.inboundSPI]?.isUnwanted = exchange.isUnwanted
                 enqueue(.deleteChild(inboundSPI: plan.child.inboundSPI), of: sa, at: now)
             }
         }
         let nonces = ChildNonces(initiator: exchange.nonce, responder: nonce)
         settleRekey(plan, exchange, nonces, of: sa, state, at: now)
+        adoptLatePolicy(plan.child, exchange, of: sa, state, at: now)
+    }
+
+    /// A configuration that came while the child was being agreed on holds for it from now on.
+    private func adoptLatePolicy(
+        _ child: ChildSA,
+        _ exchange: ChildExchange,
+        of sa: IKESA,
+        _ state: Established,
+        at now: Instant
+    ) {
+        let name = exchange.offer.policy.name
+        guard !exchange.isUnwanted, !isOutdated(exchange.offer, of: sa),
+            let policy = sa.connection.children.first(where: { $0.name == name }),
+            policy != exchange.offer.policy
+        else { return }
+        adoptChild(child.inboundSPI, sa.connection, sa, state, at: now)
     }
 
     /// INVALID_KE_PAYLOAD (RFC 7296 §1.3).

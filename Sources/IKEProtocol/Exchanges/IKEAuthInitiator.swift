@@ -268,6 +268,7 @@ extension IKEEngine {
             )
             install(child, of: sa, established, isUsedOutboundAtOnce: true)
             if state.isChildUnwanted {
+                established.children[offer.inboundSPI]?.isUnwanted = true
                 enqueue(.deleteChild(inboundSPI: offer.inboundSPI), of: sa, at: now)
             }
         } catch {

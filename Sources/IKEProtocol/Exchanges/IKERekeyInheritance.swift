@@ -214,6 +214,10 @@ extension IKEEngine {
         }
         state.tasks = oldState.tasks.filter { $0 != .rekeyIKESA && $0 != .checkLiveness }
         oldState.tasks = []
+        // A configuration that came meanwhile may have no place for what was agreed on.
+        if !new.connection.proposals.allow(state.keys.suite.transforms, for: .ikeSA) {
+            state.tasks.append(.rekeyIKESA)
+        }
         inheritMobility(new, state, from: old, at: now)
         oldState.standing = .replaced(by: new.localSPI)
         old.timers = old.timers.filter { $0.key.isOfMessages }

@@ -4,6 +4,8 @@ internal import IPsecPrimitives
 /// What this end wants to ask for, in order, as far as the window and what is under way allow.
 extension IKEEngine {
     private static let refusalPatience: Duration = .seconds(300)
+    /// Without a refusal for so long, what was refused has been settled, by whomever.
+    private static let refusalPause: Duration = .seconds(60)
     /// RFC 7296 §2.25: "the peer MUST NOT immediately retry".
     private static let shortestRetry: Duration = .milliseconds(100)
 
@@ -107,8 +109,10 @@ extension IKEEngine {
     /// TEMPORARY_FAILURE. RFC 7296 §2.25: "the peer MUST NOT immediately retry"; after "several
     /// minutes, it SHOULD conclude that the state information is out of sync and close the IKE SA".
     func refusedForNow(_ task: IKETask, of sa: IKESA, _ state: Established, at now: Instant) {
-        let since = state.refusedSince ?? now
+        let isOneOfMany = state.lastRefusal.map { now - $0 < IKEEngine.refusalPause } ?? false
+        let since = isOneOfMany ? state.refusedSince ?? now : now
         state.refusedSince = since
+        state.lastRefusal = now
         guard now - since >= IKEEngine.refusalPatience else {
             return retryLater(task, of: sa, at: now)
         }

@@ -76,6 +76,7 @@ extension IKEEngine {
             sa.connection.redirection.follows
         else { return }
         let names = Set(state.children.values.filter { $0.stage == .current }.map(\.policy.name))
+            .union(sa.childrenToCome.map(\.policy))
         guard follow(notice.target, of: sa, children: names.sorted(), at: now) else {
             return report(
                 .initiationFailed(RedirectFailure.loop(notice.target, sa.connection)),

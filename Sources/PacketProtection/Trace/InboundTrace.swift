@@ -225,9 +225,11 @@ extension InboundProcessor {
         let isAH = unsafe association.pointee.carriage.isAuthenticationHeader
         let esp = unsafe UnsafeMutableRawPointer(jobs[0].esp!)
         let body = Int(unsafe jobs[0].body_length)
+        // Of AH; in transport mode the IP header takes its place when it is opened.
+        let header = isAH ? InboundProcessor.authenticationLength(unsafe esp.read8(1)) : 0
         let front =
             isAH
-            ? arrival.prefix + InboundProcessor.authenticationLength(unsafe esp.read8(1))
+            ? arrival.prefix + header
             : unsafe TunnelMTU.headerLength + association.pointee.ivLength
         let behind = isAH ? 0 : unsafe association.pointee.icvLength
         var record = TraceRecord(.inbound, at: now.nanoseconds)
@@ -243,7 +245,14 @@ extension InboundProcessor {
         openJobs(at: now)
         record.reason = traces.reason(drops)
         record.outcome = record.reason == nil ? .opened : .dropped
-        let inner = unsafe innerOctets(record, arrival, esp, body: body, association)
+        let inner = unsafe innerOctets(
+            record,
+            esp,
+            prefix: arrival.prefix,
+            header: header,
+            body: body,
+            association
+        )
         if let bytes = inner.baseAddress {
             let packet = unsafe InnerPacket(
                 UnsafeMutableRawPointer(mutating: bytes),
@@ -263,8 +272,9 @@ extension InboundProcessor {
     /// The inner packet as it was handed on, or would have been; nothing where it was not authentic.
     private func innerOctets(
         _ record: TraceRecord,
-        _ arrival: Arrival,
         _ esp: UnsafeMutableRawPointer,
+        prefix: Int,
+        header: Int,
         body: Int,
         _ association: UnsafeMutablePointer<InboundSA>
     ) -> UnsafeRawBufferPointer {
@@ -273,14 +283,13 @@ extension InboundProcessor {
         let isTransport = unsafe association.pointee.carriage.isTransport
         let isWhole = record.outcome == .opened || record.reason == .selectorMismatch
         if unsafe association.pointee.carriage.isAuthenticationHeader {
-            let length = InboundProcessor.authenticationLength(unsafe esp.read8(1))
             guard isTransport else {
-                return unsafe UnsafeRawBufferPointer(start: esp + length, count: body)
+                return unsafe UnsafeRawBufferPointer(start: esp + header, count: body)
             }
             guard isWhole else { return unsafe nothing }
             return unsafe UnsafeRawBufferPointer(
-                start: esp + length - arrival.prefix,
-                count: arrival.prefix + body
+                start: esp + header - prefix,
+                count: prefix + body
             )
         }
         if isTransport {

@@ -358,4 +358,30 @@ struct FurtherPairsTests {
             #expect(Set(carriages) == [.espTransport, .ahTunnel] && carriages.count == 2)
         }
     }
+
+    @Test("several pairs of the same traffic are ended by hand though a Delete is lost")
+    func resourcesEndWithLoss() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: by-hand, resources: 3}"],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, start: by-hand, resources: 3}"]
+        )
+        network.start()
+        _ = network.bringUp(at: network.left)
+        #expect(network.left.pairs().count == 3)
+        var first: [UInt8]?
+        network.passes = { datagram in
+            // The first INFORMATIONAL request, and no other.
+            guard datagram.bytes[18] == 37, datagram.bytes[19] & 0x20 == 0 else { return true }
+            let number = Array(datagram.bytes[20..<24])
+            first = first ?? number
+            return number == first
+        }
+        let down = network.takeDown(at: network.left)
+        network.advance(by: .milliseconds(1500))
+        #expect(network.left.pairs().count == 2)
+        network.passes = { _ in true }
+        network.advance(by: .seconds(30))
+        #expect(network.left.outcomes[down] == .done("site/net is down"))
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+    }
 }

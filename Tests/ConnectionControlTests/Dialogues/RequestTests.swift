@@ -303,4 +303,47 @@ struct RequestTests {
         )
         #expect(network.left.outbox.isEmpty)
     }
+
+    /// The Delete of what was made in spite of it is on its way.
+    @Test("up, down and up again while all of it is under way")
+    func upDownUp() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp("lab", at: network.left)
+        let last = RequestToken(rawValue: 902)
+        func up(_ token: UInt64) -> ControlEvent {
+            .bringUp(RequestToken(rawValue: token), connection: "site", tunnel: "net")
+        }
+        let down = ControlEvent.takeDown(
+            RequestToken(rawValue: 901),
+            connection: "site",
+            tunnel: "net"
+        )
+        network.left.handle(up(900), at: network.now)
+        network.left.handle(down, at: network.now)
+        network.carry(from: network.left, to: network.right)
+        network.carry(from: network.right, to: network.left)
+        network.left.handle(up(902), at: network.now)
+        network.advance(by: .seconds(10))
+        #expect(network.left.outcomes[last] == .done("site/net is up"))
+        #expect(network.left.state() == .up && network.passes())
+    }
+
+    /// A rekeying goes on after the life of what it is to replace.
+    @Test("a tunnel that is down already does not come up by what is under way")
+    func downAmidRekeying() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        network.isConnected = false
+        let old = try #require(network.left.pairs().first?.outbound)
+        network.handle(.packetPath(.softLifetimeReached(old)), at: network.left)
+        network.handle(.packetPath(.hardLifetimeReached(old)), at: network.left)
+        let down = network.takeDown(at: network.left)
+        #expect(network.left.outcomes[down] == .done("already down"))
+        network.isConnected = true
+        network.advance(by: .seconds(30))
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+        #expect(network.passes("lab"))
+    }
 }

@@ -272,4 +272,18 @@ struct ConnectionChoiceTests {
         #expect(!whereabouts.isProven("gone", at: address(5)))
         #expect(whereabouts.isProven("site", at: address(1)))
     }
+
+    /// Before IKE_AUTH it may be anybody's of those.
+    @Test("one that is ended takes no peer along that has only begun, and means another")
+    func endedBeforeThePeerIsKnown() {
+        let dialogue = dialogue(other: ([first], anywhere), meant: ([first], anywhere))
+        dialogue.begin(dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        for name in ["other", "site"] {
+            dialogue.handle(.terminate(connection: name, child: nil), at: dialogue.right)
+        }
+        dialogue.settle()
+        #expect(isUp(dialogue))
+    }
 }

@@ -79,4 +79,28 @@ struct DeletionTests {
         #expect(left.present.isEmpty && right.present.isEmpty)
         #expect(left.establishedIKESAs.count == 1 && right.establishedIKESAs.count == 1)
     }
+
+    /// RFC 7296 §2.25: after several minutes of nothing else the two ends no longer agree. One refusal
+    /// that the peer's Delete has settled, and another much later, are no such thing.
+    @Test("refusals far apart, each of them settled, end no IKE SA")
+    func refusalsFarApart() throws {
+        var setup = Setup()
+        setup.livenessInterval = nil
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        let (left, right) = (dialogue.left, dialogue.right)
+        let before = left.establishedIKESAs.map(\.initiatorSPI)
+        for _ in 0..<3 {
+            let spi = try #require(left.active["net"])
+            dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: left)
+            dialogue.handle(.terminate(connection: "site", child: "net"), at: right)
+            dialogue.settle()
+            #expect(left.present.isEmpty && right.present.isEmpty)
+            dialogue.begin(right)
+            dialogue.settle()
+            dialogue.advance(by: .seconds(400))
+            #expect(dialogue.agree())
+        }
+        #expect(left.establishedIKESAs.map(\.initiatorSPI) == before)
+    }
 }

@@ -127,6 +127,27 @@ struct RedirectTests {
         #expect(dialogue.right.count { if case .ikeSAClosed = $0 { true } else { false } } == 1)
     }
 
+    @Test("within a session: what is being made there goes along")
+    func activeSessionAmidAnExchange() {
+        var near = Setup()
+        near.redirection.follows = true
+        near.children = [
+            "net": ("10.1.0.0/16", "10.2.0.0/16"), "lab": ("10.3.0.0/16", "10.4.0.0/16"),
+        ]
+        var far = near.mirrored
+        let dialogue = Dialogue(near, far)
+        dialogue.initiate()
+        dialogue.begin(dialogue.left, "lab")
+        let request = dialogue.left.outbox
+        dialogue.left.outbox = []
+        far.redirection.target = .address(elsewhere)
+        dialogue.configure(dialogue.right, far)
+        dialogue.settle()
+        for datagram in request { dialogue.deliver(datagram, to: dialogue.right) }
+        dialogue.settle()
+        #expect(dialogue.left.redirections.map(\.children) == [["lab", "net"]])
+    }
+
     @Test("the responder of the session cannot be sent anywhere")
     func onlyTheInitiator() {
         var near = Setup()

@@ -47,6 +47,8 @@ final class Established {
     var isResumed = false
     /// Since when the peer has answered nothing but TEMPORARY_FAILURE (RFC 7296 §2.25).
     var refusedSince: Instant?
+    /// When it did so last: what it refuses a long time after is another matter.
+    var lastRefusal: Instant?
 
     /// Whether another IKE SA has the children, or is about to get them.
     var isReplaced: Bool { standing != .current }

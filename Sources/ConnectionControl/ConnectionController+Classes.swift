@@ -38,7 +38,9 @@ extension ConnectionController {
     /// A pair that is new and no successor.
     func noteClasses(_ child: ChildSAInstallation, _ path: TunnelPath, at now: Instant) {
         guard let record = tunnels[path],
-            !record.configuration.carriage.codePointSets.value.isEmpty
+            !record.configuration.carriage.codePointSets.value.isEmpty,
+            // Made in spite of its end: it goes, and nothing is to come beside it.
+            !engine.isEnding(path.tunnel, of: path.connection)
         else { return }
         guard child.codePoints.isEmpty else {
             // That for the rest may have gone while this one was being agreed on.

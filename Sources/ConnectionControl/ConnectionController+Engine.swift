@@ -140,22 +140,10 @@ extension ConnectionController {
         record.quietUntil = .origin
         if record.pairs.count == 1 { record.upSince = now }
         tunnels[path] = record
-        settleAskedForAgain(path)
         timers.cancel(.retry(path))
         for (token, outcome) in requests.established(path) {
             effects.append(.requestEnded(token, outcome))
         }
-    }
-
-    /// A tunnel that was asked for again while it was being ended may be up by then without having gone
-    /// down: neither wish is left.
-    private func settleAskedForAgain(_ path: TunnelPath) {
-        guard let record = tunnels[path], record.isAskedForAgain, record.isUp,
-            !engine.isEnding(path.tunnel, of: path.connection)
-        else { return }
-        tunnels[path]?.isAskedForAgain = false
-        tunnels[path]?.isHeldDown = false
-        tunnels[path]?.classes.isEnding = false
     }
 
     private func activate(_ inboundSPI: SPI, into effects: inout [ControlEffect]) {
@@ -203,7 +191,6 @@ extension ConnectionController {
                 timers.set(.resources(pair.tunnel), at: now + .seconds(1))
             }
             expectClasses(pair.tunnel, within: .seconds(1), at: now)
-            settleAskedForAgain(pair.tunnel)
             return
         }
         wentDown(pair.tunnel, at: now)

@@ -63,8 +63,7 @@ extension ConnectionController {
             tunnels[path]?.keepsResources = true
             timers.set(.resources(path), at: now)
         }
-        // One whose predecessor was gone before it came is as new as any.
-        guard child.replaces.flatMap({ pairs[$0] }) == nil else { return }
+        guard child.replaces == nil else { return }
         tunnels[path]?.underWay.settle(by: PairTraffic(child), isOurs: child.isInitiator)
         noteClasses(child, path, at: now)
     }
@@ -75,8 +74,7 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard let record = tunnels[path], record.isUp, record.keepsResources, !isShuttingDown,
-            !record.classes.isEnding
+        guard let record = tunnels[path], record.isUp, record.keepsResources, !isShuttingDown
         else { return }
         let present = Set(record.pairs.compactMap { pairs[$0]?.traffic.slot })
         let wanted = record.configuration.carriage.resources.value

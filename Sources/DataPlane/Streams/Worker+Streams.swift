@@ -44,6 +44,7 @@ extension Worker {
         guard readiness.isReadable, sender.streams.has(index) else { return }
         // What others cannot take stays in the connection, where nothing of it is lost.
         guard inbound.othersHaveRoom else { return }
+        lastStream = index
         let file = unsafe sender.streams.streams[index].connection.number
         let rest = unsafe sender.streams.streams[index].rest.count
         let count = unsafe read(file, streamBuffer.memory + rest, StreamBuffer.readOctets)

@@ -86,7 +86,7 @@ final class SourcePoll {
     }
 
     private var readyStreams: [(index: Int, readiness: Readiness)] = []
-    private var streamTurn = 0
+    private var firstStream = 0
     /// A device that has packets with a mark, or with none (0).
     struct ReadyDevice {
         var number: UInt16
@@ -223,13 +223,17 @@ final class SourcePoll {
 
     var readyStreamCount: Int { readyStreams.count }
 
-    /// Those that are ready, beginning each round with another: where others can take only so much, the
-    /// first leaves nothing for those behind it.
-    func readyStream(_ index: Int) -> (index: Int, readiness: Readiness) {
-        readyStreams[(index &+ streamTurn) % readyStreams.count]
+    /// Puts those that are ready in the order of their numbers, beginning behind `last`: where others
+    /// can take only so much, each has its turn.
+    func arrangeStreams(after last: Int) {
+        guard readyStreams.count > 1 else { return firstStream = 0 }
+        readyStreams.sort { $0.index < $1.index }
+        firstStream = readyStreams.firstIndex { $0.index > last } ?? 0
     }
 
-    func beginWithNextStream() { streamTurn = (streamTurn &+ 1) & 0xffff }
+    func readyStream(_ index: Int) -> (index: Int, readiness: Readiness) {
+        readyStreams[(index &+ firstStream) % readyStreams.count]
+    }
 
     var readyDeviceCount: Int { readyDevices.count }
     func readyDevice(_ index: Int) -> ReadyDevice { readyDevices[index] }

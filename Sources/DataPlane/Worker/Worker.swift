@@ -21,6 +21,8 @@ struct Worker: ~Copyable {
     private var lastExpiry = Instant.origin
     /// Whether commands were looked for since this round took what others have for this worker.
     private var hasAcknowledged = false
+    /// The connection that was read last.
+    var lastStream = -1
     /// Where other workers put packets for this one.
     let arrivals: [HandOverRing]
     /// Packets given away up to the round before.
@@ -70,11 +72,11 @@ struct Worker: ~Copyable {
             for index in 0..<poll.socketCount where poll.hasErrors(index) {
                 sender.collectErrors(of: poll.socket(index))
             }
+            poll.arrangeStreams(after: lastStream)
             for index in 0..<poll.readyStreamCount {
                 let (stream, readiness) = poll.readyStream(index)
                 serveStream(stream, readiness, at: now)
             }
-            poll.beginWithNextStream()
             for index in 0..<poll.readyDeviceCount {
                 readDevice(poll.readyDevice(index), at: now)
             }

@@ -115,6 +115,9 @@ extension NetworkConfiguration {
 
     // MARK: Changes
 
+    /// As often a rule is looked for that is there and is not shown.
+    private static let listTries = 20
+
     private func add(
         _ rule: RoutingRule,
         beside present: Set<RoutingRule>,
@@ -126,9 +129,9 @@ extension NetworkConfiguration {
             // What a new rule leaves open, the kernel compares with nothing: a wider one is to it the
             // narrower one that stands there.
             var inTheWay = present.filter { $0.hasPlace(of: rule) }
-            if inTheWay.isEmpty {
-                // It was not shown: the kernel lists rules by their number in the list, so that one that
-                // somebody takes away meanwhile hides another.
+            // It was not shown: the kernel lists rules by their number in the list, so that one that
+            // somebody takes away meanwhile hides another.
+            for _ in 0..<NetworkConfiguration.listTries where inTheWay.isEmpty {
                 let shown = try ownRules()
                 if shown.contains(rule) { return false }
                 inTheWay = Set(shown.filter { $0.hasPlace(of: rule) })

@@ -224,6 +224,30 @@ struct ClassPairsTests {
         #expect(used(network.left) == ["", "ef"])
     }
 
+    @Test("a tunnel that was ended before it was there gets no class, and stays down")
+    func upAndDownAtOnce() throws {
+        let network = try Network(
+            left: Self.tunnels(1, 2, "start: by-hand", "sa-per-dscp: [ef]") + [
+                "lab: {local: 10.3.0.0/16, remote: 10.4.0.0/16, start: by-hand}"
+            ],
+            right: Self.tunnels(2, 1, "sa-per-dscp: [ef]") + [
+                "lab: {local: 10.4.0.0/16, remote: 10.3.0.0/16}"
+            ]
+        )
+        network.start()
+        _ = network.bringUp("lab", at: network.left)
+        let tokens = [900, 901].map { RequestToken(rawValue: $0) }
+        for event in [
+            ControlEvent.bringUp(tokens[0], connection: "site", tunnel: "net"),
+            .takeDown(tokens[1], connection: "site", tunnel: "net"),
+        ] {
+            network.left.handle(event, at: network.now)
+        }
+        network.advance(by: .seconds(30))
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+        #expect(network.passes("lab"))
+    }
+
     @Test("a tunnel that is down for a while has its classes again")
     func silence() throws {
         let network = try network()

@@ -383,5 +383,11 @@ struct FurtherPairsTests {
         network.advance(by: .seconds(30))
         #expect(network.left.outcomes[down] == .done("site/net is down"))
         #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+        // What was ended, though it was down, comes up with all of them.
+        let again = network.takeDown(at: network.left)
+        #expect(network.left.outcomes[again] == .done("already down"))
+        _ = network.bringUp(at: network.left)
+        network.advance(by: .seconds(5))
+        #expect(network.left.pairs().count == 3 && network.right.pairs().count == 3)
     }
 }

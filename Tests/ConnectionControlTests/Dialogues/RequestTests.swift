@@ -346,4 +346,23 @@ struct RequestTests {
         #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
         #expect(network.passes("lab"))
     }
+
+    /// What lingers of before a rekeying goes at the same moment.
+    @Test("what is asked for again while it is being ended soon after a rekeying comes back")
+    func upWhileGoingDownAfterRekeying() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        let old = try #require(network.left.pairs().first?.outbound)
+        network.handle(.packetPath(.softLifetimeReached(old)), at: network.left)
+        #expect(network.left.pairs().count == 2)
+        network.isConnected = false
+        let down = network.takeDown(at: network.left)
+        let up = network.bringUp(at: network.left)
+        network.isConnected = true
+        network.advance(by: .seconds(4))
+        #expect(network.left.outcomes[down] == .done("site/net is down"))
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+        #expect(network.passes())
+    }
 }

@@ -27,7 +27,7 @@ struct OppositePolicies {
     init(_ policies: [TrafficPolicy]) {
         let others = Search(policies) { $0.action != .prohibit }
         let loose = Search(policies) {
-            $0.action == .bypass && RuleSequence.expressible($0) == nil
+            $0.action == .bypass && $0.rulePorts == nil
         }
         var runs:
             [(places: Range<Int>, passing: Set<Int>, inexact: Set<Int>, sparesTunnels: Bool)] =

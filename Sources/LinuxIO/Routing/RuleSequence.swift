@@ -65,14 +65,14 @@ struct RuleSequence {
         var place = places.lowerBound
         while place < places.upperBound {
             guard let run = runs.first(where: { $0.places.contains(place) }) else {
-                if let ports = RuleSequence.expressible(policies[place]) {
+                if let ports = policies[place].rulePorts {
                     rules.append(matching(policies[place], ports, action(policies[place])))
                 }
                 place += 1
                 continue
             }
             let end = min(run.places.upperBound, places.upperBound)
-            let discarded = policies[place..<end].filter { RuleSequence.expressible($0) != nil }
+            let discarded = policies[place..<end].filter { $0.rulePorts != nil }
             appendDiscarding(discarded, run)
             place = end
         }
@@ -103,11 +103,11 @@ struct RuleSequence {
         for bypass in run.inexact { rules.append(matching(bypass, (.any, .any), onward)) }
         for bypass in bypasses {
             // The answers, on their way to a host inside.
-            let ports = RuleSequence.expressible(bypass) ?? (.any, .any)
+            let ports = bypass.rulePorts ?? (.any, .any)
             rules.append(matching(bypass.reversed, (ports.remote, ports.local), onward))
         }
         for policy in discarded {
-            guard let ports = RuleSequence.expressible(policy) else { continue }
+            guard let ports = policy.rulePorts else { continue }
             if policy.local.length == 0 {
                 // From any address: from that of IKE and ESP as well.
                 var here = matching(policy, ports, onward)
@@ -121,7 +121,7 @@ struct RuleSequence {
 
     private mutating func appendHint(_ policy: TrafficPolicy) {
         guard policy.action == .protect, policy.preferredSource != nil, policy.local.length > 0,
-            let ports = RuleSequence.expressible(policy)
+            let ports = policy.rulePorts
         else { return }
         var hint = next(.lookup(table: plan.table))
         hint.inputInterface = "lo"
@@ -174,26 +174,5 @@ struct RuleSequence {
         case .bypass: around
         case .prohibit: .prohibit
         }
-    }
-
-    /// The ports that a rule can match, or nil when no rule can stand for the policy.
-    ///
-    /// The kernel's rules know ports 1 to 65534, and no ICMP types. Where they cannot be exact, a
-    /// protect policy takes in more, and the others are left to the guard and to the packet path,
-    /// which are: nothing passes in clear that should not.
-    static func expressible(
-        _ policy: TrafficPolicy
-    ) -> (local: PortRange, remote: PortRange)? {
-        if policy.localPorts.isAny, policy.remotePorts.isAny { return (.any, .any) }
-        let hasPorts = [6, 17, 33, 132, 136].contains(policy.ipProtocol)
-        guard hasPorts, !policy.localPorts.isOpaque, !policy.remotePorts.isOpaque,
-            let local = clamped(policy.localPorts), let remote = clamped(policy.remotePorts)
-        else { return policy.action == .protect ? (.any, .any) : nil }
-        return (local, remote)
-    }
-
-    private static func clamped(_ ports: PortRange) -> PortRange? {
-        if ports.isAny { return .any }
-        return PortRange(max(ports.lower, 1), through: min(ports.upper, 65_534))
     }
 }

@@ -83,7 +83,7 @@ def tunnel_case(lab, tunnel, initiator):
         expect_suite(lab_peer, tunnel)
         ping_both_ways(lab, tunnel, lab_peer)
         for version in tunnel.inner:
-            lab.guest.ping(lab_peer.site.inner[version], LEFT.inner[version])
+            lab.guest.expect_ping(lab_peer.site.inner[version], LEFT.inner[version])
     kind = "esp-in-udp" if tunnel.encapsulation == "udp" else "esp"
     expect(capture.of(kind), f"no {kind} on the wire: {capture.counts()}")
     expect(not capture.unprotected(), f"in clear on the wire: {capture.unprotected()[:5]}")
@@ -136,7 +136,7 @@ def sizes_of_pings(lab, peer, from_guest):
         for size in (16, 56, 500, 1200):
             expect_ping(lab.network.left, LEFT.inner[4], peer.site.inner[4], size=size)
             if from_guest:
-                lab.guest.ping(peer.site.inner[4], LEFT.inner[4], size=size)
+                lab.guest.expect_ping(peer.site.inner[4], LEFT.inner[4], size=size)
     transfer(lab, LEFT.inner[4], peer.site.inner[4])
     expect(not capture.unprotected(), f"in clear on the wire: {capture.unprotected()[:5]}")
     return [{frame.ip_length for frame in capture.of("esp", outgoing=outgoing)}
@@ -209,7 +209,7 @@ def carriage_case(lab, protocol, mode, version, suite, initiator="left", encapsu
         expect(agreed["mode"].lower() == mode and agreed["protocol"].lower() == protocol,
                f"the peer says {agreed['protocol']} in {agreed['mode']} mode")
         expect_ping(lab.network.left, own[version], other[version])
-        lab.guest.ping(other[version], own[version])
+        lab.guest.expect_ping(other[version], own[version])
         transfer(lab, own[version], other[version])
     kind = "ah" if protocol == "ah" else "esp-in-udp" if encapsulation == "udp" else "esp"
     expect(capture.of(kind), f"no {kind} on the wire: {capture.counts()}")

@@ -185,7 +185,7 @@ class Association:
                     may_be_cut=True)
 
     def guest_pings(self, size=56, count=2):
-        self.lab.guest.ping(self.target, self.source, count, size, "-M dont")
+        self.lab.guest.expect_ping(self.target, self.source, count, size, may_be_cut=True)
 
     def kernel_counts(self):
         """Packets by SPI, as the kernel counts."""

@@ -45,17 +45,20 @@ def spare_address(lab, side):
 
 
 def move(lab, side, back=False):
-    """The end has another address from one moment to the next, as after a change of networks."""
+    """The end has another address from one moment to the next, as after a change of networks. One
+    program does it all: with a pause between, the end would go on by IPv6, which the peer told it of."""
     namespace, site = ((lab.network.left, LEFT) if side == "left" else (lab.network.right, RIGHT))
     old, new = site.outer[4], NEW[side]
     if back:
         old, new = new, old
     router = (ROUTER_LEFT if side == "left" else ROUTER_RIGHT)[4]
-    namespace.ip("addr", "add", f"{new}/24", "dev", "wan")
-    namespace.ip("addr", "del", f"{old}/24", "dev", "wan")
-    # The first address of a link takes its secondaries and the routes by it away.
-    namespace.run("ip", "addr", "add", f"{new}/24", "dev", "wan", check=False)
-    namespace.run("ip", "route", "replace", "default", "via", router)
+    # Else the first address of a link takes its secondaries and the routes by it away.
+    namespace.sysctl(**{"net.ipv4.conf.wan.promote_secondaries": 1})
+    namespace.run("sh", "-c", f"""ip -batch - <<'END'
+addr add {new}/24 dev wan
+addr del {old}/24 dev wan
+route replace default via {router}
+END""")
 
 
 def connected(lab, initiator, mobike="yes"):

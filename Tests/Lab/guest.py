@@ -8,7 +8,7 @@ import signal
 import socket
 
 from Tests.Lab.network import GUEST, ROUTER_RIGHT
-from Tests.Lab.processes import Background, Failure, run, wait_until
+from Tests.Lab.processes import Background, Failure, expect, run, wait_until
 from Tests.Lab.strongswan import CHARON, PLUGINS, SETTINGS, StrongSwan
 from Tests.Lab.vici import Vici
 
@@ -71,21 +71,28 @@ class Guest:
         except OSError:
             return False
 
+    def ask(self, request, seconds):
+        """What the guest's first process answers."""
+        with self.connect(AGENT_PORT, seconds) as stream, stream.makefile("rw") as lines:
+            lines.write(json.dumps(request) + "\n")
+            lines.flush()
+            return json.loads(lines.readline())
+
     def run(self, command, seconds=30.0):
         """Runs a shell command in the guest and returns its output; it must succeed."""
-        with self.connect(AGENT_PORT, seconds) as stream, stream.makefile("rw") as lines:
-            lines.write(json.dumps({"run": command}) + "\n")
-            lines.flush()
-            answer = json.loads(lines.readline())
+        answer = self.ask({"run": command}, seconds)
         if answer["status"] != 0:
             raise Failure(f"guest: {command}: status {answer['status']}\n{answer['output']}")
         return answer["output"]
 
-    def ping(self, source, target, count=2, size=56, options=""):
-        """Sends echo requests one after another; each must be answered. A `ping` that had an answer
-        before would give up on its last after an instant, on a busy machine too early."""
-        self.run(f"for each in $(seq {count}); do "
-                 f"ping -n -c 1 -W 5 -s {size} {options} -I {source} {target} || exit 1; done")
+    def expect_ping(self, source, target, count=2, size=56, may_be_cut=None):
+        """Sends echo requests from the guest; each must be answered. The guest's `ping` is no judge: on
+        a busy machine it misses answers that the guest's kernel has counted."""
+        options = {"source": source, "target": target, "count": count, "size": size, "wait": 5.0,
+                   "may_be_cut": may_be_cut}
+        answered = self.ask({"echo": options}, 30.0)["answered"]
+        expect(answered == count,
+               f"guest: ping {source} → {target}: {answered} of {count} answered")
 
     def close(self):
         self.process.stop(signal.SIGKILL)

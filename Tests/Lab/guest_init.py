@@ -1,7 +1,8 @@
 """The first process of a guest kernel: prepares it, then runs what the host sends over TCP.
 
-A request is one line of JSON, {"run": "shell command"}; the answer one line, {"status", "output"}.
-Everything of the host's file system is there to read; /run and /tmp are the guest's own.
+A request is one line of JSON, {"run": "shell command"}, answered by {"status", "output"}, or
+{"echo": arguments of `ping`}, answered by {"answered": number}. Everything of the host's file system
+is there to read; /run and /tmp are the guest's own.
 """
 
 import json
@@ -9,6 +10,11 @@ import os
 import socket
 import subprocess
 import sys
+
+# Before /tmp is the guest's own: this may stand below it.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from Tests.Lab.echo import ping
 
 MODULES = ("ipv6 xfrm_user esp4 esp6 xfrm4_tunnel xfrm6_tunnel gcm ghash-generic ctr cbc authenc "
            "authencesn ipcomp ipcomp6 deflate echainiv seqiv sha256_generic sha512_generic chacha20poly1305 ah4 ah6 cmac xcbc")
@@ -52,6 +58,19 @@ def prepare():
     return options["lab_outer4"], int(options["lab_port"])
 
 
+class Here:
+    """The guest's own network, as a namespace."""
+
+    socket = staticmethod(socket.socket)
+
+
+def answer(request):
+    if "echo" in request:
+        return {"answered": ping(Here, **request["echo"])}
+    status, output = shell(request["run"])
+    return {"status": status, "output": output}
+
+
 def serve(address, port):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,8 +80,7 @@ def serve(address, port):
         stream, _ = listener.accept()
         with stream, stream.makefile("rw") as lines:
             request = json.loads(lines.readline())
-            status, output = shell(request["run"])
-            lines.write(json.dumps({"status": status, "output": output}) + "\n")
+            lines.write(json.dumps(answer(request)) + "\n")
 
 
 if __name__ == "__main__":

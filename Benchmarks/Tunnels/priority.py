@@ -23,27 +23,39 @@ TRAFFIC = ["traffic:", f"  rate: {LIMIT}Mbit", "  classes:",
 def priority(network, folder, program):
     """(median, 99th percentile) in microseconds of a ping in the class that goes first, and what the
     other class got, in Gbit/s on the link."""
+    return _beside_bulk(network, folder, program, OFFERED, TRAFFIC)
+
+
+def beside_the_same(network, folder, program):
+    """(median, 99th percentile) in microseconds of a ping beside as much as the limit lets through, without
+    a limit and so without a queue: what all the programs of the measurement cost each other on the
+    processors that they share."""
+    median, late, _ = _beside_bulk(network, folder, program, LIMIT, ())
+    return median, late
+
+
+def _beside_bulk(network, folder, program, offered, traffic):
     pair = Pair("cygnet")
     running = []
     try:
-        pair.start(network, folder, BASE, lambda site, other: {"tunnel": TRAFFIC})
+        pair.start(network, folder, BASE, lambda site, other: {"tunnel": traffic})
         ping(network.left, LEFT.inner[4], RIGHT.inner[4], count=3)
         cut_before_link(network, False)
         running.append(Background(network.right.command(
             program, "receive", RIGHT.inner[4], str(PORT), str(SECONDS)), os.devnull))
         time.sleep(0.2)
         sender = Background(network.left.command(
-            program, "send", RIGHT.inner[4], str(PORT), str(OFFERED * MEGABIT // 8 // OCTETS),
+            program, "send", RIGHT.inner[4], str(PORT), str(offered * MEGABIT // 8 // OCTETS),
             str(SECONDS), str(OCTETS), str(SEGMENTS)), os.devnull)
         running.append(sender)
         time.sleep(1)
-        begun, before = time.monotonic(), _sent(pair)
+        begun, before = time.monotonic(), _sent(pair) if traffic else 0
         median, late = delays(network, "-Q", EXPEDITED)
-        bits = (_sent(pair) - before) * 8
+        bits = (_sent(pair) - before) * 8 if traffic else None
         lasted = time.monotonic() - begun
         if not sender.is_running():
             raise Failure("the other class fell silent before the pings were over")
-        return median, late, bits / lasted / 1e9
+        return median, late, bits and bits / lasted / 1e9
     finally:
         for one in running:
             one.stop()

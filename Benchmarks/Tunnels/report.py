@@ -31,11 +31,13 @@ def measurements(rounds):
     for course in rounds.courses:
         yield line(f"tcp-{course.name}-beside-one-stream", course.name, "Gbit/s", "cygnet", "tcp",
                    streams=course.streams)
-    for benchmark, other in (("priority-ping-beside-idle", "ping"),
-                             ("priority-ping-99th-beside-idle", "ping-99th")):
-        what = "priority" if other == "ping" else "priority-99th"
-        yield line(benchmark, what, "µs", "cygnet", other, digits=1, limit="1 Gbit/s",
-                   offered="2 Gbit/s", bulk=round(rounds.median("priority-bulk", "cygnet"), 3))
+    for name, what, late in (("idle", "ping", "ping-99th"),
+                             ("same-load", "same-load", "same-load-99th")):
+        for benchmark, measured, other in (("priority-ping", "priority", what),
+                                           ("priority-ping-99th", "priority-99th", late)):
+            yield line(f"{benchmark}-beside-{name}", measured, "µs", "cygnet", other, digits=1,
+                       limit="1 Gbit/s", offered="2 Gbit/s",
+                       bulk=round(rounds.median("priority-bulk", "cygnet"), 3))
     yield line("gateway-cpu-per-segment", "cpu", "ns", "pump" if "pump" in KINDS else "cygnet",
                digits=1, segmentBytes=SEGMENT)
 

@@ -7,7 +7,7 @@ from Benchmarks.Tunnels.courses import BASE, COURSES
 from Benchmarks.Tunnels.delays import delays
 from Benchmarks.Tunnels import pump
 from Benchmarks.Tunnels.pairs import Pair
-from Benchmarks.Tunnels.priority import priority
+from Benchmarks.Tunnels.priority import beside_the_same, priority
 from Benchmarks.Tunnels.small_packets import build, small_packets
 from Benchmarks.Tunnels.transfer import cut_before_link, transfer
 from Tests.Lab.capture import Capture
@@ -110,8 +110,12 @@ class Rounds:
         self.add("priority", "cygnet", median)
         self.add("priority-99th", "cygnet", late)
         self.add("priority-bulk", "cygnet", bulk)
+        median_of_same, late_of_same = beside_the_same(network, self.folder, program)
+        self.add("same-load", "cygnet", median_of_same)
+        self.add("same-load-99th", "cygnet", late_of_same)
         self.say(f"  priority: ping {median:.0f} µs (99th percentile {late:.0f}) beside "
-                 f"{bulk:.2f} Gbit/s")
+                 f"{bulk:.2f} Gbit/s; beside as much without a limit {median_of_same:.0f} "
+                 f"({late_of_same:.0f})")
 
     def _check_the_wire(self, network):
         """A short transfer under a capture: only IKE and ESP, and no datagram above the MTU."""

@@ -6,21 +6,23 @@
 // Packets are short: a window of 2 KiB and small tables are cleared quickly for each, and Linux has no larger
 // window (crypto/deflate). What comes may use one of 32 KiB.
 enum { WINDOW_BITS = 11, MEMORY_LEVEL = 5, LARGEST_WINDOW_BITS = 15 };
-/// More than both streams ask for: 26 KiB to compress, 40 KiB to decompress.
-enum { ARENA_OCTETS = 96 << 10 };
+/// How much the streams ask for is the library's affair: zlib takes 26 KiB to compress and 40 KiB to
+/// decompress, of these the window with the first packet that needs it; other makes take several times that.
+enum { LEAST_ARENA = 32 << 10, LARGEST_ARENA = 8 << 20, LATE_WINDOW = 36 << 10 };
 
 struct cygnet_packet_deflate {
     z_stream compressor;
     z_stream decompressor;
+    size_t room;
     size_t used;
-    _Alignas(16) unsigned char arena[ARENA_OCTETS];
+    _Alignas(16) unsigned char arena[];
 };
 
 /// Memory that is never given back before all of it is: nothing is taken for a packet.
 static voidpf take(voidpf opaque, uInt items, uInt size) {
     struct cygnet_packet_deflate *streams = opaque;
     size_t octets = ((size_t)items * size + 15) & ~(size_t)15;
-    if (octets > ARENA_OCTETS - streams->used) {
+    if (octets > streams->room - streams->used) {
         return Z_NULL;
     }
     unsigned char *memory = streams->arena + streams->used;
@@ -38,20 +40,33 @@ static void prepare(z_stream *stream, struct cygnet_packet_deflate *streams) {
     stream->opaque = streams;
 }
 
-struct cygnet_packet_deflate *cygnet_packet_deflate_create(void) {
-    struct cygnet_packet_deflate *streams = calloc(1, sizeof *streams);
+/// Null where so many octets are not there, or not enough.
+static struct cygnet_packet_deflate *create_within(size_t room) {
+    struct cygnet_packet_deflate *streams = calloc(1, sizeof *streams + room);
     if (streams == NULL) {
         return NULL;
     }
+    streams->room = room;
     prepare(&streams->compressor, streams);
     prepare(&streams->decompressor, streams);
     if (deflateInit2(&streams->compressor, Z_BEST_SPEED, Z_DEFLATED, -WINDOW_BITS, MEMORY_LEVEL,
             Z_DEFAULT_STRATEGY) != Z_OK
-        || inflateInit2(&streams->decompressor, -LARGEST_WINDOW_BITS) != Z_OK) {
+        || inflateInit2(&streams->decompressor, -LARGEST_WINDOW_BITS) != Z_OK
+        || streams->room - streams->used < LATE_WINDOW) {
         free(streams);
         return NULL;
     }
     return streams;
+}
+
+struct cygnet_packet_deflate *cygnet_packet_deflate_create(void) {
+    for (size_t room = LEAST_ARENA; room <= LARGEST_ARENA; room *= 2) {
+        struct cygnet_packet_deflate *streams = create_within(room);
+        if (streams != NULL) {
+            return streams;
+        }
+    }
+    return NULL;
 }
 
 void cygnet_packet_deflate_free(struct cygnet_packet_deflate *streams) {

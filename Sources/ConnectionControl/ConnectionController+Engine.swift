@@ -290,6 +290,9 @@ extension ConnectionController {
                 let path = TunnelPath(connection: connection, tunnel: child)
                 resourcesAreExhausted(path)
                 classesAreRefused(path)
+                // What the peer counts is not there at this end, or not yet again.
+                guard let record = tunnels[path], record.isInitiating, !record.isUp else { return }
+                failed(path, .enough(path), at: now, into: &effects)
             }
         case .refused(let failure):
             connections[connection]?.failure = RecordedFailure(failure: failure, at: now)
@@ -325,6 +328,16 @@ extension NegotiationFailure {
             subject: .connection,
             explanation: "the peer no longer answered, and its IKE SA was closed",
             remedy: "see whether the peer runs and whether UDP reaches it"
+        )
+    }
+
+    /// TS_MAX_QUEUE (RFC 9611) for the first pair.
+    fileprivate static func enough(_ path: TunnelPath) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .resources,
+            explanation: "the peer has as many Child SAs of \(path) as it wants "
+                + "(TS_MAX_QUEUE), though this end has none",
+            remedy: "raise resources at the peer, or see that it ends those that are left over"
         )
     }
 

@@ -63,7 +63,8 @@ extension ConnectionController {
             tunnels[path]?.keepsResources = true
             timers.set(.resources(path), at: now)
         }
-        guard child.replaces == nil else { return }
+        // What follows one that has expired meanwhile is as new.
+        guard child.replaces.map({ pairs[$0] == nil }) ?? true else { return }
         tunnels[path]?.underWay.settle(by: PairTraffic(child), isOurs: child.isInitiator)
         noteClasses(child, path, at: now)
     }

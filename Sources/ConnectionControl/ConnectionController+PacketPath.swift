@@ -61,6 +61,10 @@ extension ConnectionController {
         if isShuttingDown { return }
         // Nobody would make an SA for it.
         if isManual(path) { return effects.append(.packetPath(.dropHeldPackets(policy))) }
+        // A further pair would keep it; the next packet finds it down, and brings it up again.
+        if record.isUp, record.isHeldDown, engine.isEnding(path.tunnel, of: path.connection) {
+            return effects.append(.packetPath(.dropHeldFlow(policy, packet)))
+        }
         let isComing = record.isInitiating && record.hasPairsByPacket && isJoinable(path)
         if record.isUp || isComing { return extend(path, for: packet, at: now, into: &effects) }
         if record.standby == .clear {

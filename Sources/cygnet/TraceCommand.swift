@@ -100,7 +100,11 @@ struct TraceCommand: ParsableCommand {
             CommandOutput.complain("\(error)")
             throw ExitCode.failure
         }
-        guard let last else { return output.close() }
+        guard let last else {
+            output.close()
+            if output.failure != nil { throw ExitCode.failure }
+            return
+        }
         if output.hasBegun { output.close() } else { output.files?.discard() }
         if case .failed(let failure) = last {
             for line in FailureText(failure).lines { CommandOutput.complain(line) }

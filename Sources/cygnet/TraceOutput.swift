@@ -14,6 +14,8 @@ struct TraceOutput {
     var files: TraceFiles?
     /// Whether the gateway has agreed.
     private(set) var hasBegun = false
+    /// Why what came could not be written; then it is over.
+    private(set) var failure: WriteFailure?
     private var shown = 0
     private var beyondRate = 0
     private var lost = 0
@@ -54,13 +56,23 @@ struct TraceOutput {
         files?.take(keys: report.keys)
         beyondRate = report.beyondRate
         lost = report.lost
-        if !text.isEmpty { FileHandle.standardOutput.write(Data(text.utf8)) }
-        files?.write()
+        do throws(WriteFailure) {
+            if !text.isEmpty {
+                try WriteFailure.watch("standard output") {
+                    try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+                }
+            }
+            try files?.write()
+        } catch {
+            failure = error
+            return false
+        }
         return !isComplete || files != nil && !isOver
     }
 
     /// Says what was written, and what was not shown.
     func close() {
+        if let failure { CommandOutput.complain("\(failure)") }
         files?.close()
         if beyondRate > 0 {
             CommandOutput.complain(
@@ -71,6 +83,26 @@ struct TraceOutput {
             CommandOutput.complain(
                 "\(lost) more packets were not shown: they came faster than they were read"
             )
+        }
+    }
+}
+
+/// What a trace has shown has no room, or its file is gone.
+struct WriteFailure: Error, CustomStringConvertible {
+    let place: String
+    let reason: String
+
+    var description: String {
+        "cannot write to \(place): \(reason)\n"
+            + "hint: what came before is there; make room, or write elsewhere"
+    }
+
+    static func watch(_ place: String, _ body: () throws -> Void) throws(WriteFailure) {
+        do {
+            try body()
+        } catch {
+            let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error ?? error
+            throw WriteFailure(place: place, reason: cause.localizedDescription)
         }
     }
 }
@@ -118,7 +150,13 @@ struct TraceFiles {
         self.keysName = keysName
         capture = TraceCapture(snapLength: snapLength)
         pending = capture.header
-        write()
+        do throws(WriteFailure) {
+            try write()
+        } catch {
+            discard()
+            CommandOutput.complain("\(error)")
+            throw ExitCode.failure
+        }
     }
 
     mutating func take(_ entry: TraceEntry) {
@@ -129,10 +167,14 @@ struct TraceFiles {
         pendingKeys += lines.map { $0 + "\n" }.joined()
     }
 
-    mutating func write() {
-        if !pending.isEmpty { packets.write(Data(pending)) }
+    mutating func write() throws(WriteFailure) {
+        if !pending.isEmpty {
+            try WriteFailure.watch(name) { try packets.write(contentsOf: Data(pending)) }
+        }
         pending = []
-        if !pendingKeys.isEmpty { keys?.write(Data(pendingKeys.utf8)) }
+        if let keys, let keysName, !pendingKeys.isEmpty {
+            try WriteFailure.watch(keysName) { try keys.write(contentsOf: Data(pendingKeys.utf8)) }
+        }
         pendingKeys = ""
     }
 

@@ -57,6 +57,23 @@ struct TraceRingTests {
         #expect(ring.next() == nil && ring.lostRecords == 101 - Int(kept))
     }
 
+    @Test func aLookTakesNoMoreOctetsThanFitIntoOneAnswer() {
+        let rings = [TraceRing(octets: 1 << 20), TraceRing(octets: 1 << 20)]
+        for ring in rings {
+            for sequence in 0..<20 as Range<UInt64> {
+                put(ring, sequence, [UInt8](repeating: 0, count: 30_000))
+            }
+        }
+        let trace = PacketTrace(identifier: 1, rings: rings)
+        var looks: [[Int]] = []
+        repeat {
+            var taken = [0, 0]
+            trace.take(limit: 512, octets: 200_000) { worker, _ in taken[worker] += 1 }
+            looks.append(taken)
+        } while looks.last != [0, 0] && looks.count < 100
+        #expect(looks == [[4, 4], [4, 4], [4, 4], [4, 4], [4, 4], [0, 0]])
+    }
+
     @Test func oneThreadPutsWhileAnotherTakes() {
         let ring = TraceRing(octets: 1 << 14)
         let count: UInt64 = 20_000

@@ -32,6 +32,7 @@ def register(table):
     table.add("trace/capture-of-drops", capture_of_drops)
     table.add("trace/capture-files", capture_files)
     table.add("trace/pipe-closes", pipe_closes)
+    table.add("trace/full-disk", full_disk)
     table.add("trace/conditions", conditions)
     table.add("trace/several-at-once", several)
     table.add("trace/slow-reader", slow_reader)
@@ -321,6 +322,35 @@ def capture_files(lab):
     expect(os.path.islink(file) and os.path.getsize(target) == size, "the link was followed")
     status, text = status_of(*command, "--with-keys", file)
     expect(status == 64, f"both in one file: {status} {text}")
+
+
+def full_disk(lab):
+    """Neither a file nor standard output has room: it says so and ends, and what was written stays."""
+    up(lab)
+    room = os.path.join(lab.left.folder, "little")
+    os.makedirs(room, exist_ok=True)
+    file = os.path.join(room, "packets.pcapng")
+    words = [lab.left.program, "trace", "--seconds", "10", "--socket", lab.left.socket]
+    mounted = f"mount -t tmpfs -o size=16k none {room} && "
+    commands = {
+        file: ["unshare", "-m", "sh", "-c", mounted + f'"$@" --capture {file}; '
+               f"status=$?; stat -c 'left %s' {file}; exit $status", "sh", *words],
+        "standard output": ["sh", "-c", 'exec "$@" >/dev/full', "sh", *words],
+    }
+    for place, command in commands.items():
+        log = os.path.join(lab.left.folder, f"full-{len(place)}.log")
+        before = lab.left.read_log().count("a trace of packets begins")
+        trace = Background(lab.left.namespace.command(*command), log)
+        wait_until(lambda: lab.left.read_log().count("a trace of packets begins") > before,
+                   "the trace")
+        ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], count=20, size=1000)
+        wait_until(lambda: not trace.is_running(), "its end")
+        text = trace.output()
+        expect(trace.process.returncode == 1, f"status {trace.process.returncode}: {text}")
+        expect(f"cannot write to {place}: " in text and "No space left" in text
+               and "hint: " in text, f"it said {text}")
+        sizes = [int(size) for size in re.findall(r"^left (\d+)$", text, re.M)]
+        expect(place != file or sizes and 4096 <= sizes[0] <= 16384, f"left in the file: {sizes}")
 
 
 def pipe_closes(lab):

@@ -11,13 +11,20 @@ package final class PacketTrace {
         self.rings = rings
     }
 
-    /// Takes up to `limit` records out, of each worker in the order of its decisions.
-    package func take(limit: Int, _ use: (_ worker: Int, TraceRing.Entry) -> Void) {
+    /// Takes up to `limit` records out, of each worker in the order of its decisions, and no more of a
+    /// worker once its share of `octets` of packets is reached.
+    package func take(
+        limit: Int,
+        octets: Int,
+        _ use: (_ worker: Int, TraceRing.Entry) -> Void
+    ) {
         for (worker, ring) in rings.enumerated() {
             var left = limit / rings.count
-            while left > 0, let entry = ring.next() {
+            var octetsLeft = octets / rings.count
+            while left > 0, octetsLeft > 0, let entry = ring.next() {
                 use(worker, entry)
                 left -= 1
+                octetsLeft -= entry.octets.count
             }
         }
     }

@@ -33,6 +33,9 @@ extension GatewayDaemon {
     private static let traceInterval = Duration.milliseconds(50)
     /// Records of one trace a look: control has other things to do.
     private static let recordsALook = 512
+    /// Octets of packets of one trace a look, with up to one packet more of each worker: in Base64 they
+    /// must fit into one answer.
+    private static let octetsALook = 4 << 20
     /// Pairs whose keys are told at one look: of all that a gateway may have they would be no answer
     /// that a client takes.
     private static let keysALook = 5000
@@ -101,7 +104,10 @@ extension GatewayDaemon {
             // What a client does not take waits in the ring, and what has no room there is counted.
             guard management.keepsUp(token) else { continue }
             var entries: [TraceEntry] = []
-            trace.take(limit: GatewayDaemon.recordsALook) { worker, entry in
+            trace.take(
+                limit: GatewayDaemon.recordsALook,
+                octets: GatewayDaemon.octetsALook
+            ) { worker, entry in
                 entries.append(translation.entry(entry, worker: worker))
             }
             let missed = [trace.beyondRate, trace.lost]

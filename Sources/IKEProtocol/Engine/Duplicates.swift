@@ -95,8 +95,8 @@ extension IKEEngine {
         for case .createChild(let initiation) in oldState.tasks {
             enqueue(.createChild(initiation), of: new, at: now)
         }
-        // What is not wanted any more goes here, and is not in the other's care.
-        oldState.tasks.removeAll { if case .deleteChild = $0 { false } else { true } }
+        // All else is about the old one itself, which may have to stay.
+        oldState.tasks.removeAll { if case .createChild = $0 { true } else { false } }
     }
 
     /// What the others do or make that have their part in replacing an IKE SA.

@@ -158,6 +158,8 @@ extension IKEEngine {
     func leaveStreams(of sa: IKESA) {
         if let attempt = sa.stream?.attempt, streamAttempts[attempt] == sa.localSPI {
             streamAttempts[attempt] = nil
+            // Shared with whatever replaces it, which may ask for another.
+            sa.stream?.attempt = nil
             effects.append(.abandonStream(attempt))
         }
         guard sa.path.transport == .tcp || sa.stream?.standby != nil else { return }

@@ -125,6 +125,29 @@ struct ClassPairsTests {
         }
     }
 
+    @Test("the successor of a pair that has expired with all others begins anew, classes included")
+    func successorOfNone() throws {
+        let network = try network(right: "")
+        network.advance(by: .seconds(10))
+        #expect(used(network.left) == three)
+        let rest = try #require(
+            network.left.pairs().first {
+                network.left.outbound[$0.outbound]?.codePoints.isEmpty == true
+            }
+        )
+        // The answer with the successor is late.
+        network.passes = { $0.remote.address == network.right.address }
+        network.handle(.packetPath(.softLifetimeReached(rest.outbound)), at: network.left)
+        for pair in network.left.pairs() {
+            network.handle(.packetPath(.hardLifetimeReached(pair.outbound)), at: network.left)
+        }
+        #expect(network.left.pairs().isEmpty)
+        network.passes = { _ in true }
+        network.advance(by: .seconds(60))
+        #expect(used(network.left) == three)
+        #expect(network.left.pairs().count == 3 && network.right.pairs().count == 3)
+    }
+
     @Test("a peer that knows nothing of it takes the pairs, and uses what it likes")
     func unaware() throws {
         let network = try network(right: "")

@@ -303,6 +303,48 @@ struct FurtherPairsTests {
         #expect(network.left.count { $0 == .resourcesExhausted } == asked)
     }
 
+    @Test("a first pair that is one too many for the peer has failed, and says so")
+    func enough() throws {
+        let network = try Network(
+            left: [
+                "one: {local: 10.1.0.0/24, remote: 10.2.0.0/16, start: at-boot, resources: 2}",
+                "two: {local: 10.1.1.0/24, remote: 10.2.0.0/16, resources: 2}",
+            ],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, resources: 2}"]
+        )
+        network.start()
+        network.advance(by: .seconds(1))
+        #expect(network.right.pairs().count == 2)
+        let token = network.bringUp("two", at: network.left)
+        guard case .failed(let failure) = network.left.outcomes[token] else {
+            Issue.record("the request goes on: \(String(describing: network.left.outcomes[token]))")
+            return
+        }
+        #expect(failure.explanation.contains("TS_MAX_QUEUE"))
+        let again = network.bringUp("two", at: network.left)
+        #expect(network.left.outcomes[again] != nil)
+    }
+
+    @Test("a wish for a further pair does not keep what is being ended by hand")
+    func wishAmidEnd() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: at-boot}"],
+            right: ["net: {local: 10.2.0.0/24, remote: 10.1.0.0/16}"]
+        )
+        network.start()
+        network.advance(by: .seconds(1))
+        let pair = try #require(network.left.pairs().first)
+        network.isConnected = false
+        network.handle(.packetPath(.softLifetimeReached(pair.outbound)), at: network.left)
+        let token = network.takeDown(at: network.left)
+        network.packet(at: network.left, from: "10.1.0.5", to: "10.2.9.9")
+        #expect(network.left.droppedFlows.count == 1)
+        network.isConnected = true
+        network.advance(by: .seconds(60))
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+        #expect(network.left.outcomes[token] != nil)
+    }
+
     @Test("a pair that the packet path cannot take is tried again as seldom as one that fails")
     func untakenPairs() throws {
         let network = try Network(start: "at-boot", rightStart: "on-traffic")

@@ -258,6 +258,42 @@ struct ReauthenticationTests {
         #expect(dialogue.left.present.count == 1 && dialogue.right.present.count == 1)
     }
 
+    @Test("what waits in an IKE SA that is being replaced is done: it may have to stay")
+    func unfinished() throws {
+        var setup = Setup()
+        setup.window = 1
+        setup.reauthenticateAfter = .seconds(86_400)
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = Dialogue(setup)
+        dialogue.initiate()
+        dialogue.initiate("more")
+        let engine = dialogue.left.engine
+        let old = try #require(engine.sas.ofConnection("site").first)
+        let child = try #require(dialogue.left.activeChild("net")?.inboundSPI)
+        var isOldCut = true
+        var isNewCut = true
+        let createChildSA: UInt8 = 36
+        dialogue.link = { datagram in
+            let initiator = datagram.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+            if initiator == old.localSPI.rawValue { return isOldCut ? [] : [datagram] }
+            return isNewCut && datagram.bytes[18] == createChildSA ? [] : [datagram]
+        }
+        dialogue.handle(.probe(connection: "site"), at: dialogue.left)
+        dialogue.handle(.childLifetimeReached(inboundSPI: child, limit: .soft), at: dialogue.left)
+        engine.arm(.reauthentication, of: old, at: dialogue.now)
+        dialogue.handle(.timeout, at: dialogue.left)
+        dialogue.settle()
+        #expect(old.established?.isRetiring == true, "the new one is not up")
+        isOldCut = false
+        dialogue.advance(by: .seconds(20))
+        #expect(engine.sas[old.localSPI] === old && old.established?.isRetiring == true)
+        #expect(!dialogue.left.present.contains(child), "no new keys")
+        isNewCut = false
+        dialogue.advance(by: .seconds(600))
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.agree() && dialogue.agree(on: "more"))
+    }
+
     @Test("a peer that cannot prove itself any more loses the old IKE SA as well")
     func otherSecret() {
         var left = Setup()

@@ -340,6 +340,28 @@ struct StreamTests {
         #expect(streams.open.isEmpty)
     }
 
+    @Test("an IKE SA that is rekeyed while a connection is being opened asks for another in time")
+    func rekeyWithinOpening() {
+        let (dialogue, streams) = make(.automatic, mobile: true)
+        begin(dialogue, streams)
+        streams.passesUDP = false
+        dialogue.handle(.probe(connection: "site"), at: dialogue.left)
+        while dialogue.left.openings.isEmpty, !dialogue.left.establishedIKESAs.isEmpty {
+            dialogue.left.outbox = []
+            dialogue.tick()
+        }
+        dialogue.left.outbox = []
+        #expect(dialogue.left.openings.count == 1, "no connection is asked for")
+        streams.passesUDP = true
+        dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.right)
+        dialogue.settle()
+        #expect(dialogue.right.count { if case .ikeSARekeyed = $0 { true } else { false } } == 1)
+        #expect(dialogue.left.openings.isEmpty)
+        streams.passesUDP = false
+        streams.advance(by: .seconds(120))
+        #expect(transports(dialogue) == [.tcp, .tcp] && dialogue.agree())
+    }
+
     @Test("an IKE SA that is closed while UDP is only being tried says so by the connection")
     func closeWithinTrial() {
         let (dialogue, streams) = make(.automatic, mobile: true)

@@ -340,6 +340,26 @@ struct StreamTests {
         #expect(streams.open.isEmpty)
     }
 
+    @Test("an IKE SA that is replaced while UDP is only being tried is replaced by TCP")
+    func replacementWithinTrial() throws {
+        let (dialogue, streams) = make(.automatic, mobile: true)
+        begin(dialogue, streams, by: .tcp)
+        dialogue.right.engine.settings.childLimit = 1
+        streams.passesUDP = false
+        streams.advance(by: .seconds(599))
+        // The answer, that there is no room for a successor, comes when the trial has begun.
+        let spi = try #require(dialogue.left.present.first)
+        dialogue.handle(.childLifetimeReached(inboundSPI: spi, limit: .soft), at: dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.pass(.seconds(2))
+        #expect(dialogue.left.establishedIKESAs.first?.transport == .udp, "no trial is under way")
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        #expect(dialogue.left.openings.count == 1)
+        streams.advance(by: .seconds(5))
+        #expect(!dialogue.left.present.contains(spi))
+        #expect(transports(dialogue) == [.tcp, .tcp] && dialogue.agree())
+    }
+
     @Test("an IKE SA that is rekeyed while a connection is being opened asks for another in time")
     func rekeyWithinOpening() {
         let (dialogue, streams) = make(.automatic, mobile: true)

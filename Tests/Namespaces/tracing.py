@@ -341,10 +341,13 @@ def full_disk(lab):
         log = os.path.join(lab.left.folder, f"full-{len(place)}.log")
         before = lab.left.read_log().count("a trace of packets begins")
         trace = Background(lab.left.namespace.command(*command), log)
-        wait_until(lambda: lab.left.read_log().count("a trace of packets begins") > before,
-                   "the trace")
-        ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], count=20, size=1000)
-        wait_until(lambda: not trace.is_running(), "its end")
+        try:
+            wait_until(lambda: lab.left.read_log().count("a trace of packets begins") > before,
+                       "the trace")
+            ping(lab.network.left, LEFT.inner[4], RIGHT.inner[4], count=20, size=1000)
+            wait_until(lambda: not trace.is_running(), "its end")
+        finally:
+            trace.stop()
         text = trace.output()
         expect(trace.process.returncode == 1, f"status {trace.process.returncode}: {text}")
         expect(f"cannot write to {place}: " in text and "No space left" in text

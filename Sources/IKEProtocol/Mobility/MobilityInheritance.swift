@@ -6,9 +6,7 @@ extension IKEEngine {
         new.stream = old.stream
         sas.keepStandby(of: new)
         // A trial of UDP is the old one's alone: what carries the packets must not end with it.
-        let standby = old.stream?.standby
-        let isTrial = standby != nil && standby == old.mobility?.packetPath
-        setPath(isTrial ? standby ?? old.path : old.path, of: new)
+        setPath(old.standbyOfTrial ?? old.path, of: new)
         // However often it is rekeyed, UDP is tried in time.
         if let due = old.timers[.udpTrial], new.path.transport == .tcp {
             arm(.udpTrial, of: new, at: due)

@@ -59,8 +59,7 @@ extension IKEEngine {
     func probePaths(of sa: IKESA, _ message: SentMessage, attempt: Int, at now: Instant) {
         guard let mobility = sa.mobility, sa.established != nil else { return }
         // While UDP is only tried, packets still go by TCP: what must be answered in time does too.
-        let isTrial = sa.stream?.standby != nil && sa.stream?.standby == mobility.packetPath
-        guard isTrial || attempt > IKEEngine.patience else { return }
+        guard sa.standbyOfTrial != nil || attempt > IKEEngine.patience else { return }
         probeStream(of: sa, message, at: now)
         guard attempt > IKEEngine.patience else { return }
         let paths = candidatePaths(of: sa)

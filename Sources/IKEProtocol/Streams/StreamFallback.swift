@@ -88,3 +88,11 @@ extension IKEEngine {
         )
     }
 }
+
+extension IKESA {
+    /// The connection that packets go by while messages try UDP; nil without a trial.
+    var standbyOfTrial: IKEPath? {
+        guard let standby = stream?.standby, standby == mobility?.packetPath else { return nil }
+        return standby
+    }
+}

@@ -82,9 +82,8 @@ extension IKEEngine {
 
     /// From one end to the other as an IKE SA goes; by TCP, along a connection of its own.
     private func path(insteadOf old: IKESA, byUDP: Bool) -> IKEPath {
-        var path = old.path
         // While UDP is only being tried, the connection that stands by is what surely passes.
-        if let standby = old.stream?.standby, standby == old.mobility?.packetPath { path = standby }
+        var path = old.standbyOfTrial ?? old.path
         if byUDP {
             path.transport = .udp
             path.remote.port = settings.ikePort

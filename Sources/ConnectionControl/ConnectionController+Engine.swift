@@ -141,9 +141,39 @@ extension ConnectionController {
         if record.pairs.count == 1 { record.upSince = now }
         tunnels[path] = record
         timers.cancel(.retry(path))
-        for (token, outcome) in requests.established(path) {
+        // One that ends as soon as it is made is not what was asked for.
+        if !record.isAskedForAgain || !engine.isEnding(path.tunnel, of: path.connection) {
+            for (token, outcome) in requests.established(path) {
+                effects.append(.requestEnded(token, outcome))
+            }
+        }
+        settleOutlived(path, at: now, into: &effects)
+    }
+
+    /// A tunnel whose end was asked for is there all the same: the peer has made it anew, and what
+    /// this end closed is gone.
+    private func settleOutlived(
+        _ path: TunnelPath,
+        at now: Instant,
+        into effects: inout [ControlEffect]
+    ) {
+        guard let record = tunnels[path], record.isUp, record.isHeldDown,
+            !engine.isEnding(path.tunnel, of: path.connection),
+            engine.isKeeping(path.tunnel, of: path.connection)
+        else { return }
+        if record.isAskedForAgain {
+            tunnels[path]?.isAskedForAgain = false
+            tunnels[path]?.isHeldDown = false
+            for (token, outcome) in requests.established(path) {
+                effects.append(.requestEnded(token, outcome))
+            }
+        }
+        for (token, outcome) in requests.outlived(path, .outlived(path)) {
             effects.append(.requestEnded(token, outcome))
         }
+        guard record.classes.isEnding else { return }
+        tunnels[path]?.classes = ClassPairs()
+        expectClasses(path, within: .zero, at: now)
     }
 
     private func activate(_ inboundSPI: SPI, into effects: inout [ControlEffect]) {
@@ -191,6 +221,7 @@ extension ConnectionController {
                 timers.set(.resources(pair.tunnel), at: now + .seconds(1))
             }
             expectClasses(pair.tunnel, within: .seconds(1), at: now)
+            settleOutlived(pair.tunnel, at: now, into: &effects)
             return
         }
         wentDown(pair.tunnel, at: now)
@@ -322,6 +353,14 @@ extension ConnectionController {
 }
 
 extension NegotiationFailure {
+    fileprivate static func outlived(_ path: TunnelPath) -> NegotiationFailure {
+        NegotiationFailure(
+            subject: .connection,
+            explanation: "the peer brought \(path) up again while it was being ended",
+            remedy: "end it at the peer first, or take it out of the configuration"
+        )
+    }
+
     /// An established peer that fell silent (RFC 7296 §2.4).
     fileprivate static var unresponsive: NegotiationFailure {
         NegotiationFailure(

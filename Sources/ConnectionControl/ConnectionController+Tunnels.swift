@@ -125,6 +125,13 @@ extension ConnectionController {
         }
         requests.add(token, .up, of: missing + ending)
         for path in ending { tunnels[path]?.isAskedForAgain = true }
+        if let connection = missing.first?.connection {
+            absorb(
+                engine.handle(.askAgain(connection: connection), at: now),
+                at: now,
+                into: &effects
+            )
+        }
         for path in missing { initiate(path, packet: nil, at: now, into: &effects) }
     }
 

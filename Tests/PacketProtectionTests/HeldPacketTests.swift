@@ -100,6 +100,50 @@ internal import Testing
         #expect(near.outbound.takeEvents().count == 1)
     }
 
+    /// RFC 3376, RFC 3810 §5, RFC 4861 §4.1.
+    @Test func whatTheKernelSendsByEachDeviceBringsNothingUp() throws {
+        func endpoint(_ text: String) -> Endpoint { Endpoint(address: IPAddress(text)!, port: 0) }
+        func packet(
+            _ source: String,
+            _ destination: String,
+            _ ipProtocol: UInt8,
+            _ type: UInt8
+        ) -> [UInt8] {
+            TestPackets.plain(
+                TestPackets.ip(
+                    from: IPAddress(source)!,
+                    to: IPAddress(destination)!,
+                    ipProtocol: ipProtocol,
+                    payload: [type] + pattern(27)
+                )
+            )
+        }
+        let own = [
+            packet("fe80::1", "ff02::16", 58, 143), packet("fe80::1", "ff02::2", 58, 132),
+            packet("fe80::1", "ff02::fb", 58, 131), packet("fe80::1", "ff02::2", 58, 133),
+            packet("::", "ff02::1:ff00:1", 58, 135), packet("169.254.1.1", "224.0.0.22", 2, 0x22),
+            packet("0.0.0.0", "224.0.0.22", 2, 0x22), packet("0.0.0.0", "192.0.2.9", 17, 0),
+        ]
+        let others = [
+            packet("fe80::1", "ff02::5", 89, 3), packet("169.254.1.1", "224.0.0.5", 89, 2),
+            packet("fe80::1", "ff02::1", 58, 128), packet("192.0.2.1", "192.0.2.9", 1, 143),
+        ]
+        for other in others {
+            let near = gateway()
+            near.send(own)
+            #expect(near.outbound.takeEvents().isEmpty)
+            #expect(near.outbound.snapshot().heldPackets == 0)
+            #expect(near.outboundDrops(.linkHousekeeping) == UInt64(own.count))
+            near.send([other])
+            #expect(near.outbound.takeEvents().count == 1)
+            // Where there is an SA that carries them they go by it.
+            let far = TestGateway()
+            far.apply(.installInbound(try TestTunnel().inbound()))
+            near.apply(.installOutbound(try TestTunnel().outbound()))
+            #expect(far.receive(near.release() + near.send(own)) == [other] + own)
+        }
+    }
+
     private func toOther(_ octets: Int = 100) -> [UInt8] {
         TestPackets.plain(
             TestPackets.udp(

@@ -48,8 +48,24 @@ struct PendingRequests {
         _ path: TunnelPath,
         _ failure: NegotiationFailure
     ) -> [(RequestToken, RequestOutcome)] {
-        let ended = pending.filter { $0.wish == .up && $0.missing.contains(path) }
-        pending.removeAll { $0.wish == .up && $0.missing.contains(path) }
+        end(.up, of: path, failure)
+    }
+
+    /// So does the first that does not go down.
+    mutating func outlived(
+        _ path: TunnelPath,
+        _ failure: NegotiationFailure
+    ) -> [(RequestToken, RequestOutcome)] {
+        end(.down, of: path, failure)
+    }
+
+    private mutating func end(
+        _ wish: Wish,
+        of path: TunnelPath,
+        _ failure: NegotiationFailure
+    ) -> [(RequestToken, RequestOutcome)] {
+        let ended = pending.filter { $0.wish == wish && $0.missing.contains(path) }
+        pending.removeAll { $0.wish == wish && $0.missing.contains(path) }
         return ended.map { ($0.token, .failed(failure)) }
     }
 

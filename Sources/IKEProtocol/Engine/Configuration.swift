@@ -13,6 +13,9 @@ internal import IPsecPrimitives
 /// - Everything else, secrets included, counts from the next exchange on.
 extension IKEEngine {
     func adopt(_ sa: IKESA, hasChanged: Bool, at now: Instant) {
+        if hasChanged, case .halfOpen(let state) = sa.state {
+            return adoptHalfOpen(sa, state, at: now)
+        }
         guard let connection = connection(named: sa.connection.name) else {
             return close(sa, because: .unconfigured, at: now)
         }
@@ -26,17 +29,32 @@ extension IKEEngine {
         switch sa.state {
         case .initiating, .exchangingKeys, .authenticating:
             close(sa, because: .unconfigured, at: now)
-        case .halfOpen(let state):
-            let suite = state.keys.suite.transforms
-            guard connection.proposals.allow(suite, for: .ikeSA) else {
-                return close(sa, because: .unconfigured, at: now)
-            }
-            sa.connection = connection
         case .established(let state):
             sa.connection = connection
             adopt(connection, insteadOf: old, sa, state, at: now)
-        case .closing, .closed: sa.connection = connection
+        case .halfOpen, .closing, .closed: sa.connection = connection
         }
+    }
+
+    /// Whose it is shows when the peer says who it is: until then any connection will do that could
+    /// have answered as ours did.
+    private func adoptHalfOpen(_ sa: IKESA, _ state: HalfOpen, at now: Instant) {
+        func takes(_ connection: IKEConnection) -> Bool {
+            connection.forcesUDP(along: sa.path) == sa.connection.forcesUDP(along: sa.path)
+                && connection.proposals.allow(state.keys.suite.transforms, for: .ikeSA)
+        }
+        if let same = connection(named: sa.connection.name), same.serves(sa), takes(same) {
+            sa.connection = same
+            return
+        }
+        // A ticket is of one connection.
+        let ranks =
+            state.resumption == nil
+            ? ConnectionChoice.ranks(connections, along: sa.path, whereabouts) : []
+        guard let other = ranks.joined().first(where: takes) else {
+            return close(sa, because: .unconfigured, at: now)
+        }
+        sas.assign(other, to: sa)
     }
 
     private func adoptSources(of sa: IKESA) {
@@ -202,13 +220,18 @@ extension IKEConnection {
         let old = sa.connection
         if self.encapsulation != old.encapsulation { return false }
         if !self.transport.allows(sa.path.transport) { return false }
-        if let state = sa.established {
+        switch sa.state {
+        case .established(let state):
             if self.localIdentity != state.localIdentity { return false }
             if !self.remoteIdentity.matches(state.remoteIdentity) { return false }
-        } else if self.localIdentity != old.localIdentity
-            || self.remoteIdentity != old.remoteIdentity
-        {
-            return false
+        // Nobody has named one yet.
+        case .halfOpen: break
+        default:
+            if self.localIdentity != old.localIdentity
+                || self.remoteIdentity != old.remoteIdentity
+            {
+                return false
+            }
         }
         if let localAddress = self.localAddress, localAddress != old.localAddress,
             localAddress != sa.path.local.address

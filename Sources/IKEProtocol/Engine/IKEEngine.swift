@@ -99,6 +99,7 @@ package final class IKEEngine {
             receive(datagram, at: now)
         case .timeout: fireTimers(at: now)
         case .initiate(let initiation): initiate(initiation, at: now)
+        case .askAgain(let connection): askAgain(connection, at: now)
         case .terminate(let connection, let child): terminate(connection, child: child, at: now)
         case .rekeyIKESA(let connection): rekeyIKESAs(of: connection, at: now)
         case .childLifetimeReached(let spi, let limit): childAges(spi, limit, at: now)
@@ -162,11 +163,23 @@ package final class IKEEngine {
         }
     }
 
-    /// Whether this end closes what there is of a child, and the peer has not answered yet.
+    /// Whether this end closes what there is of a child, or will as soon as the peer has made it, and
+    /// the peer has not answered yet.
     package func isEnding(_ child: String, of connection: String) -> Bool {
         sas.ofConnection(connection).contains { sa in
+            guard let state = sa.established else { return false }
+            return sa.isMakingUnwantedChild(named: child)
+                || state.children.values.contains {
+                    $0.policy.name == child && $0.isUnwanted && $0.stage != .lingering
+                }
+        }
+    }
+
+    /// Whether there is a child that nobody is about to end.
+    package func isKeeping(_ child: String, of connection: String) -> Bool {
+        sas.ofConnection(connection).contains { sa in
             sa.established?.children.values.contains {
-                $0.policy.name == child && $0.isUnwanted && $0.stage != .lingering
+                $0.policy.name == child && $0.stage == .current && !$0.isUnwanted
             } ?? false
         }
     }

@@ -6,6 +6,9 @@ package enum IKEEvent: Sendable {
     /// `nextTimeout` has come. Harmless when it has not.
     case timeout
     case initiate(Initiation)
+    /// Somebody wants the connection now, and may have mended what the peer refused: a first request
+    /// that was refused without proof, and waits for a better answer, goes out again.
+    case askAgain(connection: String)
     /// Closes one Child SA, or, without a child, the connection's IKE SAs and all their children.
     case terminate(connection: String, child: String?)
     /// Replaces the connection's IKE SAs, although they are not old yet.

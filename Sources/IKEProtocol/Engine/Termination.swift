@@ -79,6 +79,13 @@ extension IKESA {
         }
     }
 
+    func isMakingUnwantedChild(named name: String) -> Bool {
+        requests.contains { exchange in
+            guard case .createChild(let child) = exchange else { return false }
+            return child.isUnwanted && child.offer.policy.name == name
+        }
+    }
+
     /// Changes what becomes of a child that is being negotiated; false when none is, or when it
     /// is as it should be already.
     @discardableResult

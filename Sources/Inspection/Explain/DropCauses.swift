@@ -11,7 +11,8 @@ extension DropExplanation {
                 .fragmentWithoutPorts, .fragmentBeforeFirst, .fragmentOverlap, .workerBusy:
                 DropExplanation.either(word, reason)
             case .policyDiscard, .policyBypass, .noPolicy, .holdQueueFull, .holdExpired,
-                .holdAbandoned, .tooBig, .sealFailed, .routedIntoItself, .unsupportedHeader:
+                .holdAbandoned, .tooBig, .sealFailed, .routedIntoItself, .linkHousekeeping,
+                .unsupportedHeader:
                 DropExplanation.outbound(word, reason)
             case .classQueueFull, .classDelay, .classExpired:
                 DropExplanation.shaped(word, reason)
@@ -149,6 +150,12 @@ extension DropExplanation {
                 (
                     "IKE or ESP for the peer of a route-based tunnel was routed into that tunnel",
                     "route the peer's address by the link, for instance with a host route"
+                )
+            case .linkHousekeeping:
+                (
+                    "there is no SA yet, and what the kernel sends by each device of its own accord "
+                        + "(IGMP, MLD, router solicitations) brings no tunnel up",
+                    "nothing; any other packet brings the tunnel up, and so does cygnet up"
                 )
             case .unsupportedHeader:
                 (

@@ -224,6 +224,19 @@ struct InnerPacket {
 
     var version: IPVersion { isV4 ? .v4 : .v6 }
 
+    /// What a kernel sends by each device without being asked: reports of multicast groups (IGMP; MLD,
+    /// RFC 3810 §5), router solicitations (RFC 4861 §4.1), and whatever has no address of its own yet
+    /// (RFC 4291 §2.5.2). It is for routers on the link, and nobody waits for an answer.
+    var isLinkHousekeeping: Bool {
+        if source == 0 { return true }
+        if isV4 { return ipProtocol == 2 }
+        guard ipProtocol == 58, hasPorts else { return false }
+        return switch sourcePort >> 8 {
+        case 131, 132, 133, 143: true
+        default: false
+        }
+    }
+
     /// The packet as events tell of it.
     var tuple: PacketTuple {
         PacketTuple(

@@ -18,6 +18,7 @@ extension OutboundProcessor {
         if packet.isLaterFragment, !packet.hasPorts, unsafe entry.pointee.needsPorts {
             return drops.count(.fragmentWithoutPorts)
         }
+        if packet.isLinkHousekeeping { return drops.count(.linkHousekeeping) }
         acquire(packet, policy: policy, at: now)
         unsafe keep(frame, byteCount: byteCount, packet, policy: policy, at: now)
     }

@@ -19,6 +19,9 @@ package enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyabl
     case sealFailed
     /// IKE or ESP of this gateway to the peer of the very tunnel that it was routed into.
     case routedIntoItself
+    /// No SA, and one of those packets that the kernel sends by each device of its own accord, which
+    /// bring no tunnel up: see `InnerPacket.isLinkHousekeeping`.
+    case linkHousekeeping
     /// In transport mode: IP options or extension headers that the way out cannot carry, or a
     /// fragment that continues nothing.
     case unsupportedHeader

@@ -1,4 +1,5 @@
 import ConnectionControl
+import Foundation
 import IKEProtocol
 import IPsecPrimitives
 import PacketProtection
@@ -364,5 +365,105 @@ struct RequestTests {
         #expect(network.left.outcomes[down] == .done("site/net is down"))
         #expect(network.left.outcomes[up] == .done("site/net is up"))
         #expect(network.passes())
+    }
+
+    /// The left end waits for the answer to its Delete, and the peer has made the tunnel anew.
+    private func outlive(leftLines: String = "") throws -> (Network, down: RequestToken) {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/24, remote: 10.2.0.0/24, start: by-hand\(leftLines)}"],
+            right: ["net: {local: 10.2.0.0/24, remote: 10.1.0.0/24}"]
+        )
+        network.start()
+        _ = network.bringUp(at: network.left)
+        network.advance(by: .seconds(6))
+        network.passes = { [right = network.right] datagram in
+            let isAnswer = datagram.bytes[18] == 37 && datagram.bytes[19] & 0x20 != 0
+            return !(isAnswer && right.pairs().isEmpty)
+        }
+        let down = network.takeDown(at: network.left)
+        #expect(network.right.pairs().isEmpty && network.left.pairs().count == 1)
+        network.packet(at: network.right)
+        #expect(network.right.pairs().count == 1 && network.left.pairs().count == 2)
+        #expect(network.left.outcomes[down] == nil)
+        return (network, down)
+    }
+
+    @Test("a tunnel that the peer makes anew while it is being ended is up, and its ender is told")
+    func outlived() throws {
+        let (network, down) = try outlive()
+        network.passes = { _ in true }
+        network.advance(by: .seconds(10))
+        guard case .failed(let failure)? = network.left.outcomes[down] else {
+            Issue.record("it is \(String(describing: network.left.outcomes[down]))")
+            return
+        }
+        #expect(failure.explanation.contains("the peer brought site/net up again"))
+        #expect(network.passes() && network.left.pairs().count == 1)
+        // The next time nobody is in the way.
+        let again = network.takeDown(at: network.left)
+        #expect(network.left.outcomes[again] == .done("site/net is down"))
+    }
+
+    @Test("one that is asked for again, and made anew by the peer, is up, and asked for no more")
+    func outlivedAsAsked() throws {
+        let (network, _) = try outlive()
+        let up = network.bringUp(at: network.left)
+        network.passes = { _ in true }
+        network.advance(by: .seconds(10))
+        #expect(network.left.outcomes[up] == .done("site/net is up") && network.passes())
+        // Once the peer ends it, it stays so, as `start: by-hand` says.
+        _ = network.takeDown(at: network.right)
+        network.advance(by: .seconds(60))
+        #expect(network.left.state() == .down)
+    }
+
+    @Test("a tunnel that outlives its end has a pair for each class again")
+    func classesOfOutlived() throws {
+        let (network, _) = try outlive(leftLines: ", sa-per-dscp: [ef, [af41, af42]]")
+        network.passes = { _ in true }
+        network.advance(by: .seconds(20))
+        #expect(network.left.pairs().count { $0.isOutboundActive } == 3)
+    }
+
+    @Test("what the peer refused is asked for anew when somebody asks, for the peer may be mended")
+    func askedAgain() throws {
+        let network = try Network(
+            start: "by-hand",
+            connectionLines: "ike-proposals: aes256gcm16-prfsha256-x25519"
+        )
+        network.start()
+        try network.reload(network.right) {
+            $0.replacingOccurrences(of: "aes256gcm16", with: "aes128gcm16")
+        }
+        let first = network.bringUp(at: network.left)
+        // A refusal is believed when no better answer comes.
+        #expect(network.left.outcomes[first] == nil)
+        try network.reload(network.right) {
+            $0.replacingOccurrences(of: "aes128gcm16", with: "aes256gcm16")
+        }
+        let second = network.bringUp(at: network.left)
+        #expect(network.left.outcomes[first] == .done("site/net is up"))
+        #expect(network.left.outcomes[second] == .done("site/net is up"))
+    }
+
+    @Test("asking again and again does not flood a peer that refuses")
+    func askedTooOften() throws {
+        let network = try Network(
+            start: "by-hand",
+            connectionLines: "ike-proposals: aes256gcm16-prfsha256-x25519"
+        )
+        network.start()
+        try network.reload(network.right) {
+            $0.replacingOccurrences(of: "aes256gcm16", with: "aes128gcm16")
+        }
+        var requests = 0
+        network.passes = { datagram in
+            if datagram.local.address == IPAddress("192.0.2.1") { requests += 1 }
+            return true
+        }
+        for _ in 0..<100 { _ = network.bringUp(at: network.left) }
+        #expect((2...7).contains(requests))
+        network.advance(by: .seconds(2))
+        #expect(network.left.state() == .down && network.left.controller.nextTimeout == nil)
     }
 }

@@ -286,4 +286,57 @@ struct ConnectionChoiceTests {
         dialogue.settle()
         #expect(isUp(dialogue))
     }
+
+    /// Between IKE_SA_INIT and IKE_AUTH the right end gets another configuration.
+    private func reconfigure(
+        _ dialogue: Dialogue,
+        to change: ([IKEConnection]) -> [IKEConnection]
+    ) {
+        dialogue.begin(dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.carry(from: dialogue.right, to: dialogue.left)
+        let right = dialogue.right
+        right.absorb(
+            right.engine.setConnections(
+                change(right.engine.connections),
+                credentials: right.engine.credentials,
+                at: dialogue.now
+            )
+        )
+        dialogue.settle()
+    }
+
+    @Test("one that is taken out of the configuration takes no peer along that means another")
+    func removedBeforeThePeerIsKnown() {
+        let dialogue = dialogue(other: ([first], anywhere), meant: ([first], anywhere))
+        reconfigure(dialogue) { $0.filter { $0.name == "site" } }
+        #expect(isUp(dialogue))
+    }
+
+    @Test("nor does one that is for another identity from now on, or for another address")
+    func changedBeforeThePeerIsKnown() {
+        for change: (inout IKEConnection) -> Void in [
+            { $0.remoteIdentity = .exactly(Identity("third.example")!) },
+            { $0.localIdentity = Identity("elsewhere.example")! },
+            { $0.remoteAddress = IPAddress("203.0.113.9")! },
+        ] {
+            let dialogue = dialogue(other: ([first], anywhere), meant: ([first], anywhere))
+            reconfigure(dialogue) { connections in
+                connections.map { connection in
+                    var changed = connection
+                    if connection.name == "other" { change(&changed) }
+                    return changed
+                }
+            }
+            #expect(isUp(dialogue))
+        }
+    }
+
+    @Test("where no other would have answered so, the peer has to begin anew")
+    func removedAlone() {
+        let dialogue = dialogue(other: ([first], anywhere), meant: ([second], anywhere))
+        reconfigure(dialogue) { $0.filter { $0.name == "site" } }
+        #expect(dialogue.right.establishedIKESAs.isEmpty)
+        #expect(dialogue.right.engine.status(at: dialogue.now).halfOpenSAs == 0)
+    }
 }

@@ -65,6 +65,19 @@ extension IKEEngine {
         )
     }
 
+    /// The better answer that is waited for may come of asking: the peer has kept nothing of what it
+    /// refused.
+    func askAgain(_ connection: String, at now: Instant) {
+        for sa in sas.ofConnection(connection) {
+            guard case .initiating(var state) = sa.state, state.refusal != nil,
+                state.restarts < state.keys.restartLimit
+            else { continue }
+            state.restarts += 1
+            state.refusal = nil
+            sendFirstRequest(sa, state, at: now)
+        }
+    }
+
     /// The keys that the answer agrees on; nil where it is none, or is not the whole of it.
     func agreedKeys(
         _ keyPair: KeyExchangeKeyPair,

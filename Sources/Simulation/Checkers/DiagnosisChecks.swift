@@ -13,6 +13,8 @@ struct DiagnosisChecks {
     private(set) var isNamed: [Bool]
     /// By peering: whether somebody was refused at all since the faults ended.
     private(set) var isRefused: [Bool]
+    /// By peering: when an end was last taken for another peer's.
+    private var mistakenAt: [Int: UInt64] = [:]
 
     init(_ scenario: Scenario) {
         self.scenario = scenario
@@ -46,6 +48,10 @@ struct DiagnosisChecks {
             if failure.subject == .trafficSelectors, lacksTunnel(peering, at: now) { return nil }
             // A ticket that is not taken is followed by all that it would have spared (RFC 5723 §4.3.2).
             if failure.subject == .resumption { return nil }
+            if failure.subject == .encapsulation, isMistakable(peering, at: gateway) {
+                mistakenAt[peering.number] = now
+                return nil
+            }
             isRefused[peering.number] = true
             guard expected.refusing.contains(failure.subject) else {
                 return violation("refused because of \(failure.subject.rawValue)")
@@ -56,6 +62,11 @@ struct DiagnosisChecks {
             let text = (failure.explanation + " " + failure.remedy).lowercased()
             // Whoever has moved is a stranger to peers that know it by its address.
             if failure.subject == .ikeProposal, wasAway(gateway, at: now), text.contains("address")
+            {
+                return nil
+            }
+            if failure.subject == .refusedByPeer, let mistaken = mistakenAt[peering.number],
+                now <= mistaken + DiagnosisChecks.patience
             {
                 return nil
             }
@@ -96,6 +107,17 @@ struct DiagnosisChecks {
         scenario.faults.contains { fault in
             guard case .move(gateway) = fault.kind else { return false }
             return fault.time <= now && now <= fault.end + DiagnosisChecks.patience
+        }
+    }
+
+    /// Whether a gateway may take the peer for another's, which wants another encapsulation, before the
+    /// peer has said who it is: nothing tells its address, or a name does that is not known yet.
+    private func isMistakable(_ peering: PeeringPlan, at gateway: Int) -> Bool {
+        let end = peering.end(of: gateway)
+        guard end.peerName != nil || !end.knowsPeer else { return false }
+        return scenario.peerings.contains { other in
+            other.number != peering.number && other.isEnd(gateway)
+                && other.end(of: gateway).encapsulation != end.encapsulation
         }
     }
 

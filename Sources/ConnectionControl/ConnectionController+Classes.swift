@@ -26,7 +26,6 @@ struct ClassPairs {
     mutating func reset() {
         wait = ClassPairs.waits.first
         areRefused = false
-        isEnding = false
     }
 }
 
@@ -49,8 +48,7 @@ extension ConnectionController {
             tunnels[path]?.classes.isMaker = child.isInitiator
             return expectClasses(path, within: .seconds(1), at: now)
         }
-        tunnels[path]?.classes.reset()
-        tunnels[path]?.classes.isMaker = child.isInitiator
+        tunnels[path]?.classes = ClassPairs(isMaker: child.isInitiator)
         expectClasses(path, within: .zero, at: now)
     }
 

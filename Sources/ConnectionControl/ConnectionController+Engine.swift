@@ -85,6 +85,7 @@ extension ConnectionController {
             inbound: newIdentifier(),
             outbound: newIdentifier(),
             traffic: PairTraffic(child),
+            installedAt: now,
             remoteAddress: child.path.remote.address,
             isOutboundActive: child.isUsedOutboundAtOnce
         )
@@ -150,6 +151,17 @@ extension ConnectionController {
         settleOutlived(path, at: now, into: &effects)
     }
 
+    /// What this end closes may come to nothing without a word, as an exchange does that makes no child.
+    func watchEnd(of path: TunnelPath) {
+        if !watchedEnds.contains(path) { watchedEnds.append(path) }
+    }
+
+    func settleWatchedEnds(at now: Instant, into effects: inout [ControlEffect]) {
+        let watched = watchedEnds
+        watchedEnds = []
+        for path in watched { settleOutlived(path, at: now, into: &effects) }
+    }
+
     /// A tunnel whose end was asked for is there all the same: the peer has made it anew, and what
     /// this end closed is gone.
     private func settleOutlived(
@@ -157,10 +169,9 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard let record = tunnels[path], record.isUp, record.isHeldDown,
-            !engine.isEnding(path.tunnel, of: path.connection),
-            engine.isKeeping(path.tunnel, of: path.connection)
-        else { return }
+        guard let record = tunnels[path], record.isUp, record.isHeldDown else { return }
+        if engine.isEnding(path.tunnel, of: path.connection) { return watchEnd(of: path) }
+        guard engine.isKeeping(path.tunnel, of: path.connection) else { return }
         if record.isAskedForAgain {
             tunnels[path]?.isAskedForAgain = false
             tunnels[path]?.isHeldDown = false
@@ -217,10 +228,7 @@ extension ConnectionController {
         settleRekeys(ofRemoved: pair, into: &effects)
         guard tunnels[pair.tunnel]?.isUp == false else {
             settleActivePairs(of: pair.tunnel)
-            if tunnels[pair.tunnel]?.keepsResources == true {
-                timers.set(.resources(pair.tunnel), at: now + .seconds(1))
-            }
-            expectClasses(pair.tunnel, within: .seconds(1), at: now)
+            refill(after: pair, at: now)
             settleOutlived(pair.tunnel, at: now, into: &effects)
             return
         }
@@ -233,12 +241,31 @@ extension ConnectionController {
         }
     }
 
+    /// Sees to what is missing without a pair. Those that end as soon as they are made wait longer each
+    /// time, as tunnels do.
+    private func refill(after pair: ChildSAPair, at now: Instant) {
+        guard var record = tunnels[pair.tunnel] else { return }
+        let isMissing = !record.pairs.contains {
+            pairs[$0]?.traffic.hasPlace(of: pair.traffic) == true
+        }
+        if now - pair.installedAt >= ConnectionController.steadiness {
+            record.lostFurtherPairs = 0
+        } else if isMissing {
+            record.lostFurtherPairs += 1
+        }
+        tunnels[pair.tunnel] = record
+        let wait = BackOff.wait(after: record.lostFurtherPairs)
+        if record.keepsResources { timers.set(.resources(pair.tunnel), at: now + wait) }
+        expectClasses(pair.tunnel, within: wait, at: now)
+    }
+
     /// Tunnels that end as soon as they are up, because the peer deletes what it accepts or the
     /// packet path cannot take it, wait as those do that never come up.
     private func wentDown(_ path: TunnelPath, at now: Instant) {
         guard var record = tunnels[path] else { return }
         record.underWay = PairsUnderWay()
         record.keepsResources = false
+        record.lostFurtherPairs = 0
         timers.cancel(.resources(path))
         record.classes = ClassPairs()
         timers.cancel(.classes(path))

@@ -59,7 +59,7 @@ extension ConnectionController {
             child.resource?.isFallback == true
             && child.replaces.map { pairs[$0]?.traffic.slot == nil } ?? true
         // Who made the fallback sees to the others, so that the two ends do not make them twice.
-        if isFirst, child.isInitiator {
+        if isFirst, child.isInitiator, !engine.isEnding(path.tunnel, of: path.connection) {
             tunnels[path]?.keepsResources = true
             timers.set(.resources(path), at: now)
         }
@@ -75,7 +75,8 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard let record = tunnels[path], record.isUp, record.keepsResources, !isShuttingDown
+        guard let record = tunnels[path], record.isUp, record.keepsResources, !isShuttingDown,
+            !engine.isEnding(path.tunnel, of: path.connection)
         else { return }
         let present = Set(record.pairs.compactMap { pairs[$0]?.traffic.slot })
         let wanted = record.configuration.carriage.resources.value

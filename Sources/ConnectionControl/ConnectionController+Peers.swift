@@ -156,7 +156,7 @@ extension ConnectionController {
         else { return false }
         // Each tunnel that had waited for an address is told of; they went on with the first.
         if let remote = report.remote?.address, search.tried.contains(remote),
-            search.stage != .calling(remote)
+            search.stage != .calling(remote), search.stage.isWaiting || engine.isReaching(name)
         {
             return true
         }

@@ -179,7 +179,10 @@ extension ConnectionController {
         settleDown(path, into: &effects)
         guard let record = tunnels.removeValue(forKey: path) else { return }
         pathOfPolicy[record.policy] = nil
-        for spi in record.pairs { removePair(spi, into: &effects) }
+        for spi in record.pairs {
+            guard let pair = removePair(spi, into: &effects) else { continue }
+            settleRekeys(ofRemoved: pair, into: &effects)
+        }
     }
 
     /// Replaces SAs that the packet path would set up otherwise now.

@@ -124,7 +124,10 @@ extension ConnectionController {
             return
         }
         requests.add(token, .up, of: missing + ending)
-        for path in ending { tunnels[path]?.isAskedForAgain = true }
+        for path in ending {
+            tunnels[path]?.isAskedForAgain = true
+            watchEnd(of: path)
+        }
         if let connection = missing.first?.connection {
             absorb(
                 engine.handle(.askAgain(connection: connection), at: now),
@@ -185,8 +188,12 @@ extension ConnectionController {
             at: now,
             into: &effects
         )
-        for path in wanted where tunnels[path]?.isUp == false {
-            settleDown(path, into: &effects)
+        for path in wanted {
+            if tunnels[path]?.isUp == false {
+                settleDown(path, into: &effects)
+            } else {
+                watchEnd(of: path)
+            }
         }
     }
 

@@ -33,6 +33,8 @@ package final class ConnectionController {
     /// Tunnels that waited for an address to begin from when the peer's IKE SA came, with the packets
     /// that asked for them.
     var overtaken: [(path: TunnelPath, packet: PacketTuple?)] = []
+    /// Tunnels that are up and being ended by hand.
+    var watchedEnds: [TunnelPath] = []
     var names = HostNames()
     /// Whose peer has the name, or the address, in the order of the configuration.
     var connectionsOfName: [String: [String]] = [:]
@@ -260,6 +262,7 @@ package final class ConnectionController {
         for wish in wishes where tunnels[wish.path]?.isInitiating == true {
             call(wish.path, packet: wish.packet, at: now, into: &effects)
         }
+        if !watchedEnds.isEmpty { settleWatchedEnds(at: now, into: &effects) }
         while let timer = timers.take(at: now) {
             switch timer {
             case .retry(let path): initiate(path, packet: nil, at: now, into: &effects)

@@ -15,7 +15,7 @@ from Tests.Lab.processes import Failure
 from Tests.Lab.tunnel import Tunnel
 
 # Drops that tell of no lost packet: what the load never sends, and what the network says by itself.
-HARMLESS = ("keepalive", "noPolicy", "policyBypass")
+HARMLESS = ("keepalive", "noPolicy", "policyBypass", "linkHousekeeping")
 
 
 def parse():

@@ -155,9 +155,8 @@ def liveness_answered(lab):
     tunnel = Tunnel(liveness_seconds=1)
     connect(lab, tunnel)
     with Capture(lab.network.left, "wan") as capture:
-        time.sleep(1.8)
-    expect(capture.of("ike", outgoing=True) and capture.of("ike", outgoing=False),
-           "nobody asked whether the peer lives")
+        wait_until(lambda: capture.of("ike", outgoing=True) and capture.of("ike", outgoing=False),
+                   "somebody asks whether the peer lives")
     ping_both_ways(lab, tunnel)
 
 

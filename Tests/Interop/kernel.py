@@ -265,8 +265,9 @@ listener = socket.socket(socket.{family}, socket.SOCK_STREAM)
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("{address}", {port}))
 listener.listen()
-listener.settimeout(10)
+listener.settimeout(60)
 stream, _ = listener.accept()
+listener.close()
 digest = hashlib.sha256()
 while True:
     part = stream.recv(65536)
@@ -297,7 +298,7 @@ def transfer(lab, own, other, octets=1 << 20, port=9997):
             return None
         return stream
 
-    with contextlib.closing(wait_until(connected, "the guest listens", every=0.1)) as stream:
+    with contextlib.closing(wait_until(connected, "the guest listens", 30, every=0.1)) as stream:
         stream.sendall(data)
         stream.shutdown(socket.SHUT_WR)
         answer = bytearray()

@@ -249,14 +249,14 @@ def path_shrinks(lab, outer, inner):
     def path_mtu():
         return association.lab.left.established()[0]["pathMTU"]
 
-    def large():
+    def large(wait=0.3):
         """Pings in packets of 1380 octets, which pass as they are at first."""
         size = 1380 - (28 if inner == 4 else 48)
         return ping(lab.network.left, association.source, association.target, count=2, size=size,
-                    wait=0.3, may_be_cut=False)
+                    wait=wait, may_be_cut=False)
 
     with association.in_kernel():
-        expect(large() == 2 and path_mtu() == 1500, f"at first {path_mtu()}")
+        expect(large(wait=5) == 2 and path_mtu() == 1500, f"at first {path_mtu()}")
         lab.network.router.ip("link", "set", "lan", "mtu", "1380")
         try:
             wait_until(lambda: large() == 0 and path_mtu() == 1380, "the router's word")

@@ -93,6 +93,6 @@ def ping(namespace, source, target, count=2, size=56, wait=1.0, may_be_cut=None,
         return len(echoes.answered)
 
 
-def expect_ping(namespace, source, target, count=2, **options):
-    received = ping(namespace, source, target, count, **options)
+def expect_ping(namespace, source, target, count=2, wait=5.0, **options):
+    received = ping(namespace, source, target, count, wait=wait, **options)
     expect(received == count, f"ping {source} → {target}: {received} of {count} answered")

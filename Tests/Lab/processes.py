@@ -33,7 +33,7 @@ def status_of(*command, timeout=60):
     return done.returncode, done.stdout
 
 
-def wait_until(condition, what, seconds=5.0, every=0.02):
+def wait_until(condition, what, seconds=15.0, every=0.02):
     """Returns the first true value of `condition`; otherwise fails, saying what was awaited."""
     deadline = time.monotonic() + seconds
     while True:
@@ -70,7 +70,7 @@ class Background:
     def is_running(self):
         return self.process.poll() is None
 
-    def stop(self, how=signal.SIGTERM, seconds=5.0):
+    def stop(self, how=signal.SIGTERM, seconds=15.0):
         """Signals the program, waits for its end (by force when it lasts) and returns its status."""
         if self.is_running():
             self.process.send_signal(how)

@@ -16,7 +16,7 @@ class Flow:
         self.sender = source.udp(source_address, port)
         self.receiver = sink.udp(sink_address, port + 1)
         self.receiver.settimeout(0.2)
-        self.receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        self.receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 21)  # SO_RCVBUFFORCE
         self.target = (sink_address, port + 1)
         self.interval = 1 / rate
         self.sent = self.duplicates = 0
@@ -63,6 +63,13 @@ class Flow:
         """Ends the sending, waits for what is still under way, and closes."""
         self._sending = False
         self._threads[0].join()
+        # However slow the machine is: until all is there, or nothing has come for a while.
+        end = time.monotonic() + 10
+        seen, quiet_until = self.received, time.monotonic() + 2
+        while self.missing and time.monotonic() < min(quiet_until, end):
+            time.sleep(0.02)
+            if self.received != seen:
+                seen, quiet_until = self.received, time.monotonic() + 2
         time.sleep(tail)
         self._receiving = False
         self._threads[1].join()

@@ -169,20 +169,24 @@ def quotations(lab, version):
                 with Capture(lab.network.left, "wan") as capture:
                     sender.sendto(icmp_error(INNER_ROUTER[version], RIGHT.inner[version], quoted),
                                   (RIGHT.inner[version], 0))
+                    if not is_protected:
+                        wait_until(lambda: about(capture, version), f"about port {port}, {name}")
                     time.sleep(0.1)
                 left = about(capture, version)
                 expect(bool(left) != is_protected,
                        f"about port {port}, {name}: in clear left {left or 'nothing'}")
 
 
-def sent_error(lab, version):
-    """What leaves in clear when the inner router tells of a protected packet."""
+def sent_error(lab, version, least=0):
+    """What leaves in clear when the inner router tells of a protected packet; so many at least are
+    waited for."""
     quoted = udp_packet(RIGHT.inner[version], INSIDE[version], 1234, PORT, b"secret")
     with Capture(lab.network.left, "wan") as capture, \
             raw_sender(lab.inside(), version) as sender:
         for _ in range(5):
             sender.sendto(icmp_error(INNER_ROUTER[version], RIGHT.inner[version], quoted),
                           (RIGHT.inner[version], 0))
+        wait_until(lambda: len(about(capture, version)) >= least, f"{least} errors leave in clear")
         time.sleep(0.2)
     return about(capture, version)
 
@@ -197,7 +201,7 @@ def without_the_daemon(lab, version):
         lab.network.left.ip(f"-{version}", "rule", "del", "priority", priority)
     expect(not sent_error(lab, version), "an error left in clear without the rules")
     lab.left.guard("lift")
-    expect(len(sent_error(lab, version)) == 5, "nothing left although the guard is lifted")
+    expect(len(sent_error(lab, version, least=5)) == 5, "nothing left although the guard is lifted")
 
 
 def replaced(lab, version):
@@ -284,8 +288,9 @@ def own_redirect(lab):
         with Capture(lab.network.left, "wan") as capture:
             for _ in range(3):
                 send(lab, 4, "10.5.0.1", PORT)
+            wait_until(lambda: counted(lab.network.left, "Icmp", "OutRedirects") > 0,
+                       "the kernel redirects somebody")
             time.sleep(0.3)
-        expect(counted(lab.network.left, "Icmp", "OutRedirects") > 0, "the kernel redirects nobody")
         expect(not about(capture, 4), f"left in clear: {about(capture, 4)}")
 
 
@@ -307,6 +312,7 @@ def redirects(lab):
         # Whatever is no error, and comes from the same place, is in clear by right.
         sender.sendto(protocol_packet(INNER_ROUTER[4], RIGHT.inner[4], 1,
                                       bytes([8, 0, 0xF7, 0xFF]) + bytes(4)), (RIGHT.inner[4], 0))
+        wait_until(lambda: about(capture, 4), "the echo request leaves")
         time.sleep(0.2)
     left = about(capture, 4)
     expect(len(left) == 1 and left[0].data[34] == 8, f"left in clear: {left}")
@@ -332,11 +338,16 @@ def many_policies(lab, version):
             at = 9 if version == 4 else 6
             quoted = quoted[:at] + bytes([protocol]) + quoted[at + 1:]
             sender.sendto(icmp_error(INNER_ROUTER[version], far, quoted), (far, 0))
+        start = 14 + (28 if version == 4 else 48)
+        meant = {packet for packet, action in packets.items() if action != "protect"}
+
+        def gone():
+            return {packet_of(frame.data[start:], version) for frame in list(capture.frames)
+                    if frame.is_outgoing and frame.source == INNER_ROUTER[version]}
+
+        wait_until(lambda: gone() >= meant, "what may leave leaves")
         time.sleep(0.3)
-    start = 14 + (28 if version == 4 else 48)
-    left = {packet_of(frame.data[start:], version) for frame in capture.frames
-            if frame.is_outgoing and frame.source == INNER_ROUTER[version]}
-    meant = {packet for packet, action in packets.items() if action != "protect"}
+    left = gone()
     expect(left == meant, f"in clear left {sorted(left - meant)}, and {sorted(meant - left)} did not")
     expect(20 < len(meant) < len(packets) - 20, f"{len(meant)} of {len(packets)} are in clear by right")
 

@@ -237,8 +237,8 @@ def nothing_leaves_while_coming_up(lab):
     lab.left.guard("set")
     with Capture(lab.network.left, "wan") as capture, Sending(lab):
         lab.left.start()
-        time.sleep(0.5)
-    expect(lab.left.established(), "traffic did not bring the tunnel up")
+        wait_until(lab.left.established, "traffic brings the tunnel up")
+        time.sleep(0.2)
     expect_none_leaked(capture)
 
 
@@ -413,7 +413,7 @@ def sources_filtered(lab, value, place, policy):
                     passes = policy == "protect"
                     for one, other, where in ((source[version], beyond, space),
                                               (beyond, source[version], router)):
-                        answered = ping(where, one, other, count=1, wait=0.3)
+                        answered = ping(where, one, other, count=1, wait=5 if passes else 0.3)
                         expect((answered == 1) == passes, f"{one} to {other}: {answered} answers")
             lab.left.delete_ike()
             wait_until(lambda: not lab.left.connection().get("ikeSA"), "the end of the IKE SA")
@@ -428,7 +428,8 @@ def expect_forwarded_discarded(lab, passes):
     lab.left.guard("set")
     left.run("nft", "flush", "ruleset")
     for version in (4, 6):
-        answered = ping(inside, INSIDE[version], ROUTER_LEFT[version], count=1, wait=0.3)
+        answered = ping(inside, INSIDE[version], ROUTER_LEFT[version], count=1,
+                        wait=5 if passes else 0.3)
         expect((answered == 1) == passes, f"{answered} answers without nftables")
 
 

@@ -12,8 +12,8 @@ from Tests.Lab.network import LEFT, RIGHT
 from Tests.Lab.processes import Background, expect, processor_seconds, status_of, wait_until
 from Tests.Namespaces.guard import (BOTH, Sending, arrivals, expect_none_leaked, with_association)
 
-# The longest that an attentive gateway takes; its regular look comes every ten seconds.
-SOON = 1.0
+# Long for an attentive gateway, and less than the ten seconds between its regular looks.
+SOON = 3.0
 INTERFACE = ["interface: swan1", "routes: [10.77.0.0/16]"]
 
 REPLACE = ("h=$(nft -a list chain inet cygnet_guard inbound | sed -n '/drop/s/.*handle //p' | head -1); "

@@ -472,7 +472,7 @@ def traced(lab):
     yield
     for _ in range(3):
         status, text = status_of(*lab.left.namespace.command(
-            lab.left.program, "trace", "--socket", lab.left.socket, "--seconds", "0.2"))
+            lab.left.program, "trace", "--socket", lab.left.socket, "--count", "5", "--seconds", "10"))
         expect(status == 0 and "10.2.0.1" in text, f"trace says: {text}")
 
 

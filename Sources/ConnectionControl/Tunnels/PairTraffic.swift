@@ -19,6 +19,11 @@ struct PairTraffic: Hashable {
         codePoints = child.codePoints
     }
 
+    /// Whether it is that of the same slot and class.
+    func hasPlace(of other: PairTraffic) -> Bool {
+        slot == other.slot && codePoints == other.codePoints
+    }
+
     func covers(_ packet: PacketTuple) -> Bool {
         local.contains {
             $0.contains(packet.source, ipProtocol: packet.ipProtocol, port: packet.sourcePort)
@@ -34,7 +39,7 @@ struct PairTraffic: Hashable {
 
     /// Whether nothing is left for `other` where this one is preferred.
     func replaces(_ other: PairTraffic) -> Bool {
-        slot == other.slot && codePoints == other.codePoints
+        hasPlace(of: other)
             && other.local.allSatisfy { part in local.contains { $0.covers(part) } }
             && other.remote.allSatisfy { part in remote.contains { $0.covers(part) } }
     }

@@ -49,6 +49,8 @@ struct TunnelRecord {
     var refused = RefusedTraffic()
     /// This end sees to it that there are as many pairs of the same traffic as configured.
     var keepsResources = false
+    /// Pairs in a row, beside others, that ended soon and left their place empty.
+    var lostFurtherPairs = 0
     /// Of a tunnel with pairs for some DSCPs alone.
     var classes = ClassPairs()
 
@@ -74,6 +76,7 @@ package struct ChildSAPair: Hashable, Sendable {
     package let inbound: SAIdentifier
     package let outbound: SAIdentifier
     let traffic: PairTraffic
+    let installedAt: Instant
     /// The peer's outer address.
     var remoteAddress: IPAddress
     /// Whether new packets leave by it.

@@ -3,11 +3,13 @@ internal import IPsecPrimitives
 
 // Whether a Child SA more is needed.
 
-extension Established {
-    /// Whether the children that are there do what an initiation asks for.
+extension IKESA {
+    /// Whether the children that are there, and stay, do what an initiation asks for.
     func satisfies(_ initiation: IKEEvent.Initiation, by policy: ChildPolicy) -> Bool {
-        children.values.contains { child in
+        guard let state = established else { return false }
+        return state.children.values.contains { child in
             child.policy.name == policy.name && child.stage == .current
+                && !child.isUnwanted && !isDeleting(child.inboundSPI)
                 && child.carries(initiation.packet)
                 && initiation.selectors.map(child.selectors.covers) ?? true
                 && (initiation.resource == nil
@@ -16,7 +18,21 @@ extension Established {
                     || initiation.codePoints == child.traits.codePoints)
         }
     }
+}
 
+extension IKESA {
+    /// Whether it is asking for a child, or about to.
+    func isToMake(_ initiation: IKEEvent.Initiation) -> Bool {
+        let isAsked = requests.contains { exchange in
+            guard case .createChild(let child) = exchange, !child.isUnwanted else { return false }
+            return child.offer.initiation == initiation
+        }
+        return isAsked || established?.tasks.contains(.createChild(initiation)) ?? false
+            || timers[.retry(.createChild(initiation))] != nil
+    }
+}
+
+extension Established {
     /// Refuses an answer that leaves out the packet which the Child SA is for, where another
     /// child carries all that it allows: each packet would bring one more of the same.
     func requireUse(

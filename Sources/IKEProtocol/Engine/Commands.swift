@@ -27,6 +27,12 @@ extension IKEEngine {
             )
         }
         for sa in sas.ofConnection(connection.name) {
+            // RFC 5685 §3: whoever was sent elsewhere gets nothing by what is still with the first.
+            if initiation.redirectedFrom != nil, let remote = initiation.remoteAddress,
+                sa.path.remote.address != remote
+            {
+                continue
+            }
             if join(initiation, sa, at: now) { return }
         }
         // Where it is as good as known, the peer is called at its address of now.

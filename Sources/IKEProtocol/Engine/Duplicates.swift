@@ -99,6 +99,21 @@ extension IKEEngine {
         oldState.tasks.removeAll { if case .createChild = $0 { true } else { false } }
     }
 
+    /// RFC 7296 §2.8.3: a child that the peer makes in an IKE SA which is being replaced comes in the
+    /// new one as well, before the old one goes.
+    func moveLate(_ spi: SPI, of old: IKESA, _ state: Established, at now: Instant) {
+        guard let child = state.children[spi],
+            let new = replacements(for: old).first(where: {
+                $0.retires.contains(old.localSPI) && $0.established?.standing == .current
+            }),
+            let newState = new.established
+        else { return }
+        let kind = old.kind(of: child)
+        let present = newState.orderedChildren.filter { $0.stage == .current }.map(new.kind)
+        if (present + new.childrenToCome).contains(kind) { return }
+        enqueue(.createChild(old.initiation(like: child)), of: new, at: now)
+    }
+
     /// What the others do or make that have their part in replacing an IKE SA.
     private func childrenElsewhere(than new: IKESA, insteadOf old: IKESA) -> [ChildKind] {
         replacements(for: old).filter { $0 !== new && $0.retires.contains(old.localSPI) }

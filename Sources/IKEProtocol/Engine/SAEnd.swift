@@ -23,10 +23,7 @@ extension IKEEngine {
         switch sa.state {
         case .initiating(let state): reportFailure(failure, of: sa, wanted: state.wanted)
         case .exchangingKeys(let state): reportFailure(failure, of: sa, wanted: state.wanted)
-        case .authenticating(let state):
-            if let child = state.child { sas.releaseChild(child.inboundSPI) }
-            let first = state.child.map { [$0.initiation] } ?? []
-            reportFailure(failure, of: sa, wanted: first + state.wanted)
+        case .authenticating(let state): endProof(sa, state, failure)
         case .halfOpen: return refuse(sa, RefusedPeer(failure, of: sa.connection), at: now)
         case .established(let state):
             let reason: IKEReport.ClosureReason =
@@ -36,6 +33,25 @@ extension IKEEngine {
         case .closing, .closed: break  // Said already.
         }
         remember(sa, at: now)
+    }
+
+    /// As `fail`, of one whose peer is still to hear of it: the way there stays.
+    func endUnproven(
+        _ sa: IKESA,
+        _ state: Authenticating,
+        _ failure: NegotiationFailure,
+        at now: Instant
+    ) {
+        endProof(sa, state, failure)
+        sa.timers = [:]
+        sa.requests.removeAll()
+        releaseRetired(by: sa, at: now)
+    }
+
+    private func endProof(_ sa: IKESA, _ state: Authenticating, _ failure: NegotiationFailure) {
+        if let child = state.child { sas.releaseChild(child.inboundSPI) }
+        let first = state.child.map { [$0.initiation] } ?? []
+        reportFailure(failure, of: sa, wanted: first + state.wanted)
     }
 
     /// As `fail`, of a half-open SA whose connection need not be the one that refuses.
@@ -66,8 +82,25 @@ extension IKEEngine {
         if sa.path.transport == .udp,
             sa.retires.contains(where: { sas[$0]?.path.transport == .tcp })
         {
-            return report(.udpStillBlocked, of: sa)
+            report(.udpStillBlocked, of: sa)
+            // Whoever has joined it meanwhile gets nothing by that one.
+            let retired = sa.retires.compactMap { sas[$0] }
+            let joined = wanted.filter { initiation in
+                guard let policy = policy(for: initiation, sa.connection) else { return true }
+                return !retired.contains { $0.satisfies(initiation, by: policy) }
+            }
+            if joined.isEmpty || !sa.isAskedFor { return }
+            return tell(failure, joined, of: sa)
         }
+        if wanted.isEmpty { return report(.initiationFailed(failure), of: sa) }
+        tell(failure, wanted, of: sa)
+    }
+
+    private func tell(
+        _ failure: NegotiationFailure,
+        _ wanted: [IKEEvent.Initiation],
+        of sa: IKESA
+    ) {
         for initiation in wanted {
             report(
                 .initiationFailed(failure),
@@ -76,7 +109,6 @@ extension IKEEngine {
                 packet: initiation.packet
             )
         }
-        if wanted.isEmpty { report(.initiationFailed(failure), of: sa) }
     }
 
     /// Removes the children and says that the SA is over.
@@ -125,13 +157,22 @@ extension IKEEngine {
     private func reportUnfinished(_ sa: IKESA, _ state: Established) {
         var unfinished: [IKEEvent.Initiation] = []
         for outstanding in sa.requests.outstanding {
-            guard case .createChild(let exchange) = outstanding.exchange, exchange.replaces == nil
+            guard case .createChild(let exchange) = outstanding.exchange,
+                exchange.replaces == nil, !exchange.isUnwanted
             else { continue }
             unfinished.append(exchange.offer.initiation)
         }
         for case .createChild(let initiation) in state.tasks { unfinished.append(initiation) }
         for (timer, _) in sa.timers.sorted(by: { $0.value < $1.value }) {
             if case .retry(.createChild(let initiation)) = timer { unfinished.append(initiation) }
+        }
+        // What took its place may have done it, or will.
+        let others = duplicates(of: sa, state)
+        unfinished.removeAll { initiation in
+            guard let policy = policy(for: initiation, sa.connection) else { return false }
+            return others.contains {
+                $0.satisfies(initiation, by: policy) || $0.isToMake(initiation)
+            }
         }
         for initiation in unfinished {
             report(

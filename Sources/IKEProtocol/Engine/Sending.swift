@@ -3,7 +3,7 @@ internal import IPsecPrimitives
 
 extension IKESA {
     /// Whether there is a way for messages at the moment.
-    var canSend: Bool { path.transport == .udp || stream?.isLost != true }
+    var canSend: Bool { path.transport == .udp || !isStreamLost }
 
     /// The keys, in the states that have any.
     var keys: SAKeys? {

@@ -17,7 +17,7 @@ extension IKEEngine {
         at now: Instant
     ) {
         guard let policy = policy(for: initiation, sa.connection) else { return }
-        if state.satisfies(initiation, by: policy) { return }
+        if sa.satisfies(initiation, by: policy) { return }
         requestChild(policy, initiation, replaces: nil, of: sa, at: now)
     }
 

@@ -78,10 +78,14 @@ extension IKEEngine {
         install(plan, of: sa, state, isUsedOutboundAtOnce: false)
         respond(to: request, of: sa, payloads)
         if let old {
+            let isCrossing = state.children[old.inboundSPI]?.stage != .current || sa.isRekeying(old)
             markReplaced(old.inboundSPI, by: spi, of: sa, state)
+            // Of two that both ends made at once the other may be the one to go now.
+            if !isCrossing { closeDuplicates(of: spi, of: sa, state, at: now) }
         } else {
             useOutboundWhenSafe(spi, of: sa, state, at: now)
             closeDuplicates(of: spi, of: sa, state, at: now)
+            if state.isRetiring { moveLate(spi, of: sa, state, at: now) }
         }
     }
 
@@ -126,6 +130,17 @@ extension NotifyPayload {
 extension IKESA {
     var isRekeying: Bool {
         requests.contains { if case .rekeyIKESA = $0 { true } else { false } }
+    }
+
+    /// Whether a request of ours to replace a child waits for its answer.
+    fileprivate func isRekeying(_ child: ChildSA) -> Bool {
+        requests.contains { exchange in
+            if case .createChild(let ours) = exchange {
+                ours.replaces == child.inboundSPI
+            } else {
+                false
+            }
+        }
     }
 
     /// Whether this end has begun or will begin to close a child.

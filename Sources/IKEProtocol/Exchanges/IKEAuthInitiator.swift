@@ -231,8 +231,7 @@ extension IKEEngine {
         for spi in sa.retires {
             if let old = sas[spi] { close(old, because: .failed(failure.explanation), at: now) }
         }
-        fail(sa, failure, at: now)
-        sas.insert(sa)
+        endUnproven(sa, state, failure, at: now)
         sa.state = .closing(Closing(keys: state.keys))
         request(
             .tellAuthenticationFailure,
@@ -272,7 +271,9 @@ extension IKEEngine {
                 enqueue(.deleteChild(inboundSPI: offer.inboundSPI), of: sa, at: now)
             }
         } catch {
-            if content.error?.type == .singlePairRequired, asksForPair(offer, of: sa, at: now) {
+            if !state.isChildUnwanted, content.error?.type == .singlePairRequired,
+                asksForPair(offer, of: sa, at: now)
+            {
                 return sas.releaseChild(offer.inboundSPI)
             }
             childFailed(error, offer, content, sa, at: now)

@@ -23,7 +23,8 @@ extension IKEEngine {
             }
             let mobility = mobilityAnswer(to: request, of: sa)
             respond(to: request, of: sa, mobility.payloads)
-            return follow(mobility, to: request, of: sa)
+            follow(mobility, to: request, of: sa)
+            return followRedirect(request, of: sa, at: now)
         }
         // Of two that vie, the peer speaks by the one that it knows to have won, but to close the other.
         adoptIfCandidate(sa, state, at: now)
@@ -79,7 +80,11 @@ extension IKEEngine {
                         at: now
                     )
                 }
-            case .candidate, .replaced, .redundant: break
+            case .replaced(by: let heir):
+                // Now the peer surely has the new one. Over TCP, what was asked for in it before the
+                // answer that makes it had arrived would not go out again (RFC 9329 §6.2).
+                if let new = sas[heir], new.path.transport == .tcp { sendAgain(of: new, at: now) }
+            case .candidate, .redundant: break
             }
         }
         // Both ends close it: the peer has heard of the end before it answers.

@@ -42,7 +42,7 @@ extension IKEEngine {
         case .established(let state): move(sa, state, to: path)
         case .initiating, .exchangingKeys, .authenticating, .closed: return
         }
-        sa.stream?.isLost = false
+        sa.isStreamLost = false
         // RFC 9329 §6.2: whoever waits for a response "MUST retransmit its request over this
         // connection".
         sendAgain(of: sa, at: now)

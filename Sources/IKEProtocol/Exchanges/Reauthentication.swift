@@ -82,7 +82,7 @@ extension IKEEngine {
         guard !state.isRetiring else { return }
         let initiation = exchange.offer.initiation
         let isThere = leaveUnmerged(by: sa, at: now).contains {
-            $0.established?.satisfies(initiation, by: exchange.offer.policy) == true
+            $0.satisfies(initiation, by: exchange.offer.policy)
         }
         if isThere { return }
         for other in siblings(of: sa, state) where other.established?.isFull == false {

@@ -34,6 +34,8 @@ final class IKESA {
     var ticketsExpireAt: UInt64?
     /// Set where it goes, or may go, by TCP.
     var stream: StreamUse?
+    /// The TCP connection that it goes by is gone, and there is no other yet.
+    var isStreamLost = false
     var state: IKESAState
     /// What both ends can do, as IKE_SA_INIT told.
     var agreed: AgreedExtensions = []

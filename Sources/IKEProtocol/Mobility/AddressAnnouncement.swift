@@ -47,7 +47,7 @@ extension IKEEngine {
 
     /// A connection whose address is gone may seem open for long.
     private func abandonStream(of sa: IKESA, at now: Instant) {
-        guard sa.stream?.isLost != true, sa.isSessionInitiator else { return }
+        guard !sa.isStreamLost, sa.isSessionInitiator else { return }
         effects.append(.closeStream(local: sa.path.local, remote: sa.path.remote))
         streamClosed(sa.path.local, sa.path.remote, at: now)
     }

@@ -24,7 +24,7 @@ extension IKEEngine {
         }
         let former = sa.path
         // While UDP is tried, the connection stays: packets go by it, and messages may have to.
-        if former.transport == .tcp, path.transport == .udp, sa.stream?.isLost != true {
+        if former.transport == .tcp, path.transport == .udp, !sa.isStreamLost {
             setStandby(former, of: sa)
         }
         setPath(path, of: sa)
@@ -148,8 +148,11 @@ extension IKEEngine {
             return changePath(of: sa, to: next, packetsFollowAtOnce: isOldGone, at: now)
         }
         mobility.refused = []
+        let isMoving = sa.path != mobility.packetPath
         setPath(mobility.packetPath, of: sa)
         if sa.path == sa.stream?.standby { setStandby(nil, of: sa) }
+        // RFC 4555 §3.5: what has no answer yet went where nothing comes back from.
+        if isMoving { sendAgain(of: sa, at: now) }
     }
 
     /// Takes what the peer's hashes tell as the situation on the path of now.

@@ -70,7 +70,7 @@ extension IKEEngine {
         let wasEncapsulated = sa.arePacketsEncapsulated
         mobility.deserted = nil
         setPath(path, of: sa)
-        sa.stream?.isLost = false
+        sa.isStreamLost = false
         if sa !== received {
             // Its Delete has to arrive as well.
             setPath(path, of: received)
@@ -112,6 +112,13 @@ extension IKEEngine {
             if let mobility = next.mobility, hasNewer(mobility) { return nil }
             sa = next
         }
+        return sa
+    }
+
+    /// The IKE SA that has all that one had which was replaced; else the one itself.
+    func lastHeir(of received: IKESA) -> IKESA {
+        var sa = received
+        while let spi = sa.heir, let next = sas[spi] { sa = next }
         return sa
     }
 

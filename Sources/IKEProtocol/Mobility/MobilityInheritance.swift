@@ -4,6 +4,7 @@ internal import IPsecPrimitives
 extension IKEEngine {
     func inheritMobility(_ new: IKESA, _ state: Established, from old: IKESA, at now: Instant) {
         new.stream = old.stream
+        new.isStreamLost = old.isStreamLost
         sas.keepStandby(of: new)
         // A trial of UDP is the old one's alone: what carries the packets must not end with it.
         setPath(old.standbyOfTrial ?? old.path, of: new)
@@ -17,6 +18,13 @@ extension IKEEngine {
         new.isLeaving = old.isLeaving
         state.tasks.removeAll { $0 == .tellCrashToken }
         if new.isOriginalInitiator, crashSecret != nil { state.tasks.append(.tellCrashToken) }
+        // RFC 5685 §5: the peer may not have heard of it, and the old one ends.
+        let isRedirecting = old.requests.contains { if case .redirect = $0 { true } else { false } }
+        if isRedirecting, let target = new.connection.redirection.target,
+            !state.tasks.contains(.redirect(target))
+        {
+            state.tasks.append(.redirect(target))
+        }
         guard let mobility = old.mobility?.successor() else { return }
         new.mobility = mobility
         // What the old SA was about to settle.

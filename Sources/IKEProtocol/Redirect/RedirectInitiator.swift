@@ -70,7 +70,8 @@ extension IKEEngine {
     }
 
     /// A REDIRECT within a session, once it is answered (RFC 5685 §5).
-    func followRedirect(_ request: Request, of sa: IKESA, at now: Instant) {
+    func followRedirect(_ request: Request, of received: IKESA, at now: Instant) {
+        let sa = lastHeir(of: received)
         guard let notify = request.content.notify(.redirect), sa.isSessionInitiator,
             !sa.isLeaving, let state = sa.established, let notice = RedirectNotice(notify),
             sa.connection.redirection.follows

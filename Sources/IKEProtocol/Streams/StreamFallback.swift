@@ -57,7 +57,7 @@ extension IKEEngine {
             sa.path.transport == .tcp
         else { return }
         armUDPTrial(of: sa, at: now)
-        guard sa.connection.transport.choice == .automatic, sa.stream?.isLost != true else {
+        guard sa.connection.transport.choice == .automatic, !sa.isStreamLost else {
             return
         }
         if let mobility = sa.mobility {

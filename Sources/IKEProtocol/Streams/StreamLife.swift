@@ -1,3 +1,4 @@
+internal import IKEMessages
 package import IPsecPrimitives
 
 /// TCP connections as they come and go (RFC 9329 §6.1).
@@ -40,8 +41,10 @@ extension IKEEngine {
         guard sa.path.transport == .tcp else { return standBy(sa, path, at: now) }
         let former = sa.path
         let companions = [sa] + sas.onStream(former).filter { $0 !== sa }
-        sa.streamUse.isLost = false
-        for other in companions { setPath(path, of: other) }
+        for other in companions {
+            other.isStreamLost = false
+            setPath(path, of: other)
+        }
         if case .initiating(let state) = sa.state, sa.requests.isEmpty {
             // Work on a puzzle goes on, and its result is sent.
             if state.search != nil { return }
@@ -56,14 +59,27 @@ extension IKEEngine {
     /// is not"; §6.2: what waits for an answer is sent again.
     private func goOn(_ sa: IKESA, from former: IKEPath, at now: Instant) {
         sendAgain(of: sa, at: now)
-        guard let state = sa.established, !state.isReplaced else { return }
+        guard let state = sa.established else { return }
+        if state.isReplaced {
+            // The peer has not closed it yet, and may know nothing of the one that replaces it: it waits
+            // to hear of this one.
+            guard case .replaced = state.standing, sa.requests.isEmpty else { return }
+            return request(
+                .checkLiveness,
+                .informational,
+                livenessPayloads(of: sa),
+                of: sa,
+                at: now
+            )
+        }
         if let mobility = sa.mobility {
             if mobility.packetPath == former { movePackets(of: sa, state, mobility) }
             if mobility.isInitiator { return enqueue(.updateAddresses, of: sa, at: now) }
         } else {
             updateEndpoints(of: sa, state)
         }
-        if sa.requests.isEmpty { enqueue(.checkLiveness, of: sa, at: now) }
+        // What is sent again may have been answered: a repetition moves no peer to the new connection.
+        enqueue(.checkLiveness, of: sa, at: now)
     }
 
     func streamFailed(_ attempt: StreamAttempt, because reason: String, at now: Instant) {
@@ -83,7 +99,7 @@ extension IKEEngine {
             effects.append(.abandonStream(attempt))
             return streamFailed(attempt, because: "it took too long to open", at: now)
         }
-        guard sa.stream?.isLost == true else { return }
+        guard sa.isStreamLost else { return }
         openStream(for: sa, from: sa.connection.localAddress, at: now)
     }
 
@@ -97,16 +113,20 @@ extension IKEEngine {
     /// The connection of these IKE SAs is of no use any more. RFC 9329 §6.1: without a Delete,
     /// "both sides SHOULD maintain the state for their SAs".
     func loseStream(_ users: [IKESA], at now: Instant) {
-        for sa in users { sa.streamUse.isLost = true }
-        // One connection for all of them, and the youngest lives longest.
-        guard let sa = users.last(where: \.isAlive), sa.isSessionInitiator else { return }
+        for sa in users { sa.isStreamLost = true }
+        // One connection for all of them, which must not end with one that is on its way out; and of
+        // those that stay the youngest lives longest.
+        let staying = users.last { $0.established?.standing == .current }
+        guard let sa = staying ?? users.last(where: \.isAlive), sa.isSessionInitiator else {
+            return
+        }
         report(.streamLost, of: sa)
         streamIsMissing(sa, because: "the peer or the network closed it", at: now)
     }
 
     private func streamIsMissing(_ sa: IKESA, because reason: String, at now: Instant) {
         let use = sa.streamUse
-        use.isLost = true
+        sa.isStreamLost = true
         use.failures += 1
         let schedule = sa.connection.retransmission
         guard use.failures <= schedule.tries else {

@@ -16,8 +16,6 @@ final class StreamUse {
     var attempt: StreamAttempt?
     /// Connections in a row that could not be opened, or broke before anything came by them.
     var failures = 0
-    /// The connection is gone, and there is no other yet.
-    var isLost = false
     /// A connection that is open while messages go by UDP: because UDP is being tried, or because
     /// it does not seem to get through.
     var standby: IKEPath?

@@ -432,4 +432,76 @@ struct FurtherPairsTests {
         network.advance(by: .seconds(5))
         #expect(network.left.pairs().count == 3 && network.right.pairs().count == 3)
     }
+
+    @Test("a tunnel with several pairs that is taken down while its first is made stays down")
+    func takenDownBeforeTheOthers() throws {
+        let lines = ["start: by-hand, resources: 3", "start: by-hand, resources: 3"]
+        let network = try Network(
+            left: [
+                "net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, \(lines[0])}",
+                "lab: {local: 10.3.0.0/16, remote: 10.4.0.0/16, start: by-hand}",
+            ],
+            right: [
+                "net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, \(lines[1])}",
+                "lab: {local: 10.4.0.0/16, remote: 10.3.0.0/16, start: by-hand}",
+            ]
+        )
+        network.start()
+        _ = network.bringUp("lab", at: network.left)
+        network.isConnected = false
+        _ = network.bringUp(at: network.left)
+        let down = network.takeDown(at: network.left)
+        network.isConnected = true
+        network.advance(by: .seconds(60))
+        #expect(network.left.outcomes[down] == .done("site/net is down"))
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+    }
+
+    @Test("a reload that wants more pairs makes none of a tunnel that is being ended")
+    func moreWhileEnding() throws {
+        func tunnel(_ resources: Int) -> String {
+            "net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: by-hand, resources: \(resources)}"
+        }
+        let network = try Network(
+            left: [tunnel(2)],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, start: by-hand, resources: 8}"]
+        )
+        network.start()
+        _ = network.bringUp(at: network.left)
+        #expect(network.left.pairs().count == 2)
+        network.isConnected = false
+        _ = network.takeDown(at: network.left)
+        try network.reload(network.left) { $0.replacing(tunnel(2), with: tunnel(4)) }
+        network.isConnected = true
+        network.advance(by: .seconds(60))
+        #expect(network.left.pairs().isEmpty && network.right.pairs().isEmpty)
+    }
+
+    @Test("further pairs that the packet path cannot take are tried ever more seldom")
+    func untakenFurtherPairs() throws {
+        let network = try Network(
+            left: ["net: {local: 10.1.0.0/16, remote: 10.2.0.0/16, start: at-boot, resources: 2}"],
+            right: ["net: {local: 10.2.0.0/16, remote: 10.1.0.0/16, resources: 2}"]
+        )
+        network.start()
+        for _ in 0..<300 {
+            network.advance(by: .seconds(1))
+            let pairs = network.left.pairs()
+            let newest = pairs.max { $0.installedAt < $1.installedAt }
+            if pairs.count > 1, let pair = newest {
+                network.handle(
+                    .packetPath(.commandFailed(pair.inbound, .tooManySAs)),
+                    at: network.left
+                )
+            }
+        }
+        let attempts = network.left.count {
+            if case .childSAEstablished = $0 { true } else { false }
+        }
+        #expect((6...16).contains(attempts))
+        #expect(network.left.state() == .up && network.passes())
+        // Once it can, they come, and soon again after a loss.
+        network.advance(by: .seconds(61))
+        #expect(network.left.pairs().count == 2)
+    }
 }

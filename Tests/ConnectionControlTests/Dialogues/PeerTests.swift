@@ -255,6 +255,27 @@ struct PeerTests {
         network.handle(stray, at: network.left)
         #expect(network.left.reports.count == count)
     }
+
+    /// It is tried already, and nothing is under way any more.
+    @Test("a peer that sends to an address which did not answer is called again")
+    func redirectedToTheSilent() throws {
+        let network = try Network(
+            start: "at-boot",
+            rightStart: "on-traffic",
+            connectionLines: brief,
+            leftPeer: "[192.0.2.77, 192.0.2.2]"
+        )
+        let plain = network.right.text
+        try network.reload(network.right) {
+            $0.replacing("    secret-file", with: "    redirect-to: 192.0.2.77\n    secret-file")
+        }
+        network.start()
+        network.advance(by: .seconds(60))
+        #expect(network.left.state() == .connecting)
+        try network.reload(network.right) { _ in plain }
+        network.advance(by: .seconds(90))
+        #expect(network.left.state() == .up && network.passes())
+    }
 }
 
 @Suite("Tunnels that are lost")

@@ -483,4 +483,46 @@ struct ReloadTests {
         #expect(network.left.state() == .down && network.right.state() == .down)
         #expect(network.passes("lab"))
     }
+
+    @Test("a tunnel that gets other networks while it is being made is made with those")
+    func otherNetworksMeanwhile() throws {
+        let network = try Network(start: "by-hand", tunnels: ["net", "lab"])
+        network.start()
+        _ = network.bringUp("lab", at: network.left)
+        network.isConnected = false
+        let up = network.bringUp(at: network.left)
+        try network.reload(network.left) { $0.replacing("10.2.0.0/24", with: "10.2.0.0/25") }
+        network.isConnected = true
+        network.advance(by: .seconds(30))
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+        #expect(network.left.state() == .up && network.passes())
+        #expect(
+            network.left.outbound.values.contains {
+                $0.selectors.contains { $0.remote.description == "10.2.0.0/25" }
+            }
+        )
+    }
+
+    @Test("a request for new keys ends when a reload takes the tunnel away")
+    func rekeyOfRemoved() throws {
+        let net = "net: {local: 10.1.0.0/24, remote: 10.2.0.0/24, start: by-hand}"
+        let lab = "lab: {local: 10.1.1.0/24, remote: 10.2.1.0/24, start: by-hand}"
+        let network = try Network(
+            left: [net, lab],
+            right: [
+                "net: {local: 10.2.0.0/24, remote: 10.1.0.0/24}",
+                "lab: {local: 10.2.1.0/24, remote: 10.1.1.0/24}",
+            ]
+        )
+        network.start()
+        _ = network.bringUp(nil, at: network.left)
+        network.isConnected = false
+        let request = network.rekey(.childSAs(tunnel: "net"), at: network.left)
+        #expect(network.left.outcomes[request] == nil)
+        try network.reload(network.left) { $0.replacing("      \(net)\n", with: "") }
+        guard case .failed? = network.left.outcomes[request] else {
+            Issue.record("it is \(String(describing: network.left.outcomes[request]))")
+            return
+        }
+    }
 }

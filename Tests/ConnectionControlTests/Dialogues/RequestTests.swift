@@ -1,5 +1,4 @@
 import ConnectionControl
-import Foundation
 import IKEProtocol
 import IPsecPrimitives
 import PacketProtection
@@ -433,13 +432,13 @@ struct RequestTests {
         )
         network.start()
         try network.reload(network.right) {
-            $0.replacingOccurrences(of: "aes256gcm16", with: "aes128gcm16")
+            $0.replacing("aes256gcm16", with: "aes128gcm16")
         }
         let first = network.bringUp(at: network.left)
         // A refusal is believed when no better answer comes.
         #expect(network.left.outcomes[first] == nil)
         try network.reload(network.right) {
-            $0.replacingOccurrences(of: "aes128gcm16", with: "aes256gcm16")
+            $0.replacing("aes128gcm16", with: "aes256gcm16")
         }
         let second = network.bringUp(at: network.left)
         #expect(network.left.outcomes[first] == .done("site/net is up"))
@@ -454,7 +453,7 @@ struct RequestTests {
         )
         network.start()
         try network.reload(network.right) {
-            $0.replacingOccurrences(of: "aes256gcm16", with: "aes128gcm16")
+            $0.replacing("aes256gcm16", with: "aes128gcm16")
         }
         var requests = 0
         network.passes = { datagram in
@@ -465,5 +464,35 @@ struct RequestTests {
         #expect((2...7).contains(requests))
         network.advance(by: .seconds(2))
         #expect(network.left.state() == .down && network.left.controller.nextTimeout == nil)
+    }
+
+    /// The exchange that was to end goes without making anything, and without a word.
+    @Test("what the peer made while it was being ended is up, whatever becomes of our own exchange")
+    func outlivedWithoutAWord() throws {
+        func tunnels(_ own: Int, _ other: Int, _ proposals: String) -> [String] {
+            ["net", "lab"].enumerated().map { number, name in
+                "\(name): {local: 10.\(own).\(number).0/24, remote: 10.\(other).\(number).0/24, "
+                    + "start: by-hand, esp-proposals: [\(proposals)]}"
+            }
+        }
+        let network = try Network(
+            left: tunnels(1, 2, "aes256gcm16-x25519, aes256gcm16-ecp256"),
+            right: tunnels(2, 1, "aes256gcm16-ecp256")
+        )
+        network.start()
+        _ = network.bringUp("lab", at: network.left)
+        network.passes = { datagram in
+            !(datagram.local.address == IPAddress("192.0.2.1") && datagram.bytes[18] == 36
+                && datagram.bytes[19] & 0x20 == 0)
+        }
+        _ = network.bringUp(at: network.left)
+        _ = network.takeDown(at: network.left)
+        _ = network.bringUp(at: network.right)
+        #expect(network.left.state() == .up && network.passes())
+        let up = network.bringUp(at: network.left)
+        network.passes = { _ in true }
+        network.advance(by: .seconds(30))
+        #expect(network.left.outcomes[up] == .done("site/net is up"))
+        #expect(network.left.state() == .up && network.passes())
     }
 }

@@ -423,4 +423,31 @@ struct DuplicateTests {
         }
         #expect(dialogue.right.establishedIKESAs.count == 3)
     }
+
+    @Test(
+        "one of two that both ends made is rekeyed before the other is there: one stays",
+        arguments: 1...24
+    )
+    func rekeyedBeforeItsTwin(seed: UInt64) throws {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        let dialogue = Dialogue(setup, seed: seed)
+        dialogue.initiate()
+        dialogue.begin(dialogue.right, "more")
+        let late = dialogue.right.outbox
+        dialogue.right.outbox = []
+        dialogue.initiate("more")
+        let first = try #require(dialogue.left.active["more"])
+        dialogue.handle(.childLifetimeReached(inboundSPI: first, limit: .soft), at: dialogue.left)
+        let rekey = dialogue.left.outbox
+        dialogue.left.outbox = []
+        for datagram in late { dialogue.deliver(datagram, to: dialogue.left) }
+        dialogue.settle()
+        for datagram in rekey { dialogue.deliver(datagram, to: dialogue.right) }
+        dialogue.advance(by: .seconds(60))
+        for party in [dialogue.left, dialogue.right] {
+            #expect(party.children.count { $0.child == "more" } == 1)
+        }
+        #expect(dialogue.agree(on: "more") && dialogue.agree())
+    }
 }

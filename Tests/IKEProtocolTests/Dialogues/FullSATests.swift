@@ -277,4 +277,61 @@ struct FullSATests {
         #expect(full() == 0)
         #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
     }
+
+    /// Until the left end begins to make its proof again.
+    private func renewing() throws -> Dialogue {
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        setup.children["most"] = ("10.5.0.0/16", "10.6.0.0/16")
+        setup.reauthenticateAfter = .seconds(1000)
+        var right = setup.mirrored
+        right.reauthenticateAfter = nil
+        let dialogue = Dialogue(setup, right)
+        dialogue.initiate()
+        var steps = 0
+        while dialogue.left.outbox.isEmpty, steps < 1000 {
+            steps += 1
+            dialogue.tick()
+            if dialogue.left.outbox.first?.bytes[18] != 34 { dialogue.settle() }
+        }
+        try #require(dialogue.left.outbox.first?.bytes[18] == 34)
+        return dialogue
+    }
+
+    @Test("a child that the peer makes in an IKE SA that is being replaced outlives it")
+    func madeInTheOld() throws {
+        let dialogue = try renewing()
+        // Asked for in the old one, and lost, so that the new one waits for it.
+        let beginning = dialogue.left.outbox
+        dialogue.left.outbox = []
+        dialogue.begin(dialogue.left, "more")
+        dialogue.left.outbox = beginning
+        for _ in 0..<2 {
+            dialogue.carry(from: dialogue.left, to: dialogue.right)
+            dialogue.carry(from: dialogue.right, to: dialogue.left)
+        }
+        let rest = dialogue.left.outbox
+        dialogue.left.outbox = []
+        dialogue.begin(dialogue.right, "most")
+        dialogue.settle()
+        #expect(dialogue.left.children.contains { $0.child == "most" })
+        dialogue.left.outbox = rest
+        dialogue.settle()
+        dialogue.advance(by: .seconds(60))
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.agree() && dialogue.agree(on: "more") && dialogue.agree(on: "most"))
+    }
+
+    @Test("what the new IKE SA has made is not told as failed when the old one goes")
+    func doneByTheNew() throws {
+        let dialogue = try renewing()
+        let beginning = dialogue.left.outbox
+        dialogue.left.outbox = []
+        dialogue.begin(dialogue.left, "more")
+        dialogue.left.outbox = beginning
+        dialogue.settle()
+        #expect(dialogue.left.establishedIKESAs.count == 1)
+        #expect(dialogue.agree() && dialogue.agree(on: "more"))
+        #expect(dialogue.left.failures.isEmpty)
+    }
 }

@@ -264,4 +264,35 @@ struct RedirectTests {
         dialogue.settle()
         #expect(dialogue.agree())
     }
+
+    @Test("within a session: what was lost with an IKE SA that is rekeyed is said again")
+    func lostBeforeARekeying() {
+        let dialogue = open()
+        var far = Setup().mirrored
+        dialogue.configure(dialogue.right, far)
+        dialogue.initiate()
+        far.redirection.target = .address(elsewhere)
+        dialogue.configure(dialogue.right, far)
+        dialogue.right.outbox = []
+        dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.left)
+        dialogue.settle()
+        dialogue.advance(by: .seconds(5))
+        #expect(dialogue.left.redirections.map(\.children) == [["net"]])
+    }
+
+    @Test("a gateway that sends on whoever wants another IKE SA is left, though the first is there")
+    func besideAnother() {
+        let dialogue = open(follows: true)
+        dialogue.configure(dialogue.right, Setup().mirrored)
+        dialogue.initiate()
+        #expect(dialogue.agree())
+        var wish = IKEEvent.Initiation(
+            connection: "site",
+            child: "net",
+            remoteAddress: elsewhere
+        )
+        wish.redirectedFrom = IPAddress("192.0.2.2")
+        dialogue.handle(.initiate(wish), at: dialogue.left)
+        #expect(dialogue.left.outbox.map(\.remote.address) == [elsewhere])
+    }
 }

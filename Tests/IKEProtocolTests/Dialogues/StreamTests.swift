@@ -395,4 +395,106 @@ struct StreamTests {
         #expect(dialogue.left.engine.status(at: dialogue.now).ikeSAs.isEmpty)
         #expect(streams.open.isEmpty)
     }
+
+    @Test("what joined an attempt to go by UDP hears when that fails")
+    func joinedTrial() {
+        var settings = EngineSettings()
+        settings.childLimit = 1
+        var setup = Setup()
+        setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
+        setup.adjustConnection = { $0.transport = TransportPolicy(.automatic) }
+        let dialogue = Dialogue(setup, settings: settings)
+        let streams = Streams(dialogue)
+        begin(dialogue, streams, by: .tcp)
+        streams.passesUDP = false
+        var steps = 0
+        // Until UDP is tried.
+        let before = dialogue.sent.count { $0.transport == .udp }
+        while dialogue.sent.count(where: { $0.transport == .udp }) == before, steps < 1000 {
+            steps += 1
+            streams.advance(by: .seconds(1))
+        }
+        #expect(steps < 1000)
+        dialogue.handle(
+            .initiate(IKEEvent.Initiation(connection: "site", child: "more")),
+            at: dialogue.left
+        )
+        streams.settle()
+        streams.advance(by: .seconds(60))
+        #expect(dialogue.left.count { $0 == .udpStillBlocked } >= 1)
+        #expect(!dialogue.left.failures.isEmpty || dialogue.agree(on: "more"))
+        #expect(dialogue.agree() && transports(dialogue).allSatisfy { $0 == .tcp })
+    }
+
+    @Test("an answer that is lost with its connection leaves nobody on the old one")
+    func answeredBeforeTheBreak() {
+        let (dialogue, streams) = make()
+        begin(dialogue, streams)
+        dialogue.handle(.probe(connection: "site"), at: dialogue.left)
+        dialogue.carry(from: dialogue.left, to: dialogue.right)
+        dialogue.right.outbox = []
+        streams.breakAll()
+        streams.settle()
+        let here = dialogue.left.establishedIKESAs.first?.local
+        #expect(dialogue.right.establishedIKESAs.first?.remote == here)
+        #expect(dialogue.right.packetPath?.remote == here)
+    }
+
+    @Test("a connection that breaks while both ends rekey the IKE SA takes none along")
+    func breakAmidCrossing() {
+        for isOursFirst in [false, true] {
+            let (dialogue, streams) = make()
+            begin(dialogue, streams)
+            dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.left)
+            dialogue.handle(.rekeyIKESA(connection: "site"), at: dialogue.right)
+            if isOursFirst { dialogue.carry(from: dialogue.left, to: dialogue.right) }
+            dialogue.carry(from: dialogue.right, to: dialogue.left)
+            dialogue.left.outbox = []
+            streams.breakAll()
+            streams.settle()
+            streams.advance(by: .seconds(400))
+            #expect(dialogue.agree() && transports(dialogue) == [.tcp, .tcp])
+            #expect(dialogue.left.failures.isEmpty && dialogue.right.failures.isEmpty)
+            #expect(!dialogue.left.reports.contains { $0.event == .peerUnresponsive })
+            #expect(!dialogue.right.reports.contains { $0.event == .peerUnresponsive })
+        }
+    }
+
+    @Test("§2.21.2: over TCP too, a responder that is not believed hears so")
+    func disbelief() {
+        let (dialogue, streams) = make()
+        var left = Setup()
+        left.adjustConnection = { $0.transport = TransportPolicy(.tcp) }
+        begin(dialogue, streams)
+        dialogue.handle(.terminate(connection: "site", child: nil), at: dialogue.left)
+        streams.settle()
+        let before = dialogue.left.failures.count
+        var isChanged = false
+        var wasOpen = false
+        dialogue.directedLink = { datagram, isFromLeft in
+            if isFromLeft, isChanged, datagram.bytes[18] == 37 {
+                wasOpen = dialogue.left.closings.isEmpty
+            }
+            // Our secret is another by the time that the answer to IKE_AUTH comes.
+            if !isFromLeft, datagram.bytes[18] == 35, !isChanged {
+                isChanged = true
+                left.secret = "another"
+                dialogue.left.absorb(
+                    dialogue.left.engine.setConnections(
+                        left.connections,
+                        credentials: left.credentials,
+                        changed: [],
+                        at: dialogue.now
+                    )
+                )
+            }
+            return [datagram]
+        }
+        begin(dialogue, streams)
+        #expect(isChanged && wasOpen)
+        #expect(dialogue.left.failures.count == before + 1)
+        #expect(dialogue.right.establishedIKESAs.isEmpty && dialogue.right.present.isEmpty)
+        streams.advance(by: .seconds(30))
+        #expect(streams.open.isEmpty && dialogue.left.engine.isIdle)
+    }
 }

@@ -60,6 +60,7 @@ extension IKEEngine {
             path.transport == .udp
             && (connection.encapsulation == .udp || path.local.address.isUnspecified)
         sa.retires = beginning.retires
+        if case .beside = beginning { sa.isAskedFor = true }
         sas.insert(sa)
         // RFC 9329 §6.5: what the first message says of ports is known once it is open.
         if path.transport == .tcp {

@@ -119,16 +119,20 @@ extension ConnectionController {
             )
             return
         }
-        pairs[pair.inboundSPI] = pair
-        pairOfAssociation[pair.inbound] = pair.inboundSPI
-        pairOfAssociation[pair.outbound] = pair.inboundSPI
-        pathMTUs.insert(pair.inboundSPI, to: pair.remoteAddress)
+        insert(pair)
         if !child.isManual { startSearch(to: pair.remoteAddress, at: now) }
         tunnels[path]?.pairs.append(pair.inboundSPI)
         if child.isUsedOutboundAtOnce { use(pair, into: &effects) }
         counters.schedule(from: now, every: readingInterval)
         cameUp(path, at: now, into: &effects)
         noteNewPair(child, path, at: now, into: &effects)
+    }
+
+    private func insert(_ pair: ChildSAPair) {
+        pairs[pair.inboundSPI] = pair
+        pairOfAssociation[pair.inbound] = pair.inboundSPI
+        pairOfAssociation[pair.outbound] = pair.inboundSPI
+        pathMTUs.insert(pair.inboundSPI, to: pair.remoteAddress)
     }
 
     private func cameUp(

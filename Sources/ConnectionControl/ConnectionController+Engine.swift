@@ -173,7 +173,9 @@ extension ConnectionController {
         at now: Instant,
         into effects: inout [ControlEffect]
     ) {
-        guard let record = tunnels[path], record.isUp, record.isHeldDown else { return }
+        guard let record = tunnels[path], record.isUp,
+            record.isHeldDown || record.isAskedForAgain
+        else { return }
         if engine.isEnding(path.tunnel, of: path.connection) { return watchEnd(of: path) }
         guard engine.isKeeping(path.tunnel, of: path.connection) else { return }
         if record.isAskedForAgain {

@@ -42,6 +42,13 @@ extension IKEEngine {
     /// `new` takes over from `old`, which lives until its Delete.
     func markReplaced(_ old: SPI, by new: SPI, of sa: IKESA, _ state: Established) {
         state.children[old]?.stage = .replaced(by: new)
+        // What has stepped back for it, and is not gone yet, does so for its successor.
+        for twin in state.children.values
+        where twin.stage == .replaced(by: old)
+            && sa.timers[.retry(.deleteChild(inboundSPI: twin.inboundSPI))] != nil
+        {
+            state.children[twin.inboundSPI]?.stage = .replaced(by: new)
+        }
         disarm(.childRekey(old), of: sa)
         disarm(.retry(.rekeyChild(inboundSPI: old)), of: sa)
         state.tasks.removeAll { $0 == .rekeyChild(inboundSPI: old) }

@@ -20,18 +20,6 @@ extension IKESA {
     }
 }
 
-extension IKESA {
-    /// Whether it is asking for a child, or about to.
-    func isToMake(_ initiation: IKEEvent.Initiation) -> Bool {
-        let isAsked = requests.contains { exchange in
-            guard case .createChild(let child) = exchange, !child.isUnwanted else { return false }
-            return child.offer.initiation == initiation
-        }
-        return isAsked || established?.tasks.contains(.createChild(initiation)) ?? false
-            || timers[.retry(.createChild(initiation))] != nil
-    }
-}
-
 extension Established {
     /// Refuses an answer that leaves out the packet which the Child SA is for, where another
     /// child carries all that it allows: each packet would bring one more of the same.

@@ -27,9 +27,9 @@ extension IKEEngine {
             )
         }
         for sa in sas.ofConnection(connection.name) {
-            // RFC 5685 §3: whoever was sent elsewhere gets nothing by what is still with the first.
+            // RFC 5685 §3: whoever was sent elsewhere waits for nothing that is on its way to another.
             if initiation.redirectedFrom != nil, let remote = initiation.remoteAddress,
-                sa.path.remote.address != remote
+                sa.established == nil, sa.path.remote.address != remote
             {
                 continue
             }

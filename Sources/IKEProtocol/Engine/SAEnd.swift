@@ -166,13 +166,11 @@ extension IKEEngine {
         for (timer, _) in sa.timers.sorted(by: { $0.value < $1.value }) {
             if case .retry(.createChild(let initiation)) = timer { unfinished.append(initiation) }
         }
-        // What took its place may have done it, or will.
+        // What took its place may have done it.
         let others = duplicates(of: sa, state)
         unfinished.removeAll { initiation in
             guard let policy = policy(for: initiation, sa.connection) else { return false }
-            return others.contains {
-                $0.satisfies(initiation, by: policy) || $0.isToMake(initiation)
-            }
+            return others.contains { $0.satisfies(initiation, by: policy) }
         }
         for initiation in unfinished {
             report(

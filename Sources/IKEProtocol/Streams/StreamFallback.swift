@@ -24,6 +24,8 @@ extension IKEEngine {
             return effects.append(.closeStream(local: path.local, remote: path.remote))
         }
         setStandby(path, of: sa)
+        // It takes the place of one that was lost before UDP was gone back to.
+        sa.isStreamLost = false
         for outstanding in sa.requests.outstanding where !outstanding.isHeld {
             send(outstanding.message, along: path)
         }

@@ -424,8 +424,8 @@ struct RequestTests {
         #expect(network.left.pairs().count { $0.isOutboundActive } == 3)
     }
 
-    @Test("what the peer refused is asked for anew when somebody asks, for the peer may be mended")
-    func askedAgain() throws {
+    /// The right end takes none of the left end's proposals.
+    private func refusing() throws -> Network {
         let network = try Network(
             start: "by-hand",
             connectionLines: "ike-proposals: aes256gcm16-prfsha256-x25519"
@@ -434,6 +434,12 @@ struct RequestTests {
         try network.reload(network.right) {
             $0.replacing("aes256gcm16", with: "aes128gcm16")
         }
+        return network
+    }
+
+    @Test("what the peer refused is asked for anew when somebody asks, for the peer may be mended")
+    func askedAgain() throws {
+        let network = try refusing()
         let first = network.bringUp(at: network.left)
         // A refusal is believed when no better answer comes.
         #expect(network.left.outcomes[first] == nil)
@@ -447,14 +453,7 @@ struct RequestTests {
 
     @Test("asking again and again does not flood a peer that refuses")
     func askedTooOften() throws {
-        let network = try Network(
-            start: "by-hand",
-            connectionLines: "ike-proposals: aes256gcm16-prfsha256-x25519"
-        )
-        network.start()
-        try network.reload(network.right) {
-            $0.replacing("aes256gcm16", with: "aes128gcm16")
-        }
+        let network = try refusing()
         var requests = 0
         network.passes = { datagram in
             if datagram.local.address == IPAddress("192.0.2.1") { requests += 1 }

@@ -426,9 +426,10 @@ struct DuplicateTests {
 
     @Test(
         "one of two that both ends made is rekeyed before the other is there: one stays",
-        arguments: 1...24
+        arguments: 1...24,
+        [false, true]
     )
-    func rekeyedBeforeItsTwin(seed: UInt64) throws {
+    func rekeyedBeforeItsTwin(seed: UInt64, isRekeyedAgain: Bool) throws {
         var setup = Setup()
         setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
         let dialogue = Dialogue(setup, seed: seed)
@@ -444,6 +445,16 @@ struct DuplicateTests {
         for datagram in late { dialogue.deliver(datagram, to: dialogue.left) }
         dialogue.settle()
         for datagram in rekey { dialogue.deliver(datagram, to: dialogue.right) }
+        dialogue.settle()
+        if isRekeyedAgain {
+            dialogue.advance(by: .seconds(1))
+            for child in dialogue.left.children where child.child == "more" {
+                dialogue.handle(
+                    .childLifetimeReached(inboundSPI: child.inboundSPI, limit: .soft),
+                    at: dialogue.left
+                )
+            }
+        }
         dialogue.advance(by: .seconds(60))
         for party in [dialogue.left, dialogue.right] {
             #expect(party.children.count { $0.child == "more" } == 1)

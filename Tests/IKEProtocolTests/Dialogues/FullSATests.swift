@@ -278,7 +278,8 @@ struct FullSATests {
         #expect(dialogue.agree(on: "net") && dialogue.agree(on: "more"))
     }
 
-    /// Until the left end begins to make its proof again.
+    /// Until the left end begins to make its proof again; another child is asked for in the old IKE SA,
+    /// and lost, so that the new one has it to make.
     private func renewing() throws -> Dialogue {
         var setup = Setup()
         setup.children["more"] = ("10.3.0.0/16", "10.4.0.0/16")
@@ -294,18 +295,17 @@ struct FullSATests {
             dialogue.tick()
             if dialogue.left.outbox.first?.bytes[18] != 34 { dialogue.settle() }
         }
-        try #require(dialogue.left.outbox.first?.bytes[18] == 34)
+        let beginning = dialogue.left.outbox
+        try #require(beginning.first?.bytes[18] == 34)
+        dialogue.left.outbox = []
+        dialogue.begin(dialogue.left, "more")
+        dialogue.left.outbox = beginning
         return dialogue
     }
 
     @Test("a child that the peer makes in an IKE SA that is being replaced outlives it")
     func madeInTheOld() throws {
         let dialogue = try renewing()
-        // Asked for in the old one, and lost, so that the new one waits for it.
-        let beginning = dialogue.left.outbox
-        dialogue.left.outbox = []
-        dialogue.begin(dialogue.left, "more")
-        dialogue.left.outbox = beginning
         for _ in 0..<2 {
             dialogue.carry(from: dialogue.left, to: dialogue.right)
             dialogue.carry(from: dialogue.right, to: dialogue.left)
@@ -325,10 +325,6 @@ struct FullSATests {
     @Test("what the new IKE SA has made is not told as failed when the old one goes")
     func doneByTheNew() throws {
         let dialogue = try renewing()
-        let beginning = dialogue.left.outbox
-        dialogue.left.outbox = []
-        dialogue.begin(dialogue.left, "more")
-        dialogue.left.outbox = beginning
         dialogue.settle()
         #expect(dialogue.left.establishedIKESAs.count == 1)
         #expect(dialogue.agree() && dialogue.agree(on: "more"))

@@ -497,4 +497,22 @@ struct StreamTests {
         streams.advance(by: .seconds(30))
         #expect(streams.open.isEmpty && dialogue.left.engine.isIdle)
     }
+
+    @Test("with MOBIKE, an IKE SA that lost its connection and went to UDP comes back to TCP")
+    func backToAnother() {
+        let (dialogue, streams) = make(.automatic, mobile: true)
+        begin(dialogue, streams, by: .tcp)
+        streams.passesTCP = false
+        streams.breakAll()
+        streams.advance(by: .seconds(60))
+        #expect(transports(dialogue) == [.udp, .udp])
+        streams.passesTCP = true
+        streams.passesUDP = false
+        for _ in 0..<3 {
+            dialogue.handle(.probe(connection: "site"), at: dialogue.left)
+            streams.advance(by: .seconds(300))
+        }
+        #expect(transports(dialogue) == [.tcp, .tcp] && dialogue.agree())
+        #expect(!dialogue.left.reports.contains { $0.event == .peerUnresponsive })
+    }
 }
